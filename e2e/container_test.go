@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -184,6 +185,17 @@ func TestContainer(t *testing.T) {
 		return strings.TrimSpace(string(out)), err
 	})
 
+	// A backup of the running one is restored into its volume once it has stopped.
+	words := func(text, from, to string) []string {
+		_, text, found := strings.Cut(text, from)
+		require.True(t, found, from)
+		text, _, _ = strings.Cut(text, to)
+		return strings.Fields(text)
+	}
+	steps := blocks(t, "operations.md", "### Back up and restore in a container", "sh")
+	copied, err := inside(words(steps[0], " /alert-relay ", " >")...).Output()
+	require.NoError(t, err)
+
 	require.NoError(t, syscall.Kill(pid, syscall.SIGTERM))
 	select {
 	case err := <-ended:
@@ -193,7 +205,17 @@ func TestContainer(t *testing.T) {
 		require.Fail(t, "the relay did not exit after SIGTERM")
 	}
 	require.Error(t, inside("health").Run())
-	require.FileExists(t, filepath.Join(state, "relay.db"))
+	restore := inside(words(steps[1], "localhost/alert-relay ", " <")...)
+	restore.Stdin = bytes.NewReader(copied)
+	said, err := restore.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	require.Contains(t, string(said), "1 problems")
+	restored, err := os.ReadFile(filepath.Join(state, "relay.db"))
+	require.NoError(t, err)
+	require.Equal(t, copied, restored)
+	before, err := filepath.Glob(filepath.Join(state, "before-*", "relay.db"))
+	require.NoError(t, err)
+	require.Len(t, before, 1)
 }
 
 // descendant returns the process below another that runs a program.

@@ -88,7 +88,7 @@ func TestPackages(t *testing.T) {
 				m.measured()
 				m.watched()
 				m.confined()
-				m.credentials()
+				m.credentials(w)
 			case "by hand":
 				m.run("cd /newer\n" + w.upgrade)
 				m.serves()
@@ -239,17 +239,35 @@ func (m *machine) confined() {
 	require.Less(m.t, level, 2.0)
 }
 
-// credentials moves the secrets to where the relay's user can't read them, as the packaged example says.
-func (m *machine) credentials() {
+// credentials moves the secrets to where the relay's user can't read them, as the packaged example says, and lets other machines reach
+// the admin listener, whose token is one of them. A command, a backup, a reload and an upgrade work in that state.
+func (m *machine) credentials(w way) {
 	m.t.Helper()
 	m.run(`install -d -m 700 /etc/alert-relay/secrets /etc/systemd/system/alert-relay.service.d
 cd /etc/alert-relay && cp config.yaml /root/files.yaml && mv webex-token zabbix-token relay-secret secrets/ && chmod 600 secrets/* && chown root:root secrets/*
-cp /usr/share/doc/alert-relay/credentials.conf /etc/systemd/system/alert-relay.service.d/
-sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//' config.yaml
+openssl rand -hex 32 > secrets/admin-token
+sed 's/^#LoadCredential=/LoadCredential=/' /usr/share/doc/alert-relay/credentials.conf > /etc/systemd/system/alert-relay.service.d/credentials.conf
+sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//; s/admin_listen: 127.0.0.1/admin_listen: 0.0.0.0/' config.yaml
 systemctl daemon-reload && systemctl restart alert-relay`)
 	require.Equal(m.t, "active", m.run("systemctl is-active alert-relay"))
-	require.NotRegexp(m.t, "(webex|zabbix)-token|relay-secret", m.run("cat /etc/alert-relay/config.yaml"))
-	m.run(`cd /etc/alert-relay && mv secrets/* . && chgrp alert-relay webex-token zabbix-token relay-secret && chmod 640 webex-token zabbix-token relay-secret
+	configured := m.run("cat /etc/alert-relay/config.yaml")
+	require.NotRegexp(m.t, "(webex|zabbix|admin)-token|relay-secret", configured)
+	require.Contains(m.t, configured, "admin_listen: 0.0.0.0:9091")
+	require.Contains(m.t, m.run("alert-relay check /etc/alert-relay/config.yaml 2>&1"), "set its systemd credential admin-token or its environment variable ALERT_RELAY_ADMIN_TOKEN")
+	require.Equal(m.t, "alive", m.run("alert-relay health --config /etc/alert-relay/config.yaml"))
+	list := "alert-relay deadletter list --config /etc/alert-relay/config.yaml"
+	_, err := m.try(list, "")
+	require.Error(m.t, err, "it has no token")
+	require.Equal(m.t, "no dead letters", m.run(list+" --admin-token-file /etc/alert-relay/secrets/admin-token"))
+	m.run("systemctl reload alert-relay")
+	m.run("alert-relay backup /var/backups/credentials.db --config /etc/alert-relay/config.yaml")
+	before := m.run("systemctl show --value --property MainPID alert-relay")
+	m.run("cd /newer\n" + w.upgrade)
+	require.NotEqual(m.t, before, m.run("systemctl show --value --property MainPID alert-relay"), "the newer one runs")
+	m.serves()
+	m.run("cd /older\n" + w.rollBack)
+	m.serves()
+	m.run(`cd /etc/alert-relay && rm secrets/admin-token && mv secrets/* . && chgrp alert-relay webex-token zabbix-token relay-secret && chmod 640 webex-token zabbix-token relay-secret
 cat /root/files.yaml > config.yaml && rm -r secrets /etc/systemd/system/alert-relay.service.d
 systemctl daemon-reload && systemctl restart alert-relay`)
 }
