@@ -69,7 +69,7 @@ func fold(args []string) (err error) {
 	}
 	f := &folder{Store: s, committed: make(chan struct{}, 1), next: firstFolded}
 	f.ledger = ledger.New(ledger.Options{
-		Store: f, Rules: ledger.Rules{Rooms: router.Rooms, OrphanWait: time.Duration(cfg.Delivery.OrphanWait)},
+		Store: f, Rules: ledger.Rules{Rooms: router.Rooms, OrphanWait: func() time.Duration { return time.Duration(cfg.Delivery.OrphanWait) }},
 		Decode: func(e store.Entry) (ledger.Decoded, error) {
 			event, err := decoded(e)
 			return ledger.Decoded{Event: event}, err

@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -116,9 +118,16 @@ func TestContainer(t *testing.T) {
 	}
 	write("webex-token", webexsim.DefaultBotToken)
 	write("relay-secret", secret)
-	write("config.yaml", fmt.Sprintf("server: {listen: %q, admin_listen: %q}\nstore: {path: /var/lib/alert-relay/relay.db}\n", public, admin)+
+	write("config.yaml", fmt.Sprintf("server:\n  listen: %q\nstore: {path: /var/lib/alert-relay/relay.db}\n", public)+
 		strings.NewReplacer("token_env: E2E_BOT", "token_file: webex-token", "secret_env: E2E_SECRET", "secret_file: relay-secret").Replace(
 			fmt.Sprintf(oneRoom, api, webexsim.RoomID("noc"), "{}", "{}")))
+	const heading = "### Prometheus on another machine"
+	_, port, err := net.SplitHostPort(admin)
+	require.NoError(t, err)
+	open := exec.Command("sh", "-ec", strings.NewReplacer("-g alert-relay", fmt.Sprint("-g ", imageUser), "/dev/stdin /etc/alert-relay", "/dev/stdin "+etc, " /etc/alert-relay/config.yaml", " "+etc+"/config.yaml",
+		"0.0.0.0:9091", "0.0.0.0:"+port).Replace(blocks(t, "install.md", heading, "sh")[0]))
+	out, err := open.CombinedOutput()
+	require.NoError(t, err, string(out))
 	inside := func(args ...string) *exec.Cmd {
 		return b.command(append([]string{"run", "--volume", etc + ":/etc/alert-relay:ro", "--volume", state + ":/var/lib/alert-relay", container, "--", "/alert-relay"}, args...)...)
 	}
@@ -154,6 +163,39 @@ func TestContainer(t *testing.T) {
 		return slices.ContainsFunc(messages, func(m webexsim.MessageView) bool { return strings.Contains(m.Text, "In a container") })
 	})
 
+	// Prometheus needs the token.
+	answer, err := http.Get("http://" + admin + "/metrics")
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+	dir := t.TempDir()
+	prometheus, _ := freeAddresses(t)
+	for name, from := range map[string]string{"relay-admin-token": filepath.Join(etc, "admin-token"), "alert-relay.yaml": "../monitoring/rules.yaml"} {
+		content, err := os.ReadFile(from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	scrape := blocks(t, "install.md", heading, "yaml")[0]
+	require.Contains(t, scrape, "relay.example.com:9091")
+	file := filepath.Join(dir, "prometheus.yml")
+	require.NoError(t, os.WriteFile(file, []byte("global: {scrape_interval: 1s}\n"+strings.Replace(scrape, "relay.example.com:9091", admin, 1)), 0o600))
+	daemon(t, "http://"+prometheus+"/-/ready", "prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+prometheus)
+	scraped(t, func(query string) (string, error) {
+		out, err := exec.Command("sh", "-ec", strings.Replace(query, "127.0.0.1:9090", prometheus, 1)).CombinedOutput()
+		return strings.TrimSpace(string(out)), err
+	})
+
+	// A backup of the running one is restored into its volume once it has stopped.
+	words := func(text, from, to string) []string {
+		_, text, found := strings.Cut(text, from)
+		require.True(t, found, from)
+		text, _, _ = strings.Cut(text, to)
+		return strings.Fields(text)
+	}
+	steps := blocks(t, "operations.md", "### Back up and restore in a container", "sh")
+	copied, err := inside(words(steps[0], " /alert-relay ", " >")...).Output()
+	require.NoError(t, err)
+
 	require.NoError(t, syscall.Kill(pid, syscall.SIGTERM))
 	select {
 	case err := <-ended:
@@ -163,7 +205,17 @@ func TestContainer(t *testing.T) {
 		require.Fail(t, "the relay did not exit after SIGTERM")
 	}
 	require.Error(t, inside("health").Run())
-	require.FileExists(t, filepath.Join(state, "relay.db"))
+	restore := inside(words(steps[1], "localhost/alert-relay ", " <")...)
+	restore.Stdin = bytes.NewReader(copied)
+	said, err := restore.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	require.Contains(t, string(said), "1 problems")
+	restored, err := os.ReadFile(filepath.Join(state, "relay.db"))
+	require.NoError(t, err)
+	require.Equal(t, copied, restored)
+	before, err := filepath.Glob(filepath.Join(state, "before-*", "relay.db"))
+	require.NoError(t, err)
+	require.Len(t, before, 1)
 }
 
 // descendant returns the process below another that runs a program.

@@ -78,16 +78,17 @@ func TestPackages(t *testing.T) {
 	older, newer := releases(t)
 	for name, w := range ways(t) {
 		t.Run(name, func(t *testing.T) {
-			m := boot(t, map[string]string{"older": older, "newer": newer})
+			m := boot(t, map[string]string{"older": older, "newer": newer, "host": "/usr/bin"})
 			m.run("cd /older\n" + w.install)
 			m.installed(w)
 			m.configure()
 			m.serves()
 			switch name {
 			case "deb":
+				m.measured()
 				m.watched()
 				m.confined()
-				m.credentials()
+				m.credentials(w)
 			case "by hand":
 				m.run("cd /newer\n" + w.upgrade)
 				m.serves()
@@ -166,6 +167,44 @@ func (m *machine) serves() {
 	})
 }
 
+// measured follows "Prometheus on the same machine" of docs/install.md, with the host's Prometheus.
+func (m *machine) measured() {
+	m.t.Helper()
+	const heading = "### Prometheus on the same machine"
+	steps := blocks(m.t, "install.md", heading, "sh")
+	require.Len(m.t, steps, 2)
+	m.run("mkdir /etc/prometheus && ln -s /host/promtool /usr/local/bin/")
+	m.run(steps[0])
+	m.run(`echo 'global: {scrape_interval: 1s}' > /etc/prometheus/prometheus.yml
+systemd-run --quiet --unit prometheus --property 'ExecReload=/bin/bash -c "kill -HUP $MAINPID"' /host/prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/tmp/prometheus`)
+	eventually(m.t, "Prometheus is ready", func() error {
+		answer, err := m.get(9090, "/-/ready")
+		if err == nil && !strings.Contains(answer, "is Ready") {
+			err = errors.New(answer)
+		}
+		return err
+	})
+	m.runWith("cat >> /etc/prometheus/prometheus.yml", blocks(m.t, "install.md", heading, "yaml")[0])
+	m.run(steps[1])
+	scraped(m.t, func(query string) (string, error) { return m.try(query, "") })
+}
+
+// scraped follows "Look" of docs/install.md: each query prints one series, whose value is 1. run runs a command where Prometheus is.
+func scraped(t *testing.T, run func(command string) (string, error)) {
+	t.Helper()
+	queries := strings.Split(strings.TrimSpace(blocks(t, "install.md", "### Look", "sh")[0]), "\n")
+	require.Len(t, queries, 2)
+	for _, query := range queries {
+		eventually(t, query, func() error {
+			out, err := run(query)
+			if err == nil && !regexp.MustCompile(`^(up|alert_relay_build_info)\{.*job="alert-relay".*\} => 1 @\[.*\]$`).MatchString(out) {
+				err = errors.New(out)
+			}
+			return err
+		})
+	}
+}
+
 // posted counts the messages that the simulated Webex accepted.
 func (m *machine) posted() int {
 	m.t.Helper()
@@ -200,17 +239,35 @@ func (m *machine) confined() {
 	require.Less(m.t, level, 2.0)
 }
 
-// credentials moves the secrets to where the relay's user can't read them, as the packaged example says.
-func (m *machine) credentials() {
+// credentials moves the secrets to where the relay's user can't read them, as the packaged example says, and lets other machines reach
+// the admin listener, whose token is one of them. A command, a backup, a reload and an upgrade work in that state.
+func (m *machine) credentials(w way) {
 	m.t.Helper()
 	m.run(`install -d -m 700 /etc/alert-relay/secrets /etc/systemd/system/alert-relay.service.d
 cd /etc/alert-relay && cp config.yaml /root/files.yaml && mv webex-token zabbix-token relay-secret secrets/ && chmod 600 secrets/* && chown root:root secrets/*
-cp /usr/share/doc/alert-relay/credentials.conf /etc/systemd/system/alert-relay.service.d/
-sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//' config.yaml
+openssl rand -hex 32 > secrets/admin-token
+sed 's/^#LoadCredential=/LoadCredential=/' /usr/share/doc/alert-relay/credentials.conf > /etc/systemd/system/alert-relay.service.d/credentials.conf
+sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//; s/admin_listen: 127.0.0.1/admin_listen: 0.0.0.0/' config.yaml
 systemctl daemon-reload && systemctl restart alert-relay`)
 	require.Equal(m.t, "active", m.run("systemctl is-active alert-relay"))
-	require.NotRegexp(m.t, "(webex|zabbix)-token|relay-secret", m.run("cat /etc/alert-relay/config.yaml"))
-	m.run(`cd /etc/alert-relay && mv secrets/* . && chgrp alert-relay webex-token zabbix-token relay-secret && chmod 640 webex-token zabbix-token relay-secret
+	configured := m.run("cat /etc/alert-relay/config.yaml")
+	require.NotRegexp(m.t, "(webex|zabbix|admin)-token|relay-secret", configured)
+	require.Contains(m.t, configured, "admin_listen: 0.0.0.0:9091")
+	require.Contains(m.t, m.run("alert-relay check /etc/alert-relay/config.yaml 2>&1"), "set its systemd credential admin-token or its environment variable ALERT_RELAY_ADMIN_TOKEN")
+	require.Equal(m.t, "alive", m.run("alert-relay health --config /etc/alert-relay/config.yaml"))
+	list := "alert-relay deadletter list --config /etc/alert-relay/config.yaml"
+	_, err := m.try(list, "")
+	require.Error(m.t, err, "it has no token")
+	require.Equal(m.t, "no dead letters", m.run(list+" --admin-token-file /etc/alert-relay/secrets/admin-token"))
+	m.run("systemctl reload alert-relay")
+	m.run("alert-relay backup /var/backups/credentials.db --config /etc/alert-relay/config.yaml")
+	before := m.run("systemctl show --value --property MainPID alert-relay")
+	m.run("cd /newer\n" + w.upgrade)
+	require.NotEqual(m.t, before, m.run("systemctl show --value --property MainPID alert-relay"), "the newer one runs")
+	m.serves()
+	m.run("cd /older\n" + w.rollBack)
+	m.serves()
+	m.run(`cd /etc/alert-relay && rm secrets/admin-token && mv secrets/* . && chgrp alert-relay webex-token zabbix-token relay-secret && chmod 640 webex-token zabbix-token relay-secret
 cat /root/files.yaml > config.yaml && rm -r secrets /etc/systemd/system/alert-relay.service.d
 systemctl daemon-reload && systemctl restart alert-relay`)
 }

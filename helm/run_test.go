@@ -30,11 +30,14 @@ func TestTheRenderedPodRuns(t *testing.T) {
 	api := webex.after(t, "api_url ")
 	rooms := webex.after(t, "noc, id ")
 	public, admin, zabbix := freeAddress(t), freeAddress(t), freeAddress(t)
-	_, adminPort, err := net.SplitHostPort(admin)
-	require.NoError(t, err)
+	anywhere := func(address string) string {
+		_, port, err := net.SplitHostPort(address)
+		require.NoError(t, err)
+		return "0.0.0.0:" + port
+	}
 	sets := []string{
 		"config.webex.api_url=" + api, "config.zabbix[0].url=http://" + zabbix, "config.rooms[0].id=" + rooms,
-		"config.server.public_url=http://" + public, "config.server.listen=" + public, "config.server.admin_listen=0.0.0.0:" + adminPort,
+		"config.server.public_url=http://" + public, "config.server.listen=" + anywhere(public), "config.server.admin_listen=" + anywhere(admin),
 	}
 	r := mustRender(t, "prometheus-operator", sets...)
 	secrets := map[string]string{
@@ -69,6 +72,8 @@ func TestTheRenderedPodRuns(t *testing.T) {
 	serve.until(t, func() bool {
 		return posted.MatchString(body("http://"+admin+endpoint.Path, token))
 	}, "a message in the room")
+
+	prometheusScrapes(t, r, pod, secrets)
 
 	// A changed ConfigMap and a changed Secret reach the running relay.
 	hash := func() string {
@@ -165,7 +170,7 @@ func (k kubelet) links(dir string, files map[string]string, mode fs.FileMode, gr
 	require.NoError(k.t, os.Chmod(data, 0o755))
 	for name, content := range files {
 		// This machine only: a pod has its own addresses.
-		content = strings.ReplaceAll(content, "admin_listen: 0.0.0.0:", "admin_listen: 127.0.0.1:")
+		content = strings.ReplaceAll(content, "listen: 0.0.0.0:", "listen: 127.0.0.1:")
 		write(k.t, filepath.Join(data, name), content, mode)
 		require.NoError(k.t, os.Chown(filepath.Join(data, name), 0, group))
 		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {

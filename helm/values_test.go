@@ -54,6 +54,15 @@ func TestMistakesAreRefused(t *testing.T) {
 			"config.store.path: /tmp/relay.db isn't on the volume: use a file below /var/lib/alert-relay/"},
 		"admin on loopback": {"config.server.admin_listen=127.0.0.1:9090",
 			"config.server.admin_listen: nothing outside of the container reaches 127.0.0.1:9090, not even the probes: use 0.0.0.0 and a port"},
+		"a directory as store": {"config.store.path=/var/lib/alert-relay/", "config.store.path: /var/lib/alert-relay/ is a directory: add the file's name"},
+		"public on loopback": {"config.server.listen=127.0.0.1:8080",
+			"config.server.listen: nothing outside of the container reaches 127.0.0.1:8080, not even the probes: use 0.0.0.0 and a port"},
+		"one port for both": {"config.server.admin_listen=:8080",
+			"config.server: listen and admin_listen have the same port, 8080: use another one for admin_listen"},
+		"a label of the chart": {`podLabels={"team": "noc", "app.kubernetes.io/component": "x"}`,
+			"podLabels: app.kubernetes.io/component is the chart's own, by which it finds its pod: use another label"},
+		"a relative file": {"config.webex.bots[0].token_file=webex-token",
+			"config.webex.bots[0].token_file: webex-token isn't a whole path: files of secrets are in /etc/alert-relay/secrets/"},
 		"an open admin listener": {"config.server.admin_token_file=",
 			"config.server: the admin listener is open to the whole cluster: set admin_token_file to a file of secrets, or admin_insecure: true if networkPolicy protects it"},
 		"a file that no secret has": {"config.webex.bots[0].token_file=/etc/alert-relay/secrets/token",
@@ -74,6 +83,16 @@ func TestMistakesAreRefused(t *testing.T) {
 	t.Run("no values at all", func(t *testing.T) {
 		_, err := render(t, map[string]any{})
 		require.ErrorContains(t, err, "at '/config': missing properties 'webex', 'rooms', 'default_rooms'")
+	})
+	t.Run("an open admin listener without a network policy", func(t *testing.T) {
+		_, err := render(t, values(t, "minimal", "config.server.admin_insecure=true", "networkPolicy.enabled=false"))
+		require.ErrorContains(t, err, "config.server.admin_insecure: every pod of the cluster reaches the admin listener: set networkPolicy.enabled, or admin_token_file instead")
+	})
+	t.Run("https without the certificate's name", func(t *testing.T) {
+		tls := `config.server.admin_tls={"cert_file": "/tls/tls.crt", "key_file": "/tls/tls.key"}`
+		_, err := render(t, values(t, "prometheus-operator", tls))
+		require.ErrorContains(t, err, "serviceMonitor.tlsConfig is missing")
+		mustRender(t, "prometheus-operator", tls, `serviceMonitor.tlsConfig={"serverName": "relay.example.com"}`)
 	})
 	t.Run("no replica", func(t *testing.T) { mustRender(t, "ingress", "replicas=0") })
 }

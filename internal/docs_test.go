@@ -195,19 +195,22 @@ func TestEachGuaranteeHasItsTests(t *testing.T) {
 	require.Greater(t, count, 100)
 }
 
-// Each record in docs/adr has its number and title as its heading, and a row in the index.
+// Each record in docs/adr has a number of its own, its number and title as its heading, and a row in the index.
 func TestDecisionsAreIndexed(t *testing.T) {
 	index, err := os.ReadFile("../docs/adr/README.md")
 	require.NoError(t, err)
 	records, err := filepath.Glob("../docs/adr/[0-9]*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, records)
+	numbered := map[string]string{}
 	for _, record := range records {
 		raw, err := os.ReadFile(record)
 		require.NoError(t, err)
 		base := filepath.Base(record)
 		heading, _, _ := strings.Cut(string(raw), "\n")
 		number, _, _ := strings.Cut(base, "-")
+		require.Empty(t, numbered[number], "%s: another record has the number %s", base, number)
+		numbered[number] = base
 		title, found := strings.CutPrefix(heading, "# "+number+". ")
 		require.True(t, found, "%s: expected a heading like %q, got %q", base, "# "+number+". Title", heading)
 		if row := fmt.Sprintf("| [%s](%s) | %s |", number, base, title); !strings.Contains(string(index), row) {

@@ -5,10 +5,11 @@
 #   packaging/release.sh verify DIR    builds the first target of DIR again, elsewhere, and requires the same files
 #
 # The environment may set TARGETS, VERSION, COMMIT and SOURCE_DATE_EPOCH; by default they come from git. The same values give the
-# same files, byte for byte, wherever and whenever they are built with the Go version of go.mod.
+# same files, byte for byte, wherever and whenever they are built: the Go that compiles them is GO, which the go command downloads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+GO=go1.26.11
 NFPM=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 GOMOD=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
@@ -23,6 +24,7 @@ identify() {
 	fi
 	export VERSION TARGETS=${TARGETS:-linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 windows/amd64}
 	export TZ=UTC LC_ALL=C CGO_ENABLED=0 GOFLAGS= GOWORK=off
+	export GOTOOLCHAIN=$GO
 	umask 022
 }
 
@@ -40,7 +42,7 @@ archive() {
 }
 
 build() {
-	local out=$1 target os arch name program native
+	local out=$1 target os arch name program host native
 	mkdir -p "$out"
 	[ -z "$(ls -A "$out")" ] || { echo "release: $out isn't empty (choose another directory)" >&2; return 1; }
 	work=$(mktemp -d)
@@ -49,8 +51,8 @@ build() {
 	GOBIN=$work/tools go install -trimpath "$NFPM"
 	GOBIN=$work/tools go install -trimpath "$GOMOD" # the SBOM has its checksum
 
-	native=$work/native
-	compile "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$native"
+	host=$(go env GOHOSTOS)/$(go env GOHOSTARCH) native=$work/native
+	compile "${host%/*}" "${host#*/}" "$native"
 	mkdir "$work/completion"
 	for shell in bash zsh fish; do "$native" completion $shell >"$work/completion/$shell"; done
 
@@ -60,7 +62,7 @@ build() {
 		name=alert-relay_${VERSION}_${os}_${arch}
 		echo "release: $name"
 		mkdir "$work/$name"
-		compile "$os" "$arch" "$work/$name/$program"
+		if [ "$target" = "$host" ]; then cp "$native" "$work/$name/$program"; else compile "$os" "$arch" "$work/$name/$program"; fi
 		"$work/tools/cyclonedx-gomod" bin -json -noserial -notimestamp -version "v$VERSION" -output "$out/$name.cdx.json" "$work/$name/$program" 2>"$work/log" ||
 			{ cat "$work/log" >&2; return 1; }
 		cp LICENSE README.md CHANGELOG.md config.example.yaml "$work/$name"
@@ -87,7 +89,7 @@ build() {
 	sed -i "s/^\(version\|appVersion\): .*/\1: $VERSION/" "$work/alert-relay/Chart.yaml"
 	archive "$out/alert-relay-$VERSION.tgz" "$work/alert-relay"
 
-	(cd "$out" && find . -maxdepth 1 -type f -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
+	(cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >"$work/sums" && mv "$work/sums" SHA256SUMS)
 }
 
 verify() {

@@ -16,7 +16,6 @@ import (
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/client"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/text"
 )
 
@@ -30,7 +29,6 @@ const envAdminToken = "ALERT_RELAY_ADMIN_TOKEN"
 type adminFlags struct {
 	*globals
 	url, tokenFile string
-	probing        bool // the address is enough, also from a faulty configuration
 }
 
 func (a *adminFlags) add(cmd *cobra.Command) {
@@ -41,9 +39,18 @@ func (a *adminFlags) add(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("admin-token-file") // the flag is defined just above
 }
 
-// relay finds the admin listener by its address or by the relay's configuration.
+// relay finds the admin listener for a command that reads or changes what the relay has: never a guessed one.
 func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
-	r := client.Relay{URL: cmp.Or(a.url, os.Getenv(envAdmin)), Token: os.Getenv(envAdminToken)}
+	r, err := a.find(cmd)
+	if err == nil {
+		err = failed(r.Guess)
+	}
+	return r, err
+}
+
+// find finds the admin listener by its address or by the relay's configuration, whatever is wrong with that.
+func (a *adminFlags) find(cmd *cobra.Command) (client.Relay, error) {
+	r := client.Relay{URL: a.address(), Token: os.Getenv(envAdminToken)}
 	if a.tokenFile != "" {
 		var err error
 		if r.Token, err = readSecret("admin-token-file", a.tokenFile); err != nil {
@@ -56,24 +63,25 @@ func (a *adminFlags) relay(cmd *cobra.Command) (client.Relay, error) {
 	if a.file() == "" {
 		return client.Relay{}, errors.New("which relay? Use --admin URL (or " + envAdmin + "), or --config FILE (or " + envConfig + ") on the relay's own host")
 	}
-	cfg, err := a.elsewhere(cmd)
-	if err != nil && a.probing {
-		cfg = new(config.Config)
-		cfg.Server, err = config.ReadServer(a.file(), config.Options{Env: os.Getenv})
-	}
+	own, err := a.local(cmd)
 	if err != nil {
-		return client.Relay{}, failed(err)
+		return client.Relay{}, err
 	}
-	local, err := client.LocalAdmin(cfg)
-	local.Token = cmp.Or(r.Token, local.Token)
+	local, err := client.Find(own)
+	if r.Token != "" {
+		local.Token, local.NoToken = r.Token, nil
+	}
 	return local, failed(err)
 }
+
+// address is the URL of the admin listener, if it is given.
+func (a *adminFlags) address() string { return cmp.Or(a.url, os.Getenv(envAdmin)) }
 
 // whichRelay ends the help of commands that need a running relay.
 const whichRelay = `
 
 The relay must be running. It is found by --admin (or ALERT_RELAY_ADMIN), or by --config (or
-ALERT_RELAY_CONFIG) on its own host.`
+ALERT_RELAY_CONFIG) on its own host, also if that file has faults by now.`
 
 // action is what operators do with the entries of a list.
 type action struct {

@@ -11,7 +11,7 @@ import (
 )
 
 func newHealth(g *globals) *cobra.Command {
-	a := adminFlags{globals: g, probing: true}
+	a := adminFlags{globals: g}
 	var ready bool
 	cmd := &cobra.Command{
 		Use:   "health",
@@ -24,7 +24,7 @@ Restart a relay only if it isn't alive: a restart doesn't empty a full disk.` + 
   alert-relay health --ready --admin http://127.0.0.1:9090`,
 		Args: want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			relay, err := a.relay(cmd)
+			relay, err := a.find(cmd)
 			if err != nil {
 				return err
 			}

@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/client"
 )
+
+// reloadPatience is how long a reload waits for the relay to notice that its token or its certificate was replaced.
+const reloadPatience = 10 * time.Second
 
 func newReload(g *globals) *cobra.Command {
 	a := adminFlags{globals: g}
@@ -22,13 +26,21 @@ code is 1. Keys that count only after a restart are named.` + whichRelay,
 		Example: "  alert-relay reload --config /etc/alert-relay/config.yaml",
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			relay, err := a.relay(cmd)
-			if err != nil {
-				return err
-			}
-			done, err := client.Ask[admin.Reloaded](cmd.Context(), relay, "/-/reload", struct{}{})
-			if err != nil {
+			var done admin.Reloaded
+			ask := func() error {
+				relay, err := a.find(cmd)
+				if err != nil {
+					return err
+				}
+				done, err = client.Ask[admin.Reloaded](cmd.Context(), relay, "/-/reload", struct{}{})
 				return failed(err)
+			}
+			patience := reloadPatience
+			if a.address() != "" {
+				patience = 0 // its token isn't from a file that the relay watches
+			}
+			if err := client.Retry(cmd.Context(), patience, ask); err != nil {
+				return err
 			}
 			return a.print(cmd, done, func(w io.Writer) {
 				for _, warning := range done.Warnings {

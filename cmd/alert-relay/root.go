@@ -134,14 +134,30 @@ func (g *globals) optional(cmd *cobra.Command) (*config.Config, error) {
 }
 
 func (g *globals) read(cmd *cobra.Command, o config.Options) (*config.Config, error) {
-	switch g.file() {
-	case "":
-		return nil, fmt.Errorf("%s: missing configuration (--config FILE or %s)", cmd.Name(), envConfig)
-	case "-":
-		return nil, errors.New("--config -: only 'check' reads a configuration from standard input")
+	if err := g.named(cmd); err != nil {
+		return nil, err
 	}
 	cfg, err := config.Read(g.file(), o)
 	return cfg, failed(err)
+}
+
+// local reads what commands on the relay's own host need of its configuration, which may be faulty.
+func (g *globals) local(cmd *cobra.Command) (config.Local, error) {
+	if err := g.named(cmd); err != nil {
+		return config.Local{}, err
+	}
+	return config.ReadLocal(g.file(), config.Options{Env: os.Getenv}), nil
+}
+
+// named requires a configuration file.
+func (g *globals) named(cmd *cobra.Command) error {
+	switch g.file() {
+	case "":
+		return fmt.Errorf("%s: missing configuration (--config FILE or %s)", cmd.Name(), envConfig)
+	case "-":
+		return errors.New("--config -: only 'check' reads a configuration from standard input")
+	}
+	return nil
 }
 
 // print writes data as JSON, or calls text.

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/build"
@@ -37,6 +38,7 @@ SIGHUP, and on 'alert-relay reload'. A faulty configuration changes nothing.`,
 			level := new(slog.LevelVar)
 			_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated by config
 			log := logger(cmd.ErrOrStderr(), level, cfg.Log.Format)
+			limitMemory(log)
 			r, err := relay.New(cmd.Context(), relay.Options{
 				Config: cfg, Env: os.Getenv, Version: build.Current().Version, Log: log, Level: level, Manager: systemd.New(log), Signal: reload,
 				Read: func(seen func(string, []byte)) (*config.Config, error) {
@@ -51,4 +53,14 @@ SIGHUP, and on 'alert-relay reload'. A faulty configuration changes nothing.`,
 	}
 	g.configFlag(cmd)
 	return cmd
+}
+
+// heapShare is Go's share of the memory that the process may use. SQLite's caches, 64 MiB at most, are outside of Go's heap.
+const heapShare = 0.7
+
+// limitMemory makes Go collect garbage earlier near the limit of the container or of MemoryMax, unless GOMEMLIMIT is set.
+func limitMemory(log *slog.Logger) {
+	if limit, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(heapShare)); err == nil && limit > 0 {
+		log.Info("Go's memory is limited", "bytes", limit)
+	}
 }

@@ -19,8 +19,12 @@ import (
 type Relay struct {
 	URL   string // "http://127.0.0.1:9090"
 	Token string // of a notify sender, or server.admin_token; "" for none
-	// CertFile is the certificate of a listener on this host, which isn't verified by its name; "" for any other.
-	CertFile string
+	// Of a listener on this host with TLS, whose certificate isn't verified by its name: the fingerprint, or else the file.
+	Certificate, CertFile string
+	// Guess says why the URL is only the default; nil if it is known.
+	Guess error
+	// NoToken says why there is no token; nil if there is one, or none is configured.
+	NoToken error
 }
 
 const (
@@ -50,16 +54,53 @@ func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out,
 		Transport: transport, Timeout: timeout, MaxAnswer: maxAnswer, Token: httpclient.NewToken("the token", r.Token, "", nil, nil),
 	}).Do(ctx, call)
 	if err != nil {
-		return out, fmt.Errorf("%w at %s: %w (is it running? is the address right?)", ErrNoRelay, base, err)
+		return out, r.because(fmt.Errorf("%w at %s: %w (is it running? is the address right?)", ErrNoRelay, base, err))
 	}
 	if !answer.OK() {
-		return out, refusal(base, answer)
+		err := refusal(base, answer)
+		if answer.Status == http.StatusUnauthorized {
+			err = unauthorized{err}
+			if r.NoToken != nil {
+				err = errors.Join(err, r.NoToken)
+			}
+		}
+		return out, r.because(err)
 	}
 	if err := json.Unmarshal(answer.Body, &out); err != nil {
 		return out, fmt.Errorf("%s: not an answer from alert-relay (is the address right?): %w", base, err)
 	}
 	return out, nil
 }
+
+// because adds to an error that the URL was guessed, and why.
+func (r Relay) because(err error) error {
+	if err == nil || r.Guess == nil {
+		return err
+	}
+	return errors.Join(err, r.Guess)
+}
+
+// unauthorized is the refusal of a token.
+type unauthorized struct{ error }
+
+// Retry repeats a call for as long as patience, if the relay may still have the token or the certificate of before their files were
+// replaced: it notices that a moment later.
+func Retry(ctx context.Context, patience time.Duration, call func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := call()
+		if !errors.Is(err, errCertificate) && !errors.As(err, new(unauthorized)) || !time.Now().Before(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+const retryPause = 250 * time.Millisecond
 
 // refusal makes an error of a relay's refusal. Its 404 is passed on as it is: it names an unknown id, not a wrong address.
 func refusal(base string, a httpclient.Answer) error {

@@ -24,11 +24,12 @@ var healthy = map[string]string{Alive: "alive", Ready: "ready"}
 
 // Probe asks the admin listener how the relay is: Alive or Ready. It returns the answer, a word. It sends no token, and on this host
 // accepts any certificate: a relay that runs on with its old certificate, because the new one is faulty, is alive.
-func Probe(ctx context.Context, r Relay, path string) (string, error) {
+func Probe(ctx context.Context, r Relay, path string) (_ string, err error) {
+	defer func() { err = r.because(err) }()
 	base := strings.TrimRight(r.URL, "/")
 	shown := text.RedactURL(base) + path
 	var transport http.RoundTripper
-	if r.CertFile != "" {
+	if r.pinned() {
 		transport = unverified()
 	}
 	answer, err := httpclient.NewClient(httpclient.ClientOptions{

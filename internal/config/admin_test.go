@@ -36,13 +36,21 @@ func TestAdminListener(t *testing.T) {
 	_, err := Parse("relay.yaml", []byte(small+"server: {admin_listen: ':9090', admin_token_file: /nowhere/token}\n"), Options{Env: env, Elsewhere: true})
 	require.NoError(t, err)
 
+	// Nor need it be configured: it may be a credential, or in the environment, of a service.
+	cfg, err := Parse("relay.yaml", []byte(small+"server: {admin_listen: ':9090'}\n"), Options{Env: env, Elsewhere: true})
+	require.NoError(t, err)
+	require.Equal(t, "relay.yaml:8: server.admin_listen: :9090 isn't loopback, and there is no token here (the relay doesn't start without one: set its systemd "+
+		"credential admin-token or its environment variable ALERT_RELAY_ADMIN_TOKEN, or admin_token_file, or client_ca_file in admin_tls)", cfg.Warnings.Error())
+	_, err = Parse("relay.yaml", []byte(small+"server: {admin_listen: ':9090'}\n"), Options{Env: env, Elsewhere: true, Strict: true})
+	require.ErrorContains(t, err, "there is no token here")
+
 	conventional := func(name string) string {
 		if name == "ALERT_RELAY_ADMIN_TOKEN" {
 			return "admin-token-0123456789"
 		}
 		return env(name)
 	}
-	cfg, err := Parse("relay.yaml", []byte(small+"server: {admin_listen: ':9090'}\n"), Options{Env: conventional})
+	cfg, err = Parse("relay.yaml", []byte(small+"server: {admin_listen: ':9090'}\n"), Options{Env: conventional})
 	require.NoError(t, err)
 	require.Equal(t, "admin-token-0123456789", cfg.Server.AdminTokens[0].Reveal())
 

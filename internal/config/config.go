@@ -383,8 +383,8 @@ type Delivery struct {
 	RateLimit float64 `yaml:"rate_limit" validate:"gt=0,max=1000" reload:"restart"`
 	// Changes within this time share one edit, at most 10m.
 	Debounce Duration `yaml:"debounce" validate:"least=0s,most=10m"`
-	// How long an update waits for its problem before it is posted alone, at most 1d. A change needs a restart.
-	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d" reload:"restart"`
+	// How long an update waits for its problem before it is posted alone, at most 1d.
+	OrphanWait Duration `yaml:"orphan_wait" validate:"least=0s,most=1d"`
 }
 
 // Templates is where messages come from.

@@ -12,11 +12,14 @@ import (
 // DefaultWebexURL is Webex's REST API.
 const DefaultWebexURL = "https://webexapis.com/v1"
 
+// DefaultStore is the name of the store's file, beside the configuration.
+const DefaultStore = "relay.db"
+
 // defaults returns the Config of an empty file.
 func defaults() *Config {
 	return &Config{
 		Server:    Server{Listen: ":8080", AdminListen: "127.0.0.1:9090"},
-		Store:     Store{Driver: "sqlite", Path: "relay.db"},
+		Store:     Store{Driver: "sqlite", Path: DefaultStore},
 		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
 		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},
 		Flapping:  Flapping{Count: 3, Window: Duration(15 * time.Minute)},

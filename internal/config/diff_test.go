@@ -57,7 +57,7 @@ func TestDiff(t *testing.T) {
 func TestKeysThatNeedARestartSaySo(t *testing.T) {
 	a, b := defaults(), defaults()
 	b.Server.Listen, b.Server.AdminListen, b.Store.Driver, b.Store.Path, b.Log.Format = "x", "x", "x", "x", "x"
-	b.Delivery.RateLimit, b.Delivery.OrphanWait, b.Tracing.Endpoint = 1, 1, "x"
+	b.Delivery.RateLimit, b.Tracing.Endpoint = 1, "x"
 	docs := readText(t, docsPath)
 	for _, c := range Diff(a, b) {
 		require.True(t, c.Restart, c.Key)

@@ -43,16 +43,6 @@ func Read(path string, opts Options) (*Config, error) {
 
 // Parse turns a file's content into a Config. name is the file's name, for faults and relative paths.
 func Parse(name string, data []byte, opts Options) (*Config, error) {
-	if opts.ReadFile == nil {
-		opts.ReadFile = readFile
-	}
-	if seen, read := opts.Seen, opts.ReadFile; seen != nil {
-		opts.ReadFile = func(name string) ([]byte, fs.FileMode, error) {
-			data, mode, err := read(name)
-			seen(name, data)
-			return data, mode, err
-		}
-	}
 	l := newLoader(name, opts)
 	root, fault := document(name, data)
 	if fault != nil {
@@ -85,6 +75,16 @@ type loader struct {
 }
 
 func newLoader(name string, opts Options) *loader {
+	if opts.ReadFile == nil {
+		opts.ReadFile = readFile
+	}
+	if seen, read := opts.Seen, opts.ReadFile; seen != nil {
+		opts.ReadFile = func(name string) ([]byte, fs.FileMode, error) {
+			data, mode, err := read(name)
+			seen(name, data)
+			return data, mode, err
+		}
+	}
 	return &loader{opts: opts, decoder: decoder{file: name, bad: map[string]bool{}, lines: map[string]int{}, refs: map[string][]place{}}}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -24,24 +25,80 @@ func LocalURL(key, address, flag string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// ReadServer reads the server section of a configuration file, whatever else is wrong with it. A health check finds the relay by it: a
-// relay runs on when its configuration becomes faulty.
-func ReadServer(path string, opts Options) (Server, error) {
+// Local is what commands on the relay's own host need of its configuration.
+type Local struct {
+	File   string
+	Server Server // the defaults, as far as the file's values are unknown
+	Store  string // the store's path; "" if it is unknown
+	// Unknown has the faults because of which values are unknown: the file can't be read, isn't valid YAML, or has wrong keys.
+	Unknown Faults
+	// Guessed says that Server has defaults which the file may contradict.
+	Guessed bool
+	// NoToken says why the admin token is unknown, if it is configured.
+	NoToken Faults
+}
+
+// ReadLocal reads a configuration file as far as it can be read: a relay runs on when its configuration becomes faulty, and its store
+// can still be copied.
+func ReadLocal(path string, opts Options) Local {
+	opts.Elsewhere = true
+	l := newLoader(path, opts)
+	cfg := defaults()
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return Server{}, Faults{{File: path, What: "cannot read the file: " + cause(err)}}
+		l.found = Faults{{File: path, What: "cannot read the file: " + cause(err)}}
 	}
-	l := newLoader(path, opts)
 	root, fault := document(path, data)
 	if fault != nil {
-		return Server{}, Faults{*fault}
+		l.found = Faults{*fault}
+		root, _ = document(path, validSections(path, data))
 	}
-	cfg := defaults()
 	if root != nil {
 		l.decode(root, reflect.ValueOf(cfg).Elem(), "")
 	}
 	l.complete(cfg)
-	return cfg.Server, nil
+	read := Local{File: path, Server: cfg.Server, Unknown: l.found}
+	broken := err != nil || fault != nil
+	read.Guessed = broken && !l.given("server.admin_listen") || l.faulted("") || l.faultedAround("server.admin_listen")
+	if !l.faulted("") && !l.faultedBelow("store") && (!broken || l.given("store.path")) {
+		read.Store = cfg.Store.Path
+	}
+	l.found, l.warnings = nil, nil
+	read.Server.AdminTokens = l.secretList("server.admin_token", convention("admin_token"), "admin", false)
+	if len(read.Server.AdminTokens) == 0 {
+		read.NoToken = append(l.found, l.warnings...)
+	}
+	return read
+}
+
+// StorePath returns the store's path, or why it is unknown.
+func (l Local) StorePath() (string, error) {
+	switch {
+	case l.Store != "":
+		return l.Store, nil
+	case len(l.Unknown) > 0:
+		return "", l.Unknown
+	}
+	return "", Faults{newFault(l.File, 0, "store.path", "is empty", "a file, such as /var/lib/alert-relay/relay.db")}
+}
+
+// validSections blanks out the sections of a document that aren't valid YAML on their own.
+func validSections(name string, data []byte) []byte {
+	var out, section []byte
+	end := func() {
+		if _, fault := document(name, section); fault != nil {
+			section = bytes.Repeat([]byte("\n"), bytes.Count(section, []byte("\n")))
+		}
+		out, section = append(out, section...), nil
+	}
+	for line := range bytes.Lines(data) {
+		if !strings.ContainsRune(" \t\r\n#-]}", rune(line[0])) {
+			end()
+		}
+		section = append(section, line...)
+	}
+	end()
+	return out
 }
 
 // WhyMissing returns the warning about a secret that couldn't be read on this host, as the end of an error; "" if there is none.

@@ -150,11 +150,14 @@ func TestSpanEndsAcrossClockChanges(t *testing.T) {
 			for _, day := range days {
 				noon, err := time.ParseInLocation("2006-01-02 15:04", day+" 12:00", location.Location)
 				require.NoError(t, err)
+				var end time.Time
 				for at := noon.Add(-30 * time.Hour); at.Before(noon.Add(18 * time.Hour)); at = at.Add(5 * time.Minute) {
 					if !span.Contains(at) {
 						continue
 					}
-					end := at
+					if end.Before(at) {
+						end = at
+					}
 					for span.Contains(end) && end.Before(at.Add(26*time.Hour)) {
 						end = end.Add(time.Minute)
 					}

@@ -228,7 +228,7 @@ func (l *life) connect() {
 	l.fold = ledger.New(ledger.Options{
 		Store: l.store, Decode: decode,
 		Rules: ledger.Rules{
-			Rooms: l.router.Rooms, Timing: l.router.Timing, OrphanWait: time.Duration(l.cfg.Delivery.OrphanWait),
+			Rooms: l.router.Rooms, Timing: l.router.Timing, OrphanWait: func() time.Duration { return time.Duration(l.cfg.Delivery.OrphanWait) },
 			Grouping: func(room string) ledger.Grouping {
 				storm := l.stormIn(room)
 				return ledger.Grouping{

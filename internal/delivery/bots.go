@@ -12,9 +12,12 @@ import (
 
 // SetBots makes these the bots, while delivery runs too; there is at least one, and the first serves rooms without a bot. Bots that
 // stay keep queue and pace. A bot that goes finishes its calls; what it had queued is read from the store again, for the bots that
-// serve the rooms now. Before Rooms returns the name of a new bot, call AddBots.
-func (d *Delivery) SetBots(bots []Bot, workers int) {
-	_, gone := d.bots.Set(text.Names(bots, func(b Bot) string { return b.Name }), d.maker(bots))
+// serve the rooms now. It calls publish when the new bots are there and the old ones still are: from then on Rooms may name the new.
+func (d *Delivery) SetBots(bots []Bot, workers int, publish func()) {
+	names := text.Names(bots, func(b Bot) string { return b.Name })
+	d.bots.Set(append(slices.Collect(maps.Keys(d.bots.All())), names...), d.maker(bots))
+	publish()
+	_, gone := d.bots.Set(names, d.maker(bots))
 	for _, b := range gone {
 		d.Metrics.removeBot(b)
 	}
@@ -27,17 +30,6 @@ func (d *Delivery) SetBots(bots []Bot, workers int) {
 		pace.Wake(b.woken)
 	}
 	pace.Wake(d.changed)
-}
-
-// AddBots adds those of the bots that are new.
-func (d *Delivery) AddBots(bots []Bot) {
-	all := slices.Collect(maps.Keys(d.bots.All()))
-	for _, b := range bots {
-		if !slices.Contains(all, b.Name) {
-			all = append(all, b.Name)
-		}
-	}
-	d.bots.Set(all, d.maker(bots))
 }
 
 // maker returns a function that makes one of these bots, by its name.

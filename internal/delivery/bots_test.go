@@ -54,13 +54,15 @@ func TestARoomPassesToAnotherBot(t *testing.T) {
 				w.pass(time.Second)
 				require.Empty(t, w.webex.seen(), "all calls are still in flight")
 				old, next := Bot{"noc", w.webex}, Bot{"second", second}
-				w.d.AddBots([]Bot{next})
-				serving = "second"
+				bots := []Bot{next, old}
 				if removed {
-					w.d.SetBots([]Bot{next}, 3)
-				} else {
-					w.d.SetBots([]Bot{next, old}, 3)
+					bots = []Bot{next}
 				}
+				w.d.SetBots(bots, 3, func() {
+					serving = "second"
+					require.NotNil(t, w.d.bot("second"), "the new bot is there before a room names it")
+					require.NotNil(t, w.d.bot("noc"), "the old bot is there as long as a room names it")
+				})
 				w.pass(10 * time.Second)
 				require.Zero(t, second.count(), "the new bot waits for the calls of the old one")
 				w.pass(12 * time.Second)
@@ -82,11 +84,10 @@ func TestARoomPassesToAnotherBot(t *testing.T) {
 				require.Equal(t, !removed, there, "a bot that is gone has no gauges")
 
 				// The room returns to the first bot.
-				w.d.SetBots([]Bot{next, old}, 3)
+				w.d.SetBots([]Bot{next, old}, 3, func() {})
 				_, there = w.gauge("alert_relay_delivery_queue", "noc")
 				require.True(t, there)
-				serving = "noc"
-				w.d.SetBots([]Bot{old}, 3)
+				w.d.SetBots([]Bot{old}, 3, func() { serving = "noc" })
 				before := second.count()
 				w.fold(10, nil, "noc")
 				w.pass(time.Minute)

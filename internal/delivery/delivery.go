@@ -147,7 +147,7 @@ func New(o Options) (*Delivery, error) {
 	d.rescan, _ = o.Notifier.Subscribe(store.TopicPosts)
 	d.groups, _ = o.Notifier.Subscribe(store.TopicGroups)
 	d.notices, _ = o.Notifier.Subscribe(store.TopicNotices)
-	d.SetBots(o.Bots, o.Workers)
+	d.SetBots(o.Bots, o.Workers, func() {})
 	return d, nil
 }
 

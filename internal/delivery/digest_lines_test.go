@@ -13,16 +13,6 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// replies returns the live messages of a room with a text in them.
-func (w *world) replies(room, words string) (out []string) {
-	for _, text := range w.texts(room) {
-		if strings.Contains(text, words) {
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
 // A reminder that is committed between the reads of a group and of its members is posted once.
 func TestANudgeBetweenTwoReadsIsPostedOnce(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
@@ -43,7 +33,7 @@ func TestANudgeBetweenTwoReadsIsPostedOnce(t *testing.T) {
 		w.store.set(func() { w.store.beforeMembers = betweenReads })
 		w.pass(5 * time.Minute)
 		require.Equal(t, 15, late)
-		require.Equal(t, []string{"⏰ 15 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
+		require.Equal(t, []string{"⏰ 15 problems still open, and nobody has acknowledged them"}, w.textsWith("noc", "⏰"))
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -67,7 +57,7 @@ func TestRemindersOfSeveralFoldsShareAReply(t *testing.T) {
 		w.pass(300 * time.Millisecond)
 		w.rain(30, 40, mentioned)
 		w.pass(5 * time.Minute)
-		require.Equal(t, []string{"⏫ 30 problems open, and nobody acknowledged them for 15m <@all>"}, w.saidIn("noc", "⏫"))
+		require.Equal(t, []string{"⏫ 30 problems open, and nobody acknowledged them for 15m <@all>"}, w.textsWith("noc", "⏫"))
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -83,7 +73,7 @@ func TestWordsInADigestsThread(t *testing.T) {
 		w.pass(2 * time.Second)
 		w.rain(1, 3, say("planned work"))
 		w.pass(time.Minute)
-		replies := w.replies("noc", "planned work")
+		replies := w.textsWith("noc", "planned work")
 		require.Equal(t, []string{"About 0  \nmain/0 line: replaced the PSU\n\nAbout 1  \nmain/1 line: planned work\n\nAbout 2  \nmain/2 line: planned work"}, replies)
 		require.Len(t, w.digestTexts("noc"), 1)
 		require.Zero(t, w.store.pending())
@@ -97,12 +87,12 @@ func TestWordsBeforeTheDigest(t *testing.T) {
 		w.rain(0, 20, resolve)
 		w.rain(0, 20, say("planned work"))
 		w.pass(time.Minute)
-		require.Len(t, w.replies("noc", "planned work"), 1)
+		require.Len(t, w.textsWith("noc", "planned work"), 1)
 		require.Zero(t, w.store.pending())
 
 		w.rain(30, 50, reminded)
 		w.pass(time.Minute)
-		require.Empty(t, w.saidIn("noc", "⏰"))
+		require.Empty(t, w.textsWith("noc", "⏰"))
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -118,9 +108,9 @@ func TestManyWordsAreSeveralReplies(t *testing.T) {
 		}
 		w.pass(5 * time.Minute)
 		for n := range 40 {
-			require.Len(t, w.replies("noc", fmt.Sprintf("comment no. %d. ", n)), 1, n)
+			require.Len(t, w.textsWith("noc", fmt.Sprintf("comment no. %d. ", n)), 1, n)
 		}
-		require.Len(t, w.replies("noc", "comment no. "), 4)
+		require.Len(t, w.textsWith("noc", "comment no. "), 4)
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -134,7 +124,7 @@ func TestARouteWithoutCommentsHasNoneInDigests(t *testing.T) {
 		w.pass(time.Minute)
 		w.rain(0, 2, say("planned work"))
 		w.pass(time.Minute)
-		require.Equal(t, []string{"About 1  \nmain/1 line: planned work"}, w.replies("noc", "planned work"))
+		require.Equal(t, []string{"About 1  \nmain/1 line: planned work"}, w.textsWith("noc", "planned work"))
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -151,7 +141,7 @@ func TestAReplayedDigestHasTheWords(t *testing.T) {
 		w.webex.set(func(f *fakeWebex) { f.meet = nil })
 		w.replay("digest:1")
 		w.pass(time.Minute)
-		require.Len(t, w.replies("noc", "replaced the PSU"), 1)
+		require.Len(t, w.textsWith("noc", "replaced the PSU"), 1)
 		require.Zero(t, w.store.pending())
 	})
 }

@@ -23,16 +23,6 @@ func mentioned(p *alert.Problem) {
 	p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", Mention: []string{"all"}, After: 15 * time.Minute, At: time.Now()}
 }
 
-// saidIn returns a room's live messages with a prefix.
-func (w *world) saidIn(room, prefix string) (out []string) {
-	for _, text := range w.texts(room) {
-		if strings.HasPrefix(text, prefix) {
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
 // A digest sends one reminder for all of its problems that are still unattended. The reminder costs no edit.
 func TestADigestRemindsInOneLine(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
@@ -42,14 +32,14 @@ func TestADigestRemindsInOneLine(t *testing.T) {
 		w.rain(0, 30, reminded)
 		w.rain(0, 4, resolve)
 		w.pass(time.Minute)
-		require.Equal(t, []string{"⏰ 26 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
+		require.Equal(t, []string{"⏰ 26 problems still open, and nobody has acknowledged them"}, w.textsWith("noc", "⏰"))
 		require.Equal(t, edits+1, strings.Count(strings.Join(w.ops(), " "), "edit"))
 		require.Contains(t, w.digestTexts("noc")[0], "main/3=resolved")
 		require.Zero(t, w.store.pending())
 
 		w.rain(4, 5, reminded)
 		w.pass(time.Minute)
-		require.Len(t, w.saidIn("noc", "⏰ 1 problem still open, and nobody has acknowledged it"), 1)
+		require.Len(t, w.textsWith("noc", "⏰ 1 problem still open, and nobody has acknowledged it"), 1)
 		require.Equal(t, edits+1, strings.Count(strings.Join(w.ops(), " "), "edit"))
 		require.Zero(t, w.store.pending())
 	})
@@ -60,7 +50,7 @@ func TestADigestMentionsAfterItsMessage(t *testing.T) {
 	inStorm(t, func(t *testing.T, w *world) {
 		w.rain(0, 20, mentioned)
 		w.pass(time.Minute)
-		require.Equal(t, []string{"⏫ 20 problems open, and nobody acknowledged them for 15m <@all>"}, w.saidIn("noc", "⏫"))
+		require.Equal(t, []string{"⏫ 20 problems open, and nobody acknowledged them for 15m <@all>"}, w.textsWith("noc", "⏫"))
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -77,8 +67,8 @@ func TestAMentionSurvivesALaterRevision(t *testing.T) {
 			require.NoError(t, w.store.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}}))
 		}
 		w.pass(time.Minute)
-		require.Len(t, w.saidIn("noc", "⏫ 20 problems"), 1)
-		require.Empty(t, w.saidIn("noc", "⏰"))
+		require.Len(t, w.textsWith("noc", "⏫ 20 problems"), 1)
+		require.Empty(t, w.textsWith("noc", "⏰"))
 		require.Zero(t, w.store.pending())
 	})
 }
@@ -110,7 +100,7 @@ func TestARefusedReminderOfADigest(t *testing.T) {
 				w.rain(0, 20, reminded)
 				w.rain(0, 1, resolve)
 				w.pass(5 * time.Minute)
-				require.Len(t, w.saidIn("noc", "⏰"), c.said)
+				require.Len(t, w.textsWith("noc", "⏰"), c.said)
 				require.Contains(t, w.digestTexts("noc")[0], "main/0=resolved")
 				require.Zero(t, w.store.pending())
 			})
@@ -129,7 +119,7 @@ func TestADeletedDigestStillMentions(t *testing.T) {
 			w.rain(0, 20, mentioned)
 			w.pass(15 * time.Minute)
 			require.Len(t, w.digestTexts("noc"), 1)
-			require.Len(t, w.saidIn("noc", "⏫ 20 problems"), 1)
+			require.Len(t, w.textsWith("noc", "⏫ 20 problems"), 1)
 			require.Zero(t, w.store.pending())
 		})
 	}
@@ -144,14 +134,14 @@ func TestRemindersShareALine(t *testing.T) {
 			w.rain(n, n+5, reminded)
 			w.pass(2 * time.Second)
 		}
-		require.Empty(t, w.saidIn("noc", "⏰"))
+		require.Empty(t, w.textsWith("noc", "⏰"))
 		w.rain(40, 60, nil)
 		w.rain(30, 35, reminded)
 		w.pass(4 * time.Second)
 		require.Contains(t, w.digestTexts("noc")[0], "main/59=open")
-		require.Empty(t, w.saidIn("noc", "⏰"))
+		require.Empty(t, w.textsWith("noc", "⏰"))
 		w.pass(10 * time.Second)
-		require.Equal(t, []string{"⏰ 35 problems still open, and nobody has acknowledged them"}, w.saidIn("noc", "⏰"))
+		require.Equal(t, []string{"⏰ 35 problems still open, and nobody has acknowledged them"}, w.textsWith("noc", "⏰"))
 		require.Zero(t, w.store.pending())
 
 		// The wait is bounded.
@@ -159,6 +149,6 @@ func TestRemindersShareALine(t *testing.T) {
 			w.rain(0, 5, reminded)
 			w.pass(2 * time.Second)
 		}
-		require.GreaterOrEqual(t, len(w.saidIn("noc", "⏰")), 2)
+		require.GreaterOrEqual(t, len(w.textsWith("noc", "⏰")), 2)
 	})
 }

@@ -216,11 +216,11 @@ func TestADigestThatAllHaveLeft(t *testing.T) {
 				case c.deleted:
 					require.Empty(t, w.digestTexts("noc"))
 				case c.edits > 0:
-					require.Len(t, w.saidIn("noc", "account "), 1)
+					require.Len(t, w.textsWith("noc", "account "), 1)
 				default:
 					require.Equal(t, []string{"digest left=4"}, w.digestTexts("noc"))
 				}
-				require.Empty(t, w.saidIn("noc", "📎 The complete list: 0 problems"))
+				require.Empty(t, w.textsWith("noc", "📎 The complete list: 0 problems"))
 				before := len(w.ops())
 				w.pass(time.Hour)
 				require.Len(t, w.ops(), before)

@@ -34,10 +34,10 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 	return outcome{called: called, done: true}
 }
 
-// fallback returns the room to notify that a task's room refuses messages; false, and a line in the log, for none.
+// fallback returns the room that shows the problems of a task's room instead; false, and a line in the log, for none.
 func (b *bot) fallback(t *task, reason string) (to string, ok bool) {
 	if to, ok = b.Fallback(t.Room); !ok {
-		b.logOf(t).Error("a room refuses messages, and no other default room is configured", "err", reason)
+		b.logOf(t).Error("a room gets no messages, and no other default room is configured", "err", reason)
 	}
 	return to, ok
 }
@@ -72,8 +72,8 @@ func (b *bot) persistFor(l lives, what string, do func(ctx context.Context) erro
 	return err == nil
 }
 
-// announceRefusal notifies the default room that another room refuses messages, once until that room accepts a
-// message again. Each time it is a new message, since an edit would notify nobody.
+// announceRefusal notifies the default room that another room refuses messages or isn't configured any more, once until that room
+// accepts a message again. Each time it is a new message, since an edit would notify nobody.
 func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 	room := b.webexRoom(from)
 	b.mu.Lock()
@@ -86,7 +86,7 @@ func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 	if !b.persistFor(l, "announcing a refusing room in the default room", func(ctx context.Context) error {
 		_, err := b.Store.AddNotice(ctx, store.Notice{
 			Kind: store.NoticeSystem, Sender: "relay", Room: to,
-			Markdown: "**Room " + code(from) + " refuses messages.** Its problems are shown here until it accepts messages again. Is the bot still in it?  \n" + code(reason),
+			Markdown: b.refusal(from, reason),
 		})
 		return err
 	}) {
@@ -99,12 +99,22 @@ func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 	return true
 }
 
+// refusal is the text of the announcement.
+func (b *bot) refusal(room, reason string) string {
+	if _, known := b.Rooms(room, ""); !known {
+		return "**Room " + code(room) + " isn't configured any more.** What it was still owed is a dead letter, and its problems are shown here. " +
+			"Configure the room again and replay its dead letters, or drop them."
+	}
+	return "**Room " + code(room) + " refuses messages.** Its problems are shown here until it accepts messages again. Is the bot still in it?  \n" + code(reason)
+}
+
 // recordAccepted records that a room accepted a message, so that its next refusal is announced.
 func (b *bot) recordAccepted(l lives, room string) {
 	webexRoom := b.webexRoom(room)
 	b.mu.Lock()
-	refused := b.refusing[webexRoom]
+	refused := b.refusing[webexRoom] || b.refusing[room]
 	delete(b.refusing, webexRoom)
+	delete(b.refusing, room) // announced while it wasn't configured
 	b.mu.Unlock()
 	if refused {
 		b.Log.Info("a room accepts messages again", "room", room, "bot", b.name)

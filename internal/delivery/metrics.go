@@ -54,7 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Dead letters created: messages that Webex refused for good.",
 		}, []string{"kind"}),
 		Digested: counter("alert_relay_digested_posts_total", "Problems that a room first saw in a digest."),
-		Reroutes: counter("alert_relay_reroutes_total", "Problems rerouted to the default room because their own room refuses messages."),
+		Reroutes: counter("alert_relay_reroutes_total", "Problems rerouted to the default room because their own room refuses messages or isn't configured any more."),
 		Latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "alert_relay_delivery_seconds",
 			Help: "Time from an event's receipt until a room's first message about its problem, by the problem's severity. " +

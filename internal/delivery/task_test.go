@@ -65,7 +65,7 @@ func TestUrgencyOfPosts(t *testing.T) {
 
 func withOneBot() *Delivery {
 	d := &Delivery{Options: Options{Rooms: someRooms, Metrics: NewMetrics(prometheus.NewRegistry())}}
-	d.SetBots([]Bot{{Name: "noc"}}, 4)
+	d.SetBots([]Bot{{Name: "noc"}}, 4, func() {})
 	return d
 }
 

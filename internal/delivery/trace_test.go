@@ -30,11 +30,9 @@ func (keeper) Shutdown(context.Context) error { return nil }
 func inTrace(t *testing.T, story func(w *world)) (spans tracetest.SpanStubs) {
 	exporter := tracetest.NewInMemoryExporter()
 	inWorld(t, func(o *Options) {
-		var err error
-		o.Trace, err = tracing.New(context.Background(), tracing.Options{
+		o.Trace = tracing.New(context.Background(), tracing.Options{
 			Exporter: keeper{exporter}, Ratio: 1, Log: slog.New(slog.DiscardHandler), Metrics: tracing.NewMetrics(prometheus.NewRegistry()),
 		})
-		require.NoError(t, err)
 	}, func(t *testing.T, w *world) {
 		w.store.set(func() { w.store.causes = []store.Cause{{Trace: intake, At: time.Now()}} })
 		story(w)

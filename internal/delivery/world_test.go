@@ -159,6 +159,16 @@ func (w *world) texts(room string) []string {
 	return out
 }
 
+// textsWith returns the texts of a room's live messages that contain words.
+func (w *world) textsWith(room, words string) (out []string) {
+	for _, text := range w.texts(room) {
+		if strings.Contains(text, words) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
 func (w *world) metric(name string, labels ...string) float64 {
 	w.t.Helper()
 	return metric(w.t, w.reg, name, labels...)

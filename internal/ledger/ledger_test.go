@@ -91,7 +91,7 @@ func newBench(t *testing.T) *bench {
 			Test: func(source, sendTo string, _ time.Time) []store.Notice {
 				return []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "a test of " + source}}
 			},
-			OrphanWait: 2 * time.Minute,
+			OrphanWait: func() time.Duration { return 2 * time.Minute },
 		},
 		Decode: decode,
 		Changed: func(written store.Fold) {

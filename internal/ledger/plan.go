@@ -39,8 +39,8 @@ type Rules struct {
 	Rooms func(p alert.Problem, sendTo string, now time.Time) []route.Target
 	// Test makes the messages of Zabbix's Test button.
 	Test func(source, sendTo string, now time.Time) []store.Notice
-	// OrphanWait is how long an update waits for its problem.
-	OrphanWait time.Duration
+	// OrphanWait returns how long an update waits for its problem; nil means not at all.
+	OrphanWait func() time.Duration
 	// Grouping returns when the problems of a room share messages; nil means never. A plan calls it once for each room.
 	Grouping func(room string) Grouping
 	// Timing returns when a room gets the problems that a route sends there: route.Router.Timing. nil means at once.
@@ -52,6 +52,13 @@ func (r Rules) timing(post store.Post) route.Timing {
 		return route.Timing{}
 	}
 	return r.Timing(post.Room, post.Route)
+}
+
+func (r Rules) orphanWait() time.Duration {
+	if r.OrphanWait == nil {
+		return 0
+	}
+	return r.OrphanWait()
 }
 
 // Result is the outcome of one entry, for metrics and the log.
@@ -348,6 +355,6 @@ func (d *Draft) desire(post *draftPost, p alert.Problem, received time.Time) {
 	case p.Announced:
 		post.HoldUntil = time.Time{}
 	case post.HoldUntil.IsZero() && unposted(post.Post):
-		post.HoldUntil = received.Add(d.rules.OrphanWait)
+		post.HoldUntil = received.Add(d.rules.orphanWait())
 	}
 }

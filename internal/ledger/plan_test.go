@@ -32,7 +32,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: epoch, known: Known{Problems: map[alert.Key]alert.Problem{}, Posts: map[alert.Key][]store.Post{}}}
 	w.rules = Rules{
-		OrphanWait: 2 * time.Minute,
+		OrphanWait: func() time.Duration { return 2 * time.Minute },
 		// Disasters go to db as well; an address is a room.
 		Rooms: func(p alert.Problem, sendTo string, _ time.Time) []route.Target {
 			targets := []route.Target{{Room: "noc"}}

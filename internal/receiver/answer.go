@@ -79,5 +79,5 @@ func (r *Receiver) logRefusal(c *gin.Context, msg string, refused *refusal, owne
 	if refused.cause != nil {
 		ids = append(ids, "error", refused.cause)
 	}
-	r.refused.Warn(strings.Join([]string{msg, owner, refused.reason}, " "), msg, ids...)
+	r.limits.refused.Warn(strings.Join([]string{msg, owner, refused.reason}, " "), msg, ids...)
 }

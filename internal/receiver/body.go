@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"nms-alert-relay/internal/logging"
 )
 
 // Limits on the bytes of all bodies of one kind that are still arriving.
@@ -36,6 +39,17 @@ type arrival struct {
 	evicted bool
 	abort   func() // ends a blocked read
 	place   *list.Element
+}
+
+// Limits are those that all receivers of a process share, so that a reload, which makes a new receiver, doesn't double them.
+type Limits struct {
+	events, notices, hooks *budget // bodies
+	refused                *logging.Limited
+}
+
+// NewLimits makes the limits of a process. log gets one line a minute for each reason to refuse a request.
+func NewLimits(log *slog.Logger) *Limits {
+	return &Limits{newBudget(eventBudget), newBudget(otherBudget), newBudget(otherBudget), logging.NewLimited(log, time.Minute)}
 }
 
 func newBudget(limit int64) *budget { return &budget{limit: limit} }

@@ -26,7 +26,7 @@ func (r *Receiver) event(c *gin.Context) {
 		r.refuseEvent(c, hangUp(refused), "", "")
 		return
 	}
-	body, refused := r.eventBodies.read(c, MaxBody, "remove macros with item values or history")
+	body, refused := r.limits.events.read(c, MaxBody, "remove macros with item values or history")
 	if refused != nil {
 		r.refuseEvent(c, refused, "", "")
 		return

@@ -182,9 +182,9 @@ func TestTheOldestBodyIsEvicted(t *testing.T) {
 // budgets.
 func TestSlowBodiesDoNotBlockOthers(t *testing.T) {
 	f, addr := listening(t, MaxConnections)
-	f.eventBodies.mu.Lock()
-	f.eventBodies.limit = 256 << 10
-	f.eventBodies.mu.Unlock()
+	f.limits.events.mu.Lock()
+	f.limits.events.limit = 256 << 10
+	f.limits.events.mu.Unlock()
 	begin := halfSent()["an event"]
 	var strangers []net.Conn
 	for range 40 {

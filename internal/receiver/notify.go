@@ -132,7 +132,7 @@ func (r *Receiver) notify(c *gin.Context) {
 		return
 	}
 	sender := r.senders[key.owners[0]]
-	body, refused := r.noticeBodies.read(c, MaxBody, fmt.Sprintf("Webex accepts %d bytes in a message", maxMessage))
+	body, refused := r.limits.notices.read(c, MaxBody, fmt.Sprintf("Webex accepts %d bytes in a message", maxMessage))
 	if refused != nil {
 		r.refuseNotice(c, refused, sender.Name)
 		return

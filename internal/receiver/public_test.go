@@ -131,7 +131,7 @@ func TestPanics(t *testing.T) {
 	require.NotContains(t, rec.Body.String(), "out of order")
 	require.Contains(t, f.log.String(), "out of order")
 	require.Equal(t, 1.0, testutil.ToFloat64(f.opts.Metrics.panics))
-	require.Zero(t, f.hookBodies.used, "its bytes were released")
+	require.Zero(t, f.limits.hooks.used, "its bytes were released")
 }
 
 // Requests are counted by endpoint and class; every combination exists from the start.

@@ -13,7 +13,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/tracing"
 )
@@ -86,20 +85,19 @@ type Options struct {
 	Now     func() time.Time // time.Now by default
 	Log     *slog.Logger     // nil for none
 	Metrics *Metrics
+	Limits  *Limits         // nil: its own
 	Trace   *tracing.Tracer // nil while tracing is off
 }
 
-// Receiver answers requests. It has no state of its own but limits: a new configuration is a new Receiver with the same Metrics.
+// Receiver answers requests. It has no state of its own: a new configuration is a new Receiver with the same Metrics and Limits.
 type Receiver struct {
 	opts    Options
 	sources map[string]bool
 	keys    keyring // of sources
 	tokens  keyring // of senders
 	senders map[string]Sender
-	refused *logging.Limited
+	limits  *Limits
 	handler http.Handler
-
-	eventBodies, noticeBodies, hookBodies *budget
 }
 
 // New makes a receiver.
@@ -113,10 +111,10 @@ func New(o Options) *Receiver {
 	if len(o.LinkKey) == 0 {
 		o.LinkKey = []byte(rand.Text())
 	}
-	r := &Receiver{
-		opts: o, sources: map[string]bool{}, senders: map[string]Sender{}, refused: logging.NewLimited(o.Log, time.Minute),
-		eventBodies: newBudget(eventBudget), noticeBodies: newBudget(otherBudget), hookBodies: newBudget(otherBudget),
+	if o.Limits == nil {
+		o.Limits = NewLimits(o.Log)
 	}
+	r := &Receiver{opts: o, sources: map[string]bool{}, senders: map[string]Sender{}, limits: o.Limits}
 	for _, s := range o.Sources {
 		r.sources[s.Name] = true
 		for _, secret := range s.Secrets {
@@ -170,7 +168,7 @@ func (r *Receiver) serve(endpoint string, handle gin.HandlerFunc) gin.HandlerFun
 					panic(cause)
 				}
 				r.opts.Metrics.panics.Inc()
-				r.refused.Log(slog.LevelError, "panic "+endpoint, "a request caused a panic: please report this", "endpoint", endpoint, "cause", cause, "stack", string(debug.Stack()))
+				r.limits.refused.Log(slog.LevelError, "panic "+endpoint, "a request caused a panic: please report this", "endpoint", endpoint, "cause", cause, "stack", string(debug.Stack()))
 				if !c.Writer.Written() {
 					refuse(http.StatusInternalServerError, "internal error", "see the relay's log").answer(c)
 				}

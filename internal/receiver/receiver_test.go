@@ -363,7 +363,7 @@ func TestBodiesWithoutALength(t *testing.T) {
 	require.Equal(t, 400, post(io.MultiReader(strings.NewReader("{"), failing{io.ErrUnexpectedEOF}), 100))
 	require.Equal(t, 408, post(failing{os.ErrDeadlineExceeded}, 100))
 	require.Equal(t, 413, post(failing{errors.New("read")}, MaxBody+1), "nothing is read")
-	require.Zero(t, f.eventBodies.used, "all bytes were released")
+	require.Zero(t, f.limits.events.used, "all bytes were released")
 	require.Len(t, f.entries, 3)
 }
 

@@ -17,7 +17,7 @@ func (r *Receiver) webhook(c *gin.Context) {
 		hangUp(refuse(http.StatusNotFound, "no bot listens here", "")).answer(c)
 		return
 	}
-	body, refused := r.hookBodies.read(c, maxWebhook, "")
+	body, refused := r.limits.hooks.read(c, maxWebhook, "")
 	if refused != nil {
 		refused.answer(c)
 		return

@@ -54,6 +54,7 @@ var metricTables = []struct {
 		{"alert_relay_fold_seconds", `histogram_quantile(0.99, sum by (le) (rate(alert_relay_fold_seconds_bucket[5m])))`},
 		{"alert_relay_fold_failures_total", `increase(alert_relay_fold_failures_total[5m]) > 0`},
 		{"alert_relay_store_up", `alert_relay_store_up == 0`},
+		{"alert_relay_store_free_bytes", `alert_relay_store_free_bytes < 2^30`},
 		{"alert_relay_problems_open", `sum by (severity) (alert_relay_problems_open)`},
 		{"alert_relay_flapping_total", `increase(alert_relay_flapping_total[1h])`},
 		{"alert_relay_escalations_total", `increase(alert_relay_escalations_total[1d])`},

@@ -154,16 +154,22 @@ func (o *onDisk) notify(room, text, token string) int {
 	return o.post("http://"+o.Addr()+"/v1/notify", token, map[string]string{"room": room, "text": text})
 }
 
-// opened returns the macros of a new problem.
+// opened returns the macros of a new problem, updated those of an update.
 func opened(t *testing.T, id string) map[string]string {
+	return macros(t, "problem-severity-5", id)
+}
+
+func updated(t *testing.T, id string) map[string]string { return macros(t, "update-message", id) }
+
+func macros(t *testing.T, fixture, id string) map[string]string {
 	t.Helper()
-	payload, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/problem-severity-5.json")
+	payload, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/"+fixture+".json")
 	require.NoError(t, err)
-	var macros map[string]string
-	require.NoError(t, json.Unmarshal(payload, &macros))
-	delete(macros, "ALERT.SENDTO")
-	macros["EVENT.ID"], macros["EVENT.NAME"] = id, "problem "+id+"."
-	return macros
+	var all map[string]string
+	require.NoError(t, json.Unmarshal(payload, &all))
+	delete(all, "ALERT.SENDTO")
+	all["EVENT.ID"], all["EVENT.NAME"] = id, "problem "+id+"."
+	return all
 }
 
 // roots returns the messages that start threads, by room.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nms-alert-relay/internal/client"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/store"
@@ -50,6 +51,7 @@ type Relay struct {
 	log      *slog.Logger
 	manager  *systemd.Manager
 	store    store.Store
+	free     func() (bytes uint64, known bool) // for the store
 	notifier store.Notifier
 	registry *prometheus.Registry
 	public   net.Listener
@@ -62,10 +64,12 @@ type Relay struct {
 	signal  <-chan os.Signal
 	level   *slog.LevelVar
 	linkKey []byte
+	limits  *receiver.Limits
 	intake  atomic.Pointer[receiver.Receiver]
 	parts   parts
 
 	reloading sync.Mutex // guards what follows
+	announced client.Running
 	clients   clients
 	files     files // of the last attempt
 }
@@ -73,19 +77,17 @@ type Relay struct {
 // New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry(),
-		started: o.Config, read: o.Read, signal: o.Signal, level: o.Level}
+		started: o.Config, read: o.Read, signal: o.Signal, level: o.Level, limits: receiver.NewLimits(o.Log)}
 	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
 	}
-	if r.tracer, err = newTracer(ctx, o, r.metrics.tracing); err != nil {
-		return nil, err
-	}
+	r.tracer = newTracer(ctx, o, r.metrics.tracing)
 	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
 	if err != nil {
 		return nil, errors.Join(err, r.stopTracing())
 	}
-	r.notifier = new(store.Local)
+	r.notifier, r.free = new(store.Local), opened.FreeBytes
 	r.store = tracing.Store(store.Waking(opened, r.notifier), r.tracer)
 	defer func() {
 		if err != nil {
@@ -105,11 +107,13 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 		} // otherwise they have changed since: watch reloads them
 	}
 	r.metrics.config.loaded(hash, false, time.Now())
+	r.announce()
 	return r, nil
 }
 
 // Close releases what New opened. Call it only instead of Run.
 func (r *Relay) Close() error {
+	r.unannounce()
 	var faults []error
 	for _, l := range []net.Listener{r.public, r.private} {
 		if l != nil {
@@ -135,6 +139,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.log.Info("relay started", "listen", r.Addr(), "admin", r.AdminAddr(), "store", r.live.Load().cfg.Store.Path)
 	err := runStages(ctx, r.log, stopTime, r.drain, r.stages...)
+	r.unannounce()
 	err = errors.Join(err, r.stopTracing(), r.store.Close())
 	r.log.Info("relay stopped")
 	return err

@@ -81,6 +81,7 @@ func (r *Relay) reload(cfg *config.Config, seen files, err error, by string) (ad
 		}
 	}
 	r.apply(next)
+	r.announce()
 	r.metrics.config.loaded(done.Hash, len(done.RestartNeeded) > 0, time.Now())
 	for _, w := range done.Warnings {
 		r.log.Warn(w)
@@ -126,11 +127,8 @@ func (r *Relay) apply(next *snapshot) {
 	r.metrics.add(next.cfg)
 	gone := r.clients.zabbix
 	r.clients = r.connected(next, r.clients)
-	bots := r.clients.delivering(next.cfg)
-	r.parts.delivery.AddBots(bots)
 	r.parts.inquirer.SetSources(each(r.clients.zabbix, observer))
-	r.live.Store(next)
-	r.parts.delivery.SetBots(bots, next.cfg.Delivery.Workers)
+	r.parts.delivery.SetBots(r.clients.delivering(next.cfg), next.cfg.Delivery.Workers, func() { r.live.Store(next) })
 	r.parts.listener.SetBots(r.clients.hearing(next.cfg, r.parts.delivery))
 	r.parts.executor.SetSources(each(r.clients.zabbix, acting))
 	r.parts.suppressions.SetSources(each(r.clients.zabbix, suppressor), time.Duration(next.cfg.Reconcile.Interval))

@@ -1,8 +1,11 @@
 package relay
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -313,10 +316,68 @@ func TestRoomsThatAreGone(t *testing.T) {
 	require.Len(t, letters, 1)
 	require.Equal(t, "post:main/1@db", letters[0].ID())
 	require.Contains(t, letters[0].Reason, "the room isn't configured (any more)")
+	announced := func(times int) func(map[string][]webexsim.MessageView) bool {
+		return func(rooms map[string][]webexsim.MessageView) bool {
+			found := 0
+			for _, m := range rooms["noc"] {
+				if strings.Contains(m.Text, "Room db isn't configured any more.") {
+					found++
+				}
+			}
+			return found == times
+		}
+	}
+	o.await("the announcement", announced(1))
 
 	mend()
 	o.configure(both)
 	o.mustReload()
 	require.NoError(t, o.store.ReplayDead(t.Context(), letters[0].ID()))
 	o.await("the problem in its room", func(rooms map[string][]webexsim.MessageView) bool { return len(rooms["db"]) == 1 })
+
+	// Removed again, it is announced again.
+	o.webex.AddFault(webexsim.Fault{Op: "POST /messages", Room: "db", Status: http.StatusServiceUnavailable})
+	require.Equal(t, http.StatusAccepted, o.event(opened(t, "2"), firstSecret))
+	require.Eventually(t, func() bool { return strings.Count(o.log.String(), "message not accepted") > 1 }, time.Minute, time.Millisecond)
+	o.configure(room("noc"))
+	o.mustReload()
+	o.await("another announcement", announced(2))
+}
+
+// An update that came before the reload waits for its problem as long as it was told to; one that comes afterwards has the new wait.
+func TestReloadOfTheOrphanWait(t *testing.T) {
+	o := startOnDisk(t, room("noc")+"delivery: {orphan_wait: 1d}\n")
+	require.Equal(t, http.StatusAccepted, o.event(updated(t, "1"), firstSecret))
+	require.Eventually(t, func() bool { return strings.Contains(o.log.String(), "msg=event") }, time.Minute, time.Millisecond, "it is folded")
+	o.configure(room("noc") + "delivery: {orphan_wait: 0s}\n")
+	done := o.mustReload()
+	require.Equal(t, []string{"delivery.orphan_wait"}, done.Changed)
+	require.Empty(t, done.RestartNeeded)
+	require.Equal(t, http.StatusAccepted, o.event(updated(t, "2"), firstSecret))
+	o.await("the second", func(rooms map[string][]webexsim.MessageView) bool { return len(rooms["noc"]) > 0 })
+	for _, m := range roots(o.webex.State())["noc"] {
+		require.Contains(t, m.Text, "problem 2.")
+	}
+}
+
+// Bodies that are still arriving count after a reload, too: a sender can't double what the relay holds by waiting for one.
+func TestReloadKeepsTheBudgetForBodies(t *testing.T) {
+	o := startOnDisk(t, room("noc")+ci)
+	const size = 1 << 20 // of nine bodies, of which eight fit
+	request := fmt.Sprintf("POST /v1/notify HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer token-of-ci-0123456789\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat(" ", size-1))
+	answers := make(chan string, 9)
+	for n := range 9 {
+		if n == 8 {
+			o.mustReload()
+		}
+		c, err := net.Dial("tcp", o.Addr())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close() }) // the relay may have closed it
+		_, _ = io.WriteString(c, request)   // the relay may refuse it meanwhile
+		go func() {
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			answers <- line
+		}()
+	}
+	require.Contains(t, <-answers, "429")
 }

@@ -97,7 +97,7 @@ func (n *simulation) start() {
 	grouping := groupingOf(n.cfg)
 	n.fold = ledger.New(ledger.Options{
 		Store: store.Waking(n.store, &n.notifier), Rules: ledger.Rules{
-			Rooms: router.Rooms, Timing: router.Timing, OrphanWait: time.Duration(n.cfg.Delivery.OrphanWait),
+			Rooms: router.Rooms, Timing: router.Timing, OrphanWait: func() time.Duration { return time.Duration(n.cfg.Delivery.OrphanWait) },
 			Grouping: func(room string) ledger.Grouping {
 				g := grouping(room)
 				g.Pace = deliver.Pace(room)

@@ -7,7 +7,7 @@ import (
 	"nms-alert-relay/internal/tracing"
 )
 
-func newTracer(ctx context.Context, o Options, m *tracing.Metrics) (*tracing.Tracer, error) {
+func newTracer(ctx context.Context, o Options, m *tracing.Metrics) *tracing.Tracer {
 	t := o.Config.Tracing
 	return tracing.New(ctx, tracing.Options{
 		Endpoint: t.Endpoint, Token: t.Token.Reveal(), Ratio: t.SampleRatio, CAFile: t.HTTP.CAFile, ProxyURL: t.HTTP.ProxyURL.Reveal(),

@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,14 +34,15 @@ import (
 // receiverOfTraces is an OTLP receiver.
 type receiverOfTraces struct {
 	*httptest.Server
-	mu     sync.Mutex
-	raw    []byte
-	spans  []*otlp.Span
-	header http.Header // of the last request
+	arrived chan struct{} // for each request that is complete
+	mu      sync.Mutex
+	raw     []byte
+	spans   []*otlp.Span
+	header  http.Header // of the last request
 }
 
 func newReceiverOfTraces(t *testing.T) *receiverOfTraces {
-	c := &receiverOfTraces{}
+	c := &receiverOfTraces{arrived: make(chan struct{}, 1000)}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		unzipped, err := gzip.NewReader(r.Body)
 		if err != nil || r.URL.Path != "/v1/traces" {
@@ -53,7 +56,10 @@ func newReceiverOfTraces(t *testing.T) *receiverOfTraces {
 			return
 		}
 		c.mu.Lock()
-		defer c.mu.Unlock()
+		defer func() {
+			c.mu.Unlock()
+			c.arrived <- struct{}{}
+		}()
 		c.raw, c.header = append(c.raw, body...), r.Header
 		for _, resource := range request.ResourceSpans {
 			for _, scope := range resource.ScopeSpans {
@@ -65,8 +71,38 @@ func newReceiverOfTraces(t *testing.T) *receiverOfTraces {
 	return c
 }
 
+// named returns the trace of the first span with a name; nil for none.
+func (c *receiverOfTraces) named(name string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.spans {
+		if s.Name == name {
+			return s.TraceId
+		}
+	}
+	return nil
+}
+
+// await waits until a trace has spans of these names, and returns it; see trace. The first name belongs to this trace alone.
+func (c *receiverOfTraces) await(t *testing.T, names ...string) (map[string]*otlp.Span, map[string]string) {
+	t.Helper()
+	for {
+		found, attributes := c.trace(c.named(names[0]))
+		if !slices.ContainsFunc(names, func(name string) bool { return found[name] == nil }) {
+			return found, attributes
+		}
+		select {
+		case <-c.arrived:
+		case <-time.After(time.Minute):
+			t.Fatalf("expected spans %q in one trace, got %v", names, slices.Sorted(maps.Keys(found)))
+		}
+	}
+}
+
 // trace returns the spans of a trace by name, each with its attributes as "key=value …".
 func (c *receiverOfTraces) trace(id []byte) (spans map[string]*otlp.Span, attributes map[string]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	spans, attributes = map[string]*otlp.Span{}, map[string]string{}
 	for _, s := range c.spans {
 		if !bytes.Equal(s.TraceId, id) || spans[s.Name] != nil {
@@ -90,6 +126,7 @@ func (c *receiverOfTraces) trace(id []byte) (spans map[string]*otlp.Span, attrib
 // One trace tells what became of an event: received, on disk, folded, posted. Another one tells the way of a command: received,
 // decided, Zabbix called, answered. Neither has any text of strangers.
 func TestATraceFromAPayloadToItsMessage(t *testing.T) {
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // milliseconds
 	traces := newReceiverOfTraces(t)
 	zabbix, err := zabbixsim.New(zabbixsim.Options{Version: "7.0"})
 	require.NoError(t, err)
@@ -180,29 +217,20 @@ tracing: {endpoint: "%s", token_env: OTLP}
 	require.NoError(t, scraped.Body.Close())
 	require.Regexp(t, `alert_relay_delivery_seconds_bucket\{.* # \{trace_id="`+sender+`"\}`, string(exposition))
 
-	stop()
-	require.NoError(t, <-done)
-	require.Equal(t, "Bearer token-of-the-receiver", traces.header.Get("Authorization"))
-	trace, err := hex.DecodeString(sender)
-	require.NoError(t, err)
-	spans, attributes := traces.trace(trace)
-	require.Equal(t, "00f067aa0ba902b7", hex.EncodeToString(spans["receive event"].ParentSpanId), "the sender's")
+	event, attributes := traces.await(t, "receive event", "append to journal", "fold", "webex post")
+	require.Equal(t, sender, hex.EncodeToString(event["receive event"].TraceId))
+	require.Equal(t, "00f067aa0ba902b7", hex.EncodeToString(event["receive event"].ParentSpanId), "the sender's")
 	for name, want := range map[string]string{
 		"append to journal": "source=main kind=event entry=1",
 		"fold":              "source=main event_id=4701 kind=problem entry=1",
 		"webex post":        "source=main event_id=4701 room=noc bot=relay op=root reason=new in the room attempt=1",
 	} {
 		require.Equal(t, want, attributes[name])
-		require.Equal(t, spans["receive event"].SpanId, spans[name].ParentSpanId, name)
+		require.Equal(t, event["receive event"].SpanId, event[name].ParentSpanId, name)
 	}
-	require.Equal(t, "routed", spans["fold"].Events[0].Name)
+	require.Equal(t, "routed", event["fold"].Events[0].Name)
 
-	for _, s := range traces.spans {
-		if s.Name == "receive command" {
-			trace = s.TraceId
-		}
-	}
-	spans, attributes = traces.trace(trace)
+	spans, attributes := traces.await(t, "receive command", "read and decide", "zabbix event.acknowledge", "fold", "command", "webex post")
 	for name, want := range map[string]string{
 		"read and decide":          "bot=relay attempt=1",
 		"zabbix event.acknowledge": "source=main room=noc action=ack attempt=1 event_id=4701",
@@ -214,6 +242,11 @@ tracing: {endpoint: "%s", token_env: OTLP}
 		require.Equal(t, spans["receive command"].SpanId, spans[name].ParentSpanId, name)
 	}
 
+	stop()
+	require.NoError(t, <-done)
+	traces.mu.Lock()
+	defer traces.mu.Unlock()
+	require.Equal(t, "Bearer token-of-the-receiver", traces.header.Get("Authorization"))
 	for _, text := range []string{"stranger", "link down", "sw-core", "Core switch", "alice", "Alice", "secret-", "token-of"} {
 		require.NotContains(t, string(traces.raw), text)
 	}

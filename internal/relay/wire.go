@@ -33,7 +33,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	r.metrics.add(cfg)
 	r.clients = r.connected(first, clients{})
 	sources := r.clients.zabbix
-	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots))
+	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots, r.free))
 
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
@@ -53,7 +53,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
-			Rooms: now.targets, Test: r.testNotices, Timing: now.timing, OrphanWait: time.Duration(cfg.Delivery.OrphanWait),
+			Rooms: now.targets, Test: r.testNotices, Timing: now.timing, OrphanWait: now.orphanWait,
 			Grouping: func(room string) ledger.Grouping {
 				g := now.Load().grouping(room)
 				g.Pace = deliver.Pace(room)

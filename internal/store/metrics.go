@@ -14,22 +14,24 @@ type Collector struct {
 	stats func(ctx context.Context) (Stats, error)
 	clock func() time.Time
 	bots  func() map[string]string
+	free  func() (uint64, bool)
 
-	journal, setAside, posts, oldest, roomPending, roomOldest, dead, open, commands, up *prometheus.Desc
+	journal, setAside, posts, oldest, roomPending, roomOldest, dead, open, commands, up, freeBytes *prometheus.Desc
 }
 
 // OtherRooms is the label of direct chats, and of rooms that aren't configured any more.
 const OtherRooms = "other"
 
-// NewCollector returns a collector. bots returns the configured rooms, and OtherRooms, with their bots.
+// NewCollector returns a collector. bots returns the configured rooms, and OtherRooms, with their bots. free returns the free space for
+// the store; false if it isn't known.
 func NewCollector(s interface {
 	Stats(ctx context.Context) (Stats, error)
-}, clock func() time.Time, bots func() map[string]string) *Collector {
+}, clock func() time.Time, bots func() map[string]string, free func() (uint64, bool)) *Collector {
 	d := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("alert_relay_"+name, help, labels, nil)
 	}
 	return &Collector{
-		stats: s.Stats, clock: clock, bots: bots,
+		stats: s.Stats, clock: clock, bots: bots, free: free,
 		journal:  d("journal_pending", "Events in the journal that aren't folded yet."),
 		setAside: d("journal_set_aside", "Events that couldn't be applied and wait for an operator."),
 		posts: d("posts_pending", "Posts (with their cards and threads), digests and notices still to be sent, including those that wait for a delay or quiet hours. "+
@@ -39,15 +41,16 @@ func NewCollector(s interface {
 		roomOldest:  d("room_oldest_pending_seconds", "Age of the oldest of a room's pending posts, digests and notices; 0 for none.", "bot", "room"),
 		dead: d("dead_letters", "Messages that Webex refused for good and nobody has replayed or dropped: "+
 			"post, digest (with all of its problems), list (of a digest), notice.", "bot", "room", "kind"),
-		open:     d("problems_open", "Open problems. Compare it with Zabbix.", "severity"),
-		commands: d("commands_pending", "Commands in progress."),
-		up:       d("store_up", "1 if the store could be read when scraped. At 0, the other gauges of the store are missing."),
+		open:      d("problems_open", "Open problems. Compare it with Zabbix.", "severity"),
+		commands:  d("commands_pending", "Commands in progress."),
+		up:        d("store_up", "1 if the store could be read when scraped. At 0, the gauges of its content are missing."),
+		freeBytes: d("store_free_bytes", "Free space on the store's file system."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.journal, c.setAside, c.posts, c.oldest, c.roomPending, c.roomOldest, c.dead, c.open, c.commands, c.up} {
+	for _, d := range []*prometheus.Desc{c.journal, c.setAside, c.posts, c.oldest, c.roomPending, c.roomOldest, c.dead, c.open, c.commands, c.up, c.freeBytes} {
 		ch <- d
 	}
 }
@@ -55,12 +58,15 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 // scrapeTime bounds how long a scrape waits for the store.
 const scrapeTime = 5 * time.Second
 
-// Collect implements prometheus.Collector. If the store can't be read, it reports only that.
+// Collect implements prometheus.Collector. If the store can't be read, it reports only that, and the free space.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if n, ok := c.free(); ok {
+		gauge(c.freeBytes, float64(n))
 	}
 	s, err := c.stats(ctx)
 	if err != nil {

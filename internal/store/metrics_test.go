@@ -24,14 +24,14 @@ type counted struct {
 func (c *counted) Stats(context.Context) (store.Stats, error) { return c.stats, c.err }
 
 // Gauges have the store's counts at the moment of the scrape. If the store can't be read, only alert_relay_store_up
-// is exported.
+// and the free space are exported.
 func TestCollector(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	c := &counted{}
+	c, free := &counted{}, uint64(0)
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(store.NewCollector(c, func() time.Time { return now }, func() map[string]string {
 		return map[string]string{"noc": "ops-bot", "db": "db-bot", store.OtherRooms: "ops-bot"}
-	}))
+	}, func() (uint64, bool) { return free, free > 0 }))
 	expect := func(text string, names ...string) {
 		t.Helper()
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(text), names...))
@@ -71,6 +71,8 @@ alert_relay_oldest_pending_seconds 0
 
 	c.err = errors.New("disk I/O error")
 	require.Equal(t, map[string]float64{"alert_relay_store_up": 0}, gather(t, reg))
+	free = 5 << 30
+	require.Equal(t, map[string]float64{"alert_relay_store_up": 0, "alert_relay_store_free_bytes": 5 << 30}, gather(t, reg))
 }
 
 func gather(t *testing.T, reg *prometheus.Registry) map[string]float64 {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -19,16 +20,38 @@ const (
 	spansLost     = "lost"
 )
 
-// reporter counts exported spans, and logs failures once a minute.
+// reporter counts exported and lost spans, and logs losses once a minute.
 type reporter struct {
-	next  sdk.SpanExporter
-	errs  *logging.Limited
-	hide  []string
-	spans *prometheus.CounterVec
+	next    sdk.SpanExporter
+	errs    *logging.Limited
+	hide    []string
+	spans   *prometheus.CounterVec
+	waiting atomic.Int64 // ended spans that ExportSpans hasn't had yet
+}
+
+// bounded is a queue of spans before the SDK's, of the same size. The SDK's drops what doesn't fit without saying so; this one counts it.
+type bounded struct {
+	sdk.SpanProcessor
+	r *reporter
+}
+
+// OnEnd implements sdk.SpanProcessor.
+func (b bounded) OnEnd(s sdk.ReadOnlySpan) {
+	if !s.SpanContext().IsSampled() {
+		return
+	}
+	if b.r.waiting.Add(1) > queueSize {
+		b.r.waiting.Add(-1)
+		b.r.spans.WithLabelValues(spansLost).Inc()
+		b.r.errs.Warn("queue", "cannot export traces fast enough: these spans are lost, nothing else is affected", "waiting", queueSize)
+		return
+	}
+	b.SpanProcessor.OnEnd(s)
 }
 
 // ExportSpans implements sdk.SpanExporter. Failures are dealt with here: the SDK only logs them.
 func (r *reporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	defer r.waiting.Add(-int64(len(spans)))
 	if err := r.next.ExportSpans(ctx, spans); err != nil {
 		r.spans.WithLabelValues(spansLost).Add(float64(len(spans)))
 		r.errs.Warn("export", "cannot export traces: these spans are lost, nothing else is affected", "spans", len(spans), "error", redact(err, r.hide))

@@ -188,8 +188,8 @@ func (s *Span) Trace() string {
 	return format(s.span.SpanContext())
 }
 
-// TraceID is the id of the span's trace, for the log.
-func (s *Span) TraceID() string { return s.span.SpanContext().TraceID().String() }
+// TraceID is the id of the span's trace, for the log; "" for none.
+func (s *Span) TraceID() string { return ID(s.Trace()) }
 
 // Observe records a value in a histogram, with the trace as its exemplar if it is sampled.
 func (s *Span) Observe(o prometheus.Observer, value float64) {

@@ -49,7 +49,7 @@ type Metrics struct{ spans *prometheus.CounterVec }
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{spans: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "alert_relay_trace_spans_total",
-		Help: "Spans that were exported to the endpoint of tracing, and those lost because it did not accept them.",
+		Help: "Spans that were exported to the endpoint of tracing, and those lost because it did not accept them or was too slow.",
 	}, []string{"result"})}
 	for _, result := range []string{spansExported, spansLost} {
 		m.spans.WithLabelValues(result)
@@ -65,17 +65,25 @@ type Tracer struct {
 }
 
 // queueSize is how many ended spans wait for the exporter: a storm of some thousand problems ends in seconds. Spans beyond it are
-// dropped.
+// lost.
 const queueSize = 16384
 
-// New makes a Tracer; nil if neither the configuration nor the environment has an endpoint.
-func New(ctx context.Context, o Options) (*Tracer, error) {
+// New makes a Tracer; nil if neither the configuration nor the environment has an endpoint. An endpoint that can't be used, such as one
+// that a platform puts into every environment, is a warning and no traces: a relay without traces is better than none.
+func New(ctx context.Context, o Options) *Tracer {
 	if o.Env == nil {
 		o.Env = func(string) string { return "" }
 	}
+	off := func(err error) *Tracer {
+		o.Log.Warn("tracing is off, nothing else is affected", "error", redact(err, secrets(o)))
+		return nil
+	}
 	address, err := endpoint(o.Endpoint, o.Env)
-	if err != nil || address == "" && o.Exporter == nil {
-		return nil, err
+	if err != nil {
+		return off(err)
+	}
+	if address == "" && o.Exporter == nil {
+		return nil
 	}
 	errs := logging.NewLimited(o.Log, time.Minute)
 	hide := secrets(o)
@@ -85,7 +93,7 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	next := o.Exporter
 	if next == nil {
 		if next, err = exporter(ctx, address, o); err != nil {
-			return nil, err
+			return off(err)
 		}
 		o.Log.Info("tracing is on", "endpoint", redactURL(address), "sample_ratio", o.Ratio)
 	}
@@ -94,11 +102,12 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if err != nil {
 		errs.Warn("sdk", "cannot read the resource attributes of the environment", "error", redact(err, hide))
 	}
+	r := &reporter{next: next, errs: errs, hide: hide, spans: o.Metrics.spans}
 	provider := sdk.NewTracerProvider(
 		sdk.WithResource(from), sdk.WithSampler(sampler{sdk.TraceIDRatioBased(o.Ratio)}),
-		sdk.WithBatcher(&reporter{next: next, errs: errs, hide: hide, spans: o.Metrics.spans}, sdk.WithMaxQueueSize(queueSize)),
+		sdk.WithSpanProcessor(bounded{sdk.NewBatchSpanProcessor(r, sdk.WithMaxQueueSize(queueSize)), r}),
 	)
-	return &Tracer{provider, provider.Tracer("nms-alert-relay/internal/tracing", trace.WithInstrumentationVersion(o.Version))}, nil
+	return &Tracer{provider, provider.Tracer("nms-alert-relay/internal/tracing", trace.WithInstrumentationVersion(o.Version))}
 }
 
 func exporter(ctx context.Context, address string, o Options) (sdk.SpanExporter, error) {
@@ -107,20 +116,15 @@ func exporter(ctx context.Context, address string, o Options) (sdk.SpanExporter,
 		CAFile: cmp.Or(o.CAFile, o.Env("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"), o.Env("OTEL_EXPORTER_OTLP_CERTIFICATE")),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("tracing: %w", err)
+		return nil, err
 	}
-	options := []otlptracehttp.Option{
-		otlptracehttp.WithEndpointURL(address), otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
-		otlptracehttp.WithHTTPClient(&http.Client{Transport: transport, Timeout: cmp.Or(o.Timeout, 10*time.Second)}),
+	client := &http.Client{
+		Transport: transport, Timeout: cmp.Or(o.Timeout, 10*time.Second),
+		// The address that a redirect leads to would get the headers and the spans.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if o.Token != "" {
-		options = append(options, otlptracehttp.WithHeaders(map[string]string{"Authorization": "Bearer " + o.Token}))
-	}
-	e, err := otlptracehttp.New(ctx, options...)
-	if err != nil {
-		return nil, fmt.Errorf("tracing: %s", redact(err, secrets(o)))
-	}
-	return e, nil
+	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(address), otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
+		otlptracehttp.WithHTTPClient(client), otlptracehttp.WithHeaders(headers(o)))
 }
 
 // Shutdown exports the spans that have ended. ctx bounds it.

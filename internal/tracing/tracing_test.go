@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"nms-alert-relay/internal/store"
@@ -33,8 +35,7 @@ const (
 func newTestTracer(t testing.TB, ratio float64) (*Tracer, func() tracetest.SpanStubs) {
 	exporter := tracetest.NewInMemoryExporter()
 	keep := &keeper{InMemoryExporter: exporter}
-	tracer, err := New(context.Background(), Options{Exporter: keep, Ratio: ratio, Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())})
-	require.NoError(t, err)
+	tracer := New(context.Background(), Options{Exporter: keep, Ratio: ratio, Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())})
 	return tracer, func() tracetest.SpanStubs {
 		require.NoError(t, tracer.Shutdown(context.Background()))
 		return exporter.GetSpans()
@@ -96,6 +97,10 @@ func TestSampling(t *testing.T) {
 			require.Len(t, spans(), c.want)
 		})
 	}
+	// A trace is kept whole or not at all: a link doesn't count beside a parent.
+	tracer, spans := newTestTracer(t, 0)
+	tracer.Begin("fold", now, About{}, store.Cause{Trace: dropped, At: now}, store.Cause{Trace: sampled, At: now.Add(-time.Hour)}).End("")
+	require.Empty(t, spans())
 }
 
 // An entry keeps the trace of the request that it came with, as continued by the relay.
@@ -134,23 +139,26 @@ func TestTheJournalKeepsTheTrace(t *testing.T) {
 // Tracing is off without an endpoint. The environment's variables work as OpenTelemetry specifies.
 func TestEndpoint(t *testing.T) {
 	const base, traces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	const protocol, tracesProtocol = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 	for name, c := range map[string]struct {
 		configured string
 		env        map[string]string
 		want, err  string
 	}{
-		"none":                        {},
-		"configured":                  {configured: "http://a:4318", want: "http://a:4318/v1/traces"},
-		"configured with its path":    {configured: "http://a:4318/v1/traces", want: "http://a:4318/v1/traces"},
-		"configured below a path":     {configured: "https://a/otlp", want: "https://a/otlp/v1/traces"},
-		"configured and environment":  {configured: "http://a:4318", env: map[string]string{base: "http://b:4318"}, want: "http://a:4318/v1/traces"},
-		"environment":                 {env: map[string]string{base: "http://b:4318/"}, want: "http://b:4318/v1/traces"},
-		"environment, for traces":     {env: map[string]string{base: "http://b:4318", traces: "http://c:4318/x"}, want: "http://c:4318/x"},
-		"disabled":                    {configured: "http://a:4318", env: map[string]string{"OTEL_SDK_DISABLED": "true"}},
-		"another exporter":            {env: map[string]string{base: "http://b:4318", "OTEL_TRACES_EXPORTER": "none"}},
-		"not a URL":                   {env: map[string]string{base: "collector:4317"}, err: `environment variable OTEL_EXPORTER_OTLP_ENDPOINT: invalid URL`},
-		"not a URL, with a password":  {env: map[string]string{base: "ftp://user:hunter2@b"}, err: `invalid URL "ftp://***@b/v1/traces"`},
-		"a protocol that isn't known": {env: map[string]string{base: "http://b:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, err: "usually 4318"},
+		"none":                       {},
+		"configured":                 {configured: "http://a:4318", want: "http://a:4318/v1/traces"},
+		"configured with its path":   {configured: "http://a:4318/v1/traces", want: "http://a:4318/v1/traces"},
+		"configured below a path":    {configured: "https://a/otlp", want: "https://a/otlp/v1/traces"},
+		"configured and environment": {configured: "http://a:4318", env: map[string]string{base: "http://b:4318"}, want: "http://a:4318/v1/traces"},
+		"environment":                {env: map[string]string{base: "http://b:4318/"}, want: "http://b:4318/v1/traces"},
+		"environment, for traces":    {env: map[string]string{base: "http://b:4318", traces: "http://c:4318/x"}, want: "http://c:4318/x"},
+		"disabled":                   {configured: "http://a:4318", env: map[string]string{"OTEL_SDK_DISABLED": "true"}},
+		"another exporter":           {env: map[string]string{base: "http://b:4318", "OTEL_TRACES_EXPORTER": "none"}},
+		"not a URL":                  {env: map[string]string{base: "collector:4317"}, err: `environment variable OTEL_EXPORTER_OTLP_ENDPOINT: invalid URL`},
+		"not a URL, with a password": {env: map[string]string{base: "ftp://user:hunter2@b"}, err: `invalid URL "ftp://***@b/v1/traces"`},
+		"gRPC":                       {env: map[string]string{base: "http://b:4317", protocol: "grpc"}, err: "usually 4318"},
+		"gRPC, for traces":           {env: map[string]string{base: "http://b:4317", protocol: "http/protobuf", tracesProtocol: "grpc"}, err: tracesProtocol},
+		"gRPC, but not for traces":   {env: map[string]string{base: "http://b:4318", protocol: "grpc", tracesProtocol: "http/protobuf"}, want: "http://b:4318/v1/traces"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := endpoint(c.configured, func(name string) string { return c.env[name] })
@@ -162,11 +170,69 @@ func TestEndpoint(t *testing.T) {
 			require.Equal(t, c.want, got)
 		})
 	}
-	tracer, err := New(t.Context(), Options{})
-	require.NoError(t, err)
+	tracer := New(t.Context(), Options{})
 	require.Nil(t, tracer)
 	s := memory.New(nil)
 	require.Equal(t, store.Store(s), Store(s, tracer))
+}
+
+// What a platform puts into the environment of each process can't stop the relay: a faulty value is a warning, and there are no traces.
+func TestFaultyEnvironmentTurnsTracingOff(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"endpoint":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
+		"protocol":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+		"certificate": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:1", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/missing/ca.crt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := new(testlog.Lines)
+			require.Nil(t, New(t.Context(), Options{Log: log.Logger(), Ratio: 1, Metrics: NewMetrics(prometheus.NewRegistry()), Env: func(name string) string { return env[name] }}))
+			require.Equal(t, 1, strings.Count(log.String(), "level=WARN"))
+			require.Contains(t, log.String(), "tracing is off")
+		})
+	}
+}
+
+// The headers of the environment are sent beside the configured token, which wins over theirs.
+func TestHeaders(t *testing.T) {
+	const all, traces = "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+	for name, c := range map[string]struct {
+		token string
+		env   map[string]string
+		want  map[string]string
+	}{
+		"none":            {want: map[string]string{}},
+		"a token":         {token: "x", want: map[string]string{"Authorization": "Bearer x"}},
+		"both":            {token: "x", env: map[string]string{all: "api-key=a%20b, tenant = one"}, want: map[string]string{"Authorization": "Bearer x", "Api-Key": "a b", "Tenant": "one"}},
+		"two credentials": {token: "x", env: map[string]string{all: "authorization=Basic%20y"}, want: map[string]string{"Authorization": "Bearer x"}},
+		"for traces":      {env: map[string]string{all: "a=1,b=2", traces: "c=3"}, want: map[string]string{"C": "3"}},
+		"not headers":     {env: map[string]string{all: "a b=1,c=%0A,d,=e,f=%zz"}, want: map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.want, headers(Options{Token: c.token, Env: func(name string) string { return c.env[name] }}))
+		})
+	}
+}
+
+// A redirect isn't followed: its target would get the credentials and the spans.
+func TestExportFollowsNoRedirect(t *testing.T) {
+	var reached atomic.Bool
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	defer elsewhere.Close()
+	var key atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key.Store(r.Header.Get("Api-Key"))
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	metrics := NewMetrics(prometheus.NewRegistry())
+	tracer := New(t.Context(), Options{Endpoint: server.URL, Token: "token-of-the-receiver", Ratio: 1, Log: slog.New(slog.DiscardHandler), Metrics: metrics, Env: func(name string) string {
+		return map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "api-key=key-of-the-tenant"}[name]
+	}})
+	tracer.Begin("fold", now, About{}).End("")
+	require.NoError(t, tracer.Shutdown(t.Context()))
+	require.Equal(t, "key-of-the-tenant", key.Load())
+	require.False(t, reached.Load())
+	require.InDelta(t, 1, testutil.ToFloat64(metrics.spans.WithLabelValues(spansLost)), 0)
 }
 
 // An endpoint that refuses costs one line a minute, without secrets, and a count.
@@ -178,17 +244,15 @@ func TestExportErrorsAreLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
 		answered <- struct{}{}
 	}))
 	defer server.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=key%20of%20the%20tenant")
 	log, reg := new(testlog.Lines), prometheus.NewRegistry()
 	m := NewMetrics(reg)
 	for range 2 { // each ends with an export
-		tracer, err := New(t.Context(), Options{
+		tracer := New(t.Context(), Options{
 			Endpoint: strings.Replace(server.URL, "http://", "http://user:hunter2@", 1), Token: "token-of-the-receiver", Ratio: 1, Log: log.Logger(), Metrics: m,
 			Env: func(name string) string {
 				return map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "api-key=key%20of%20the%20tenant"}[name]
 			},
 		})
-		require.NoError(t, err)
 		for range 3 {
 			tracer.Begin("fold", now, About{}).End("")
 			require.NoError(t, tracer.provider.ForceFlush(t.Context()))
@@ -206,6 +270,31 @@ func TestExportErrorsAreLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
 	require.InDelta(t, 6, testutil.ToFloat64(m.spans.WithLabelValues(spansLost)), 0)
 	require.Zero(t, testutil.ToFloat64(m.spans.WithLabelValues(spansExported)))
 }
+
+// Spans that end faster than the endpoint accepts them are lost beyond the queue. They are counted, and logged once a minute.
+func TestSpansBeyondTheQueueAreCounted(t *testing.T) {
+	exporter := &slow{released: make(chan struct{})}
+	metrics, log := NewMetrics(prometheus.NewRegistry()), new(testlog.Lines)
+	tracer := New(t.Context(), Options{Exporter: exporter, Ratio: 1, Log: log.Logger(), Metrics: metrics})
+	const ended = 40000
+	const beyond = ended - queueSize
+	for range ended {
+		tracer.Begin("fold", now, About{}).End("")
+	}
+	require.EqualValues(t, beyond, testutil.ToFloat64(metrics.spans.WithLabelValues(spansLost)))
+	require.Equal(t, 1, strings.Count(log.String(), "cannot export traces fast enough"))
+	close(exporter.released)
+	require.NoError(t, tracer.provider.ForceFlush(t.Context()))
+	tracer.Begin("fold", now, About{}).End("")
+	require.NoError(t, tracer.Shutdown(t.Context()))
+	require.EqualValues(t, queueSize+1, testutil.ToFloat64(metrics.spans.WithLabelValues(spansExported)))
+}
+
+// slow exports nothing until it is released.
+type slow struct{ released chan struct{} }
+
+func (s *slow) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { <-s.released; return nil }
+func (s *slow) Shutdown(context.Context) error                        { return nil }
 
 // A person's address doesn't leave the relay, and a call about many events names a few.
 func TestAttributes(t *testing.T) {
@@ -252,6 +341,7 @@ func work(tracer *Tracer) {
 	call.LinkTo(span)
 	call.EndAt(now, "")
 	call.Observe(histogram, 1)
+	_ = call.TraceID()
 }
 
 // The cost for each event while tracing is off, and while it is on.

@@ -27,6 +27,7 @@ type data struct {
 	journal  table[int64, store.Entry]
 	problems table[alert.Key, problem]
 	posts    table[postID, store.Post]
+	rooms    map[string]bool           // that have or had posts, to find the posts of a problem
 	groups   table[int64, store.Group] // Open isn't kept: group derives it
 	messages table[string, shows]
 	notices  table[int64, store.Notice]
@@ -65,7 +66,7 @@ func New(clock func() time.Time) *Store {
 	if clock == nil {
 		clock = time.Now
 	}
-	d := &data{clock: clock}
+	d := &data{clock: clock, rooms: map[string]bool{}}
 	u := &d.undo
 	d.journal, d.problems, d.posts = newTable[int64, store.Entry](u), newTable[alert.Key, problem](u), newTable[postID, store.Post](u)
 	d.groups, d.messages, d.notices = newTable[int64, store.Group](u), newTable[string, shows](u), newTable[int64, store.Notice](u)

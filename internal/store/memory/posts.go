@@ -31,6 +31,7 @@ func (d *data) putPost(p store.Post, now time.Time) error {
 		p.PendingSince = cmp.Or(p.PendingSince, since)
 	}
 	d.posts.put(id, p)
+	d.rooms[p.Room] = true
 	return nil
 }
 
@@ -65,16 +66,22 @@ func (s *Store) findPosts(ctx context.Context, limit int, order func(a, b store.
 
 // PostsOf implements store.Store.
 func (s *Store) PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error) {
-	wanted := map[alert.Key]bool{}
-	for _, key := range keys {
-		wanted[key] = true
-	}
-	found, err := s.findPosts(ctx, 0, byKey, func(p store.Post) bool { return wanted[p.Key] })
-	byKey := map[alert.Key][]store.Post{}
-	for _, p := range found {
-		byKey[p.Key] = append(byKey[p.Key], p)
-	}
-	return byKey, err
+	return call(ctx, s, func() (map[alert.Key][]store.Post, error) {
+		found := map[alert.Key][]store.Post{}
+		for _, key := range keys {
+			var posts []store.Post
+			for room := range s.rooms {
+				if p, ok := s.posts.rows[postID{key, room}]; ok {
+					posts = append(posts, own(p))
+				}
+			}
+			if posts != nil {
+				slices.SortFunc(posts, byKey)
+				found[key] = posts
+			}
+		}
+		return found, nil
+	})
 }
 
 // PendingPosts implements store.Store.

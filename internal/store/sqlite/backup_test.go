@@ -170,7 +170,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	restore := func(name string) {
 		t.Helper()
 		to := filepath.Join(t.TempDir(), "relay.db")
-		found, err := Restore(t.Context(), filepath.Join(dir, name), to)
+		found, err := Restore(t.Context(), filepath.Join(dir, name), to, "")
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, found.Entries, onDisk)
 		s, _ := reopen(t, to)
@@ -228,7 +228,7 @@ func TestAStoppedBackupLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, to, killed)
 	require.NoFileExists(t, to)
-	_, err = Restore(t.Context(), killed, filepath.Join(dir, "other.db"))
+	_, err = Restore(t.Context(), killed, filepath.Join(dir, "other.db"), "")
 	require.ErrorContains(t, err, "isn't a relay's store")
 	_, err = Backup(t.Context(), path, to)
 	require.NoError(t, err, "a rest of a killed one doesn't matter")
@@ -249,12 +249,12 @@ func TestRestoreRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "exists")
 	_, err = Backup(t.Context(), filepath.Join(dir, "nothing.db"), filepath.Join(dir, "b.db"))
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Restore(t.Context(), backup, path)
+	_, err = Restore(t.Context(), backup, path, "")
 	require.ErrorIs(t, err, store.ErrLocked)
 	require.NoError(t, s.Close())
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
-	_, err = Restore(t.Context(), backup, path)
+	_, err = Restore(t.Context(), backup, path, "")
 	require.ErrorContains(t, err, path+" exists")
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -287,7 +287,7 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			from, to := filepath.Join(t.TempDir(), "backup.db"), filepath.Join(t.TempDir(), "relay.db")
 			require.NoError(t, c.make(from))
-			_, err := Restore(t.Context(), from, to)
+			_, err := Restore(t.Context(), from, to, "")
 			require.ErrorContains(t, err, c.want)
 			require.NoFileExists(t, to)
 		})
@@ -295,7 +295,7 @@ func TestRestoreRefuses(t *testing.T) {
 	for _, suffix := range []string{"-wal", "-shm"} {
 		to := filepath.Join(t.TempDir(), "relay.db")
 		require.NoError(t, os.WriteFile(to+suffix, nil, 0o600))
-		_, err := Restore(t.Context(), backup, to)
+		_, err := Restore(t.Context(), backup, to, "")
 		require.ErrorContains(t, err, to+suffix+" exists")
 	}
 }
