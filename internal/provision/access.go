@@ -63,7 +63,7 @@ func wantedRole(o Options, s *state) object {
 	var r role
 	r.Name, r.Type = ownName+nameMark, userType
 	r.Rules.UI = rules(s.elements.ui, []string{visiblePage})
-	r.Rules.Actions = rules(s.elements.actions, s.permitted)
+	r.Rules.Actions = rules(s.elements.actions, permitted(s.version))
 	r.Rules.UIDefault, r.Rules.ModulesDefault, r.Rules.ActionsDefault = "0", "0", "0"
 	r.Rules.ServicesRead, r.Rules.ServicesWrite = "1", "0"
 	r.Rules.API, r.Rules.APIMode = "1", "1"
@@ -168,7 +168,7 @@ func wantedUserGroup(o Options, s *state) (object, error) {
 	}
 	g.New = rights
 	return object{kind: userGroups, name: string(g.Name), fields: g.object(s).fields, params: map[string]any{"name": g.Name, "gui_access": g.GUIAccess,
-		"users_status": g.Status, "debug_mode": g.Debug, s.forms.rights: rights}}, nil
+		"users_status": g.Status, "debug_mode": g.Debug, s.version.GroupRights: rights}}, nil
 }
 
 func (g userGroup) permissions() map[string]string {
@@ -192,7 +192,7 @@ func (g userGroup) object(s *state) object {
 		if name == "" {
 			name = "with id " + id
 		}
-		groups = append(groups, field{property: s.forms.rights, name: "host group " + name, value: permissionWords[permission]})
+		groups = append(groups, field{property: s.version.GroupRights, name: "host group " + name, value: permissionWords[permission]})
 	}
 	slices.SortFunc(groups, func(a, b field) int { return strings.Compare(a.name, b.name) })
 	return object{kind: userGroups, name: string(g.Name), id: string(g.ID), fields: append(list, groups...)}

@@ -99,7 +99,7 @@ func wantedAction(s *state, source string) object {
 		params["pause_suppressed"], params["notify_if_canceled"] = "1", "1"
 		list = append(list, field{property: "pause_suppressed", name: "pause for suppressed problems", value: "yes", routine: true},
 			field{property: "notify_if_canceled", name: "notify about canceled escalations", value: "yes", routine: true})
-		if s.symptoms {
+		if s.version.Rank {
 			// The room shows a symptom below its cause.
 			params["pause_symptoms"] = "0"
 			list = append(list, field{property: "pause_symptoms", name: "pause for symptoms", value: "no", routine: true})
@@ -159,7 +159,7 @@ func (a action) object(s *state) object {
 		}
 		yes("pause_suppressed", "pause for suppressed problems", a.PauseSuppressed)
 		yes("notify_if_canceled", "notify about canceled escalations", a.NotifyCancelled)
-		if s.symptoms {
+		if s.version.Rank {
 			yes("pause_symptoms", "pause for symptoms", a.PauseSymptoms)
 		}
 	}

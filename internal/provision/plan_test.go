@@ -1,10 +1,13 @@
 package provision
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/zabbix"
 )
 
 func fieldOf(name, value string) field { return field{property: "p" + name, name: name, value: value} }
@@ -87,23 +90,13 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-func TestFormsOfVersions(t *testing.T) {
-	for version, want := range map[string]forms{
-		"6.0.14": {rights: "rights", selectRights: "selectRights", importGroups: []string{"groups"}, permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}},
-		"6.2.9": {rights: "hostgroup_rights", selectRights: "selectHostGroupRights", importGroups: []string{"host_groups", "template_groups"},
-			permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity", "suppress_problems"}},
-		"7.4.0rc1": {rights: "hostgroup_rights", selectRights: "selectHostGroupRights", importGroups: []string{"host_groups", "template_groups"}, symptoms: true,
-			permitted: []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity", "suppress_problems", "change_problem_ranking"}},
-	} {
-		want.text = version
-		got, err := formsOf(version)
+func TestPermittedByVersion(t *testing.T) {
+	always := []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}
+	for version, more := range map[string][]string{"6.0.14": nil, "6.2.9": {"suppress_problems"}, "7.4.0rc1": {"suppress_problems", "change_problem_ranking"}} {
+		v, err := zabbix.ParseVersion(version)
 		require.NoError(t, err)
-		require.Equal(t, want, got)
+		require.Equal(t, slices.Concat(always, more), permitted(v), version)
 	}
-	_, err := formsOf("5.4.1")
-	require.EqualError(t, err, "this is Zabbix 5.4.1: alert-relay needs 6.0 or later")
-	_, err = formsOf("nonsense")
-	require.EqualError(t, err, `"nonsense" is not a version of Zabbix`)
 }
 
 // A token that has ended is replaced, and no longer ends.

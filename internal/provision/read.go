@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"nms-alert-relay/zabbix"
+	"nms-alert-relay/internal/zabbix"
+	mediatype "nms-alert-relay/zabbix"
 )
 
 // str is a value of the API: a string, or a number in versions that send one.
@@ -34,8 +35,8 @@ type slot struct {
 
 // state is what was found in Zabbix.
 type state struct {
-	forms
-	found map[slot]*object
+	version zabbix.Version
+	found   map[slot]*object
 	// hostGroups, groups and types are names by id.
 	hostGroups, types map[string]string
 	granted           map[string]string // of our user group, by host group id
@@ -76,7 +77,7 @@ func (p *Setup) read(ctx context.Context) (*state, error) {
 		return nil, err
 	}
 	s := &state{found: map[slot]*object{}, conditions: map[string]bool{}}
-	if s.forms, err = formsOf(version); err != nil {
+	if s.version, err = zabbix.ParseVersion(version); err != nil {
 		return nil, err
 	}
 	if err := p.mayDoAll(ctx); err != nil {
@@ -164,7 +165,7 @@ func (p *Setup) readMediaType(ctx context.Context, s *state) error {
 	}
 	var rows []mediaType
 	err := p.call(ctx, mediaTypes.get, map[string]any{"output": "extend", "selectMessageTemplates": "extend",
-		"filter": map[string]any{"name": []string{zabbix.Name}}}, &rows)
+		"filter": map[string]any{"name": []string{mediatype.Name}}}, &rows)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
@@ -188,7 +189,7 @@ func (p *Setup) readRole(ctx context.Context, s *state) error {
 func (p *Setup) readUserGroup(ctx context.Context, s *state) error {
 	var rows []userGroup
 	err := p.call(ctx, userGroups.get, map[string]any{"output": []string{"usrgrpid", "name", "gui_access", "users_status", "debug_mode"},
-		s.selectRights: "extend", "filter": map[string]any{"name": bothNames(ownName)}}, &rows)
+		s.version.SelectGroupRights: "extend", "filter": map[string]any{"name": bothNames(ownName)}}, &rows)
 	s.keep(slot{kind: userGroups}, ownName, objects(rows, func(g userGroup) object { return g.object(s) }))
 	if o := s.found[slot{kind: userGroups}]; o != nil {
 		for _, g := range rows {
@@ -305,7 +306,7 @@ func (p *Setup) readTemplate(ctx context.Context, s *state) error {
 	if p.opts.Template == nil {
 		return nil
 	}
-	want, err := wantedTemplate(p.opts.Template, s.forms)
+	want, err := wantedTemplate(p.opts.Template, s.version)
 	if err != nil {
 		return err
 	}

@@ -77,9 +77,9 @@ func TestRecordedAnswersAreReadAsWanted(t *testing.T) {
 	for version, full := range recordedVersions {
 		t.Run(version, func(t *testing.T) {
 			calls := recorded(t, version)
-			f, err := formsOf(full)
+			v, err := zabbix.ParseVersion(full)
 			require.NoError(t, err)
-			s := &state{forms: f, found: map[slot]*object{}, english: true}
+			s := &state{version: v, found: map[slot]*object{}, english: true}
 			o := Options{Methods: []string{"event.get", "trigger.get", "problem.get", "event.acknowledge"}, TokenFile: OnDisk{Path: "zabbix-token"}}
 
 			r := rowsOf[role](t, calls["role.get-after-update"])[0]

@@ -16,7 +16,7 @@ func (p *Setup) PlanRemoval(ctx context.Context) (Plan, error) {
 }
 
 func planRemoval(s *state) Plan {
-	out := Plan{Version: s.text, state: s}
+	out := Plan{Version: s.version.Text, state: s}
 	for _, k := range removal {
 		for _, source := range append([]string{""}, ActionSources...) {
 			found := s.found[slot{k, source}]

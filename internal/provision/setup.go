@@ -67,7 +67,7 @@ func plan(o Options, s *state, now time.Time, password func() string) (Plan, err
 	}
 	list := []wanted{{slot{kind: mediaTypes}, wantedMediaType(o, s)}, {slot{kind: roles}, wantedRole(o, s)}, {slot{kind: userGroups}, group},
 		{slot{kind: users}, wantedUser(password, s)}}
-	out := Plan{Version: s.text, state: s}
+	out := Plan{Version: s.version.Text, state: s}
 	if t, ok := wantedToken(o, s, now); ok {
 		list = append(list, wanted{slot{kind: tokens}, t})
 	} else if s.file.owner != s.id(users) {
@@ -83,7 +83,7 @@ func plan(o Options, s *state, now time.Time, password func() string) (Plan, err
 		list = append(list, wanted{slot{kind: macros}, m})
 	}
 	if o.Template != nil {
-		t, err := wantedTemplate(o.Template, s.forms)
+		t, err := wantedTemplate(o.Template, s.version)
 		if err != nil {
 			return Plan{}, err
 		}

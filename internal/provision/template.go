@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"nms-alert-relay/internal/zabbix"
 )
 
 // template is a monitoring template as the API has it.
@@ -19,7 +21,7 @@ type template struct {
 const content = "content"
 
 // wantedTemplate is the template of an export file, with the mark in its description.
-func wantedTemplate(file []byte, f forms) (object, error) {
+func wantedTemplate(file []byte, v zabbix.Version) (object, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(file, &doc); err != nil {
 		return object{}, fmt.Errorf("the template's file: %w", err)
@@ -39,7 +41,7 @@ func wantedTemplate(file []byte, f forms) (object, error) {
 		return object{}, fmt.Errorf("the template's file: %w", err)
 	}
 	return object{kind: templates, name: name, fields: []field{{property: content, name: content, value: "version " + checksum(sum)}},
-		params: map[string]any{"format": "yaml", "source": source.String(), "rules": f.importRules()}}, nil
+		params: map[string]any{"format": "yaml", "source": source.String(), "rules": importRules(v)}}, nil
 }
 
 // entry returns the value of a key in a YAML mapping; nil if there is none.
@@ -56,11 +58,11 @@ func entry(n *yaml.Node, key string) *yaml.Node {
 }
 
 // importRules create and update everything in a template's file, and delete what is no longer in it.
-func (f forms) importRules() map[string]any {
+func importRules(v zabbix.Version) map[string]any {
 	create := map[string]bool{"createMissing": true}
 	all := map[string]bool{"createMissing": true, "updateExisting": true, "deleteMissing": true}
 	rules := map[string]any{"templates": map[string]bool{"createMissing": true, "updateExisting": true}}
-	for _, groups := range f.importGroups {
+	for _, groups := range v.ImportGroups {
 		rules[groups] = create
 	}
 	for _, part := range []string{"items", "triggers", "discoveryRules", "valueMaps", "graphs", "httptests", "templateDashboards"} {

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"gopkg.in/yaml.v3"
+	"nms-alert-relay/internal/zabbix"
 )
 
 func testTemplate(t *testing.T) []byte {
@@ -47,9 +49,9 @@ func TestTemplate(t *testing.T) {
 
 // Only the description differs from the file.
 func TestTheTemplatesFileStaysAsItIs(t *testing.T) {
-	f, err := formsOf("7.0.22")
+	v, err := zabbix.ParseVersion("7.0.22")
 	require.NoError(t, err)
-	o, err := wantedTemplate(testTemplate(t), f)
+	o, err := wantedTemplate(testTemplate(t), v)
 	require.NoError(t, err)
 	var want, got map[string]map[string]any
 	require.NoError(t, yaml.Unmarshal(testTemplate(t), &want))
@@ -60,7 +62,7 @@ func TestTheTemplatesFileStaysAsItIs(t *testing.T) {
 	template["description"] = "Metrics of alert-relay.\n"
 	require.Equal(t, want, got)
 	for _, file := range []string{"", "a: [", "zabbix_export: {templates: [{template: a}]}", "zabbix_export: {templates: []}"} {
-		_, err := wantedTemplate([]byte(file), f)
+		_, err := wantedTemplate([]byte(file), v)
 		require.Error(t, err, file)
 	}
 }

@@ -49,7 +49,7 @@ type Client struct {
 	to   atomic.Pointer[neighbour]
 
 	mu      sync.Mutex
-	version release // zero until asked
+	version Version // zero until asked
 
 	token   *httpclient.Token
 	body    bool        // the token goes into the body if the version allows it; guarded by mu
@@ -89,7 +89,7 @@ func (c *Client) Reconfigure(o Options) {
 		return
 	}
 	c.mu.Lock()
-	c.version = release{} // perhaps of another version
+	c.version = Version{} // perhaps of another version
 	c.mu.Unlock()
 	c.useBody(false)
 }
@@ -105,19 +105,19 @@ func (c *Client) connect(o Options) {
 
 // Version returns Zabbix's version, such as "7.0.22".
 func (c *Client) Version(ctx context.Context) (string, error) {
-	v, _, err := c.release(ctx)
-	return v.text, err
+	v, _, err := c.current(ctx)
+	return v.Text, err
 }
 
 // Call calls any method, authenticated in the way of the version, and decodes its result, which may be nil. Errors are *Error.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
-	return c.call(ctx, method, func(release) any { return params }, result)
+	return c.call(ctx, method, func(Version) any { return params }, result)
 }
 
 // call makes the parameters for Zabbix's version. If a refusal may be due to a changed version, it asks for that and repeats the call
 // once.
-func (c *Client) call(ctx context.Context, method string, params func(release) any, result any) error {
-	v, fresh, err := c.release(ctx)
+func (c *Client) call(ctx context.Context, method string, params func(Version) any, result any) error {
+	v, fresh, err := c.current(ctx)
 	if err != nil {
 		return preparation(err)
 	}
@@ -135,37 +135,37 @@ func (c *Client) call(ctx context.Context, method string, params func(release) a
 	}
 }
 
-// release returns the version, and whether it was asked for just now. It is remembered until Zabbix turns out to have been upgraded.
-func (c *Client) release(ctx context.Context) (release, bool, error) {
+// current returns the version, and whether it was asked for just now. It is remembered until Zabbix turns out to have been upgraded.
+func (c *Client) current(ctx context.Context) (Version, bool, error) {
 	c.mu.Lock()
 	v := c.version
 	c.mu.Unlock()
-	if v.text != "" {
+	if v.Text != "" {
 		return v, false, nil
 	}
 	v, err := c.ask(ctx)
 	return v, true, err
 }
 
-func (c *Client) ask(ctx context.Context) (release, error) {
+func (c *Client) ask(ctx context.Context) (Version, error) {
 	const method = "apiinfo.version"
 	var text string
-	if err := c.do(ctx, release{}, method, []string{}, &text); err != nil {
-		return release{}, err
+	if err := c.do(ctx, Version{}, method, []string{}, &text); err != nil {
+		return Version{}, err
 	}
-	v, err := parseRelease(text)
+	v, err := ParseVersion(text)
 	if err != nil {
-		return release{}, &Error{Method: method, Kind: Unreachable, Message: err.Error()}
+		return Version{}, &Error{Method: method, Kind: Unreachable, Message: err.Error()}
 	}
 	c.mu.Lock()
 	was, body := c.version, c.body
 	c.version = v
 	c.mu.Unlock()
 	if was != v {
-		if body && v.since(7, 2) {
+		if body && !v.TokenInBody {
 			c.opts.HeaderStripped(false) // from 7.2 on it is an error instead
 		}
-		c.opts.Log.Info("zabbix API", "url", c.display(), "version", v.text, "was", was.text)
+		c.opts.Log.Info("zabbix API", "url", c.display(), "version", v.Text, "was", was.Text)
 	}
 	return v, nil
 }
@@ -179,15 +179,15 @@ type request struct {
 	Auth    string `json:"auth,omitempty"`
 }
 
-// do makes a call; a zero release means without authentication. If Zabbix saw no token, and its version reads one in another place too,
+// do makes a call; a zero Version means without authentication. If Zabbix saw no token, and its version reads one in another place too,
 // it tries that.
-func (c *Client) do(ctx context.Context, v release, method string, params, result any) error {
-	if v.text == "" {
+func (c *Client) do(ctx context.Context, v Version, method string, params, result any) error {
+	if v.Text == "" {
 		return asError(c.observed(ctx, "", false, method, params, result))
 	}
 	token, body := c.token.Current(), c.tokenInBody(v)
 	failed := c.observed(ctx, token, body, method, params, result)
-	if v.readsHeader() && v.readsBody() && failed.noToken() {
+	if v.TokenInHeader && v.TokenInBody && failed.noToken() {
 		again := c.observed(ctx, token, !body, method, params, result)
 		if again == nil || again.Kind != NotAuthorised {
 			failed = again

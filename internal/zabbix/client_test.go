@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -170,13 +171,22 @@ func acknowledgeOf(params json.RawMessage) (Acknowledge, bool) {
 		Action   int
 		Message  *string
 		Severity *alert.Severity
+		Until    *int64 `json:"suppress_until"`
+		CauseID  string `json:"cause_eventid"`
 	}
-	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 || p.Action&(alert.BitToCause|alert.BitToSymptom|alert.BitSuppress|alert.BitUnsuppress) != 0 {
+	if json.Unmarshal(params, &p) != nil || len(p.EventIDs) == 0 {
 		return Acknowledge{}, false
 	}
 	a := Acknowledge{
 		EventIDs: p.EventIDs, Ack: p.Action&alert.BitAck != 0, Unack: p.Action&alert.BitUnack != 0, Close: p.Action&alert.BitClose != 0,
-		Severity: p.Severity,
+		Severity: p.Severity, Suppress: p.Action&alert.BitSuppress != 0, Unsuppress: p.Action&alert.BitUnsuppress != 0,
+		ToCause: p.Action&alert.BitToCause != 0, SymptomOf: p.CauseID,
+	}
+	if p.Until != nil && *p.Until > 0 {
+		a.Until = time.Unix(*p.Until, 0)
+	}
+	if a.Suppress != (p.Until != nil) || p.Action&alert.BitToSymptom != 0 != (a.SymptomOf != "") {
+		return Acknowledge{}, false
 	}
 	if p.Message != nil {
 		a.Message = *p.Message
@@ -188,6 +198,9 @@ func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 	// Refused without a call, since no version accepts it.
 	never := map[string]bool{"acknowledge-contradiction": true, "acknowledge-message-2049": true, "acknowledge-severity-9": true,
 		"acknowledge-not-a-number": true}
+	// Refused without this call: the version doesn't have the action.
+	notIn60 := map[string]string{"acknowledge-suppress": "Zabbix 6.0.14 can't suppress a single problem: this needs 6.2 or later.",
+		"acknowledge-unsuppress": "Zabbix 6.0.14 can't suppress a single problem", "acknowledge-rank-cause": "Zabbix 6.0.14 has no causes and symptoms: this needs 6.4 or later."}
 	for _, v := range versions {
 		calls := load(t, v)
 		tried := 0
@@ -221,6 +234,10 @@ func TestAcknowledgementsAreAsRecorded(t *testing.T) {
 					require.Zero(t, asked)
 				}
 				require.Equal(t, want, KindOf(err), "%v", err)
+				if text := notIn60[name]; v == "6.0" && text != "" {
+					require.ErrorContains(t, err, text)
+					require.Equal(t, 1, asked, "only the version")
+				}
 			})
 		}
 		require.Greater(t, tried, 20)
@@ -256,7 +273,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := asked{method: call.Method, auth: call.Auth, bearer: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")}
 	_ = json.Unmarshal(call.Params, &a.params)
 	f.asked = append(f.asked, a)
-	v, _ := parseRelease(f.version)
+	v, _ := ParseVersion(f.version)
 	refuse := func(code int, data string) {
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","error":{"code":%d,"message":"x","data":%q},"id":1}`, code, data)
 	}
@@ -268,13 +285,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(-32602, `The "apiinfo.version" method must be called without authorization header.`)
 	case call.Method == "apiinfo.version":
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","result":%q,"id":1}`, f.version)
-	case v.since(7, 2) && a.auth != "":
+	case !v.TokenInBody && a.auth != "":
 		refuse(-32600, `Invalid parameter "/": unexpected parameter "auth".`)
-	case (v.since(6, 4) && cmpOr(a.bearer, a.auth) != f.token) || (!v.since(6, 4) && a.auth != f.token):
+	case (v.TokenInHeader && cmpOr(a.bearer, a.auth) != f.token) || (!v.TokenInHeader && a.auth != f.token):
 		refuse(-32602, "Not authorized.")
-	case v.since(7, 2) && (oldName || oldGroups):
+	case !v.TokenInBody && (oldName || oldGroups):
 		refuse(-32602, `Invalid parameter "/": unexpected parameter "select_acknowledges".`)
-	case !v.since(7, 0) && newName:
+	case v.SelectAcknowledges != "selectAcknowledges" && newName:
 		fmt.Fprint(w, `{"jsonrpc":"2.0","result":[],"id":1}`) // ignored: no acknowledgements
 	default:
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","result":%s,"id":1}`, cmpOr(f.answers[call.Method], "[]"))
@@ -338,7 +355,39 @@ func TestEachVersionGetsItsForm(t *testing.T) {
 
 // unauthenticated makes a call without a token, like the call for the version.
 func (c *Client) unauthenticated(ctx context.Context, result any) error {
-	return c.do(ctx, release{}, "user.login", nil, result)
+	return c.do(ctx, Version{}, "user.login", nil, result)
+}
+
+// What the version has is decided again after an upgrade.
+func TestAnUpgradeBringsActions(t *testing.T) {
+	f := &fake{version: "6.0.14", token: "t", answers: map[string]string{"event.acknowledge": `{"eventids":[6]}`}}
+	c := serve(t, "t", f)
+	suppress, rank := Acknowledge{EventIDs: []string{"6"}, Suppress: true}, Acknowledge{EventIDs: []string{"6"}, SymptomOf: "7"}
+	require.EqualError(t, c.Acknowledge(t.Context(), suppress), "zabbix: event.acknowledge: Zabbix 6.0.14 can't suppress a single problem: this needs 6.2 or later.")
+	f.version = "6.2.0"
+	require.NoError(t, c.Acknowledge(t.Context(), suppress))
+	require.EqualError(t, c.Acknowledge(t.Context(), rank), "zabbix: event.acknowledge: Zabbix 6.2.0 has no causes and symptoms: this needs 6.4 or later.")
+	f.version = "8.0.0"
+	require.NoError(t, c.Acknowledge(t.Context(), rank))
+	calls := f.calls("event.acknowledge")
+	require.Len(t, calls, 2)
+	require.Equal(t, map[string]any{"eventids": []any{"6"}, "action": 32.0, "suppress_until": 0.0}, calls[0].params)
+	require.Equal(t, map[string]any{"eventids": []any{"6"}, "action": 256.0, "cause_eventid": "7"}, calls[1].params)
+	require.Equal(t, "t", calls[1].bearer)
+}
+
+func TestVersions(t *testing.T) {
+	for text, want := range map[string]*Abilities{"6.0.0": abilities[0], "6.0.40": abilities[0], "6.1.0": abilities[0], "6.2.9": abilities[1], "6.4.0rc2": abilities[2],
+		"7.0.22": abilities[3], "7.2.0alpha1": abilities[4], "7.4.5": abilities[4], "8.0": abilities[4], "10.0.0": abilities[4]} {
+		v, err := ParseVersion(text)
+		require.NoError(t, err)
+		require.Same(t, want, v.Abilities, text)
+	}
+	for text, want := range map[string]string{"5.4.1": "this is Zabbix 5.4.1: the relay needs 6.0 or later", "nonsense": `"nonsense" is not a version of Zabbix`,
+		"6.x": `"6.x" is not a version of Zabbix`} {
+		_, err := ParseVersion(text)
+		require.EqualError(t, err, want)
+	}
 }
 
 func TestAnUpgradeIsNoticed(t *testing.T) {

@@ -150,14 +150,14 @@ func (c *Client) ShowsAny(ctx context.Context) (bool, error) {
 
 func (c *Client) observe(ctx context.Context, ids []string, seen map[string]alert.Observation) error {
 	var raw []json.RawMessage
-	err := c.call(ctx, "event.get", func(v release) any {
+	err := c.call(ctx, "event.get", func(v Version) any {
 		return map[string]any{
 			"eventids":              ids,
 			"output":                "extend",
 			"selectHosts":           []string{"hostid", "host", "name"},
 			"selectTags":            "extend",
 			"selectSuppressionData": "extend",
-			v.acknowledgesParam():   "extend",
+			v.SelectAcknowledges:    "extend",
 		}
 	}, &raw)
 	if err = c.permitted("event.get", err); err != nil {
@@ -221,12 +221,12 @@ func (c *Client) triggers(ctx context.Context, events []apiEvent) (map[text]apiT
 		return nil, nil
 	}
 	var triggers []apiTrigger
-	err := c.call(ctx, "trigger.get", func(v release) any {
+	err := c.call(ctx, "trigger.get", func(v Version) any {
 		return map[string]any{
-			"triggerids":    slices.Sorted(maps.Keys(ids)),
-			"output":        []string{"triggerid", "manual_close"},
-			"selectItems":   []string{"itemid", "name"},
-			v.groupsParam(): []string{"name"},
+			"triggerids":       slices.Sorted(maps.Keys(ids)),
+			"output":           []string{"triggerid", "manual_close"},
+			"selectItems":      []string{"itemid", "name"},
+			v.SelectHostGroups: []string{"name"},
 		}
 	}, &triggers)
 	if err = c.permitted("trigger.get", err); err != nil {

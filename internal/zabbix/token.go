@@ -12,10 +12,10 @@ func (e *Error) noToken() bool {
 }
 
 // tokenInBody reports whether calls to a version carry the token in the body: the header is preferred.
-func (c *Client) tokenInBody(v release) bool {
+func (c *Client) tokenInBody(v Version) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !v.readsHeader() || v.readsBody() && c.body
+	return !v.TokenInHeader || v.TokenInBody && c.body
 }
 
 // useBody remembers where Zabbix reads the token.
@@ -35,7 +35,7 @@ func (c *Client) useBody(body bool) {
 }
 
 // tokenJudged records whether Zabbix accepted a token, and logs when it begins to refuse it.
-func (c *Client) tokenJudged(v release, used string, failed *Error) {
+func (c *Client) tokenJudged(v Version, used string, failed *Error) {
 	if used == "" {
 		return
 	}
@@ -47,7 +47,7 @@ func (c *Client) tokenJudged(v release, used string, failed *Error) {
 		return
 	}
 	hint := "make a new one for the same user" + c.token.Hint()
-	if v.readsHeader() && failed.noToken() {
+	if v.TokenInHeader && failed.noToken() {
 		hint += ". If the token is good, the Authorization header may not reach Zabbix: " + passHeader
 	}
 	c.opts.Log.Error("Zabbix refuses the API token: until this is fixed, nobody can act from a room, and details of problems are missing ("+hint+")",
