@@ -47,7 +47,7 @@ var may = map[string][]string{
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/render", "internal/tracing"},
 	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/zabbix", "internal/render", "internal/tracing"},
 	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/webexid", "internal/command", "internal/tracing"},
-	"internal/admin":      {"internal/alert", "internal/fault", "internal/logging", "internal/store"},
+	"internal/admin":      {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/reconcile"},
 	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient"},
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},

@@ -41,6 +41,7 @@ type Store interface {
 //	GET  /v1/setaside/{id}                   Entry, with its payload
 //	GET  /v1/journal/{id}                    Entry, with its payload
 //	POST /v1/setaside/retry                  Choice → Done
+//	POST /v1/reconcile                       Sweep → Swept
 //	POST /-/reload                           Reloaded
 //
 // A refusal is answered with {"error", "hint"}.
@@ -51,6 +52,8 @@ type API struct {
 	Now     func() time.Time
 	// Reload reads the configuration again. by is who asked. Its error may be a *Rejected.
 	Reload func(ctx context.Context, by string) (Reloaded, error)
+	// Reconcile compares Zabbix with the store.
+	Reconcile Reconciler
 }
 
 // Reloaded is what a reload did.
@@ -120,6 +123,7 @@ func (a *API) Handler() http.Handler {
 		"GET /v1/setaside/{id}":       a.setAsideEntry,
 		"POST /v1/setaside/retry":     a.choosing(a.retry),
 		"GET /v1/journal/{id}":        a.journalEntry,
+		"POST /v1/reconcile":          a.reconcile,
 		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -150,18 +154,26 @@ func checkHost(r *http.Request) error {
 	return nil
 }
 
+// decode reads a JSON body; expected is an example.
+func decode(r *http.Request, into any, expected string) error {
+	// A form can't send this type, and a script of another site only after a preflight, which fails.
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return &refusal{http.StatusUnsupportedMediaType, "body must be JSON", "send Content-Type: application/json"}
+	}
+	body := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxChoice))
+	body.DisallowUnknownFields()
+	if err := body.Decode(into); err != nil {
+		return &refusal{http.StatusBadRequest, "invalid body: " + err.Error(), "expected " + expected}
+	}
+	return nil
+}
+
 // choosing decodes an action's Choice.
 func (a *API) choosing(do func(*http.Request, Choice) (Done, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
-		// A form can't send this type, and a script of another site only after a preflight, which fails.
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return nil, &refusal{http.StatusUnsupportedMediaType, "body must be JSON", "send Content-Type: application/json"}
-		}
 		var c Choice
-		body := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxChoice))
-		body.DisallowUnknownFields()
-		if err := body.Decode(&c); err != nil {
-			return nil, &refusal{http.StatusBadRequest, "invalid body: " + err.Error(), `expected {"id": "…"}`}
+		if err := decode(r, &c, `{"id": "…"}`); err != nil {
+			return nil, err
 		}
 		switch {
 		case c.ID == "" && !c.All:

@@ -197,7 +197,11 @@ type Actor struct {
 
 // Observation is a problem as the Zabbix API returned it.
 type Observation struct {
-	At           time.Time `json:"at"`             // when the API answered
+	At time.Time `json:"at"` // when the API answered
+	// Found is set if reconciliation found a difference that Zabbix's messages should have told by then.
+	Found Found `json:"found,omitempty"`
+	// Quiet is set if the problem is to be known, but posted in no room because of this answer.
+	Quiet        bool      `json:"quiet,omitempty"`
 	Gone         bool      `json:"gone,omitempty"` // Zabbix doesn't know the event, or the relay's user may not see it
 	Name         string    `json:"name,omitempty"`
 	Opened       time.Time `json:"opened,omitzero"`
@@ -220,6 +224,20 @@ type Observation struct {
 	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows manual closing
 	Updates         []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
 }
+
+// Found is what only reconciliation found: Zabbix's message about it never came.
+type Found string
+
+// The kinds of what reconciliation finds.
+const (
+	FoundProblem  Found = "problem"  // a problem that the relay didn't know
+	FoundRecovery Found = "recovery" // it resolved
+	FoundUpdate   Found = "update"   // somebody acted on it, or its severity changed
+	FoundGone     Found = "gone"     // Zabbix no longer knows it
+)
+
+// FoundKinds is all of them.
+var FoundKinds = [...]Found{FoundProblem, FoundRecovery, FoundUpdate, FoundGone}
 
 // Event converts the answer to an event. received is when the relay got it.
 func (o *Observation) Event(key Key, received time.Time) Event {

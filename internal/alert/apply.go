@@ -43,6 +43,9 @@ func Apply(p Problem, e Event) (Problem, Change) {
 	c.Opened = was.State != StateOpen && p.State == StateOpen
 	c.Resolved = was.State != StateResolved && p.State == StateResolved
 	c.Duplicate = !c.Visible && known
+	if o := e.Observation; o != nil && !o.Quiet && p.foundNow(was, o.Found) {
+		c.Found = o.Found
+	}
 	if c.Visible {
 		p.Revision++
 		p.ChangedAt = e.ReceivedAt
@@ -116,6 +119,9 @@ func (p *Problem) mergeStates(e Event) {
 		m.Alive = max(m.Alive, micro(e.SentAt))
 	}
 	m.Recovery = m.Recovery || e.Kind == KindRecovery
+	if found := e.Kind == KindObservation && e.Observation.Found == FoundRecovery; e.Resolved {
+		m.FoundEnd, m.SeenEnd = m.FoundEnd || found, m.SeenEnd || !found
+	}
 	m.Resolved = m.Resolved || e.Resolved
 	if e.Kind == KindObservation {
 		p.mergeObservation(e)
@@ -156,12 +162,12 @@ func (p *Problem) mergeStates(e Event) {
 // mergeObservation merges the states that the API returned.
 func (p *Problem) mergeObservation(e Event) {
 	m, o := &p.Merge, e.Observation
-	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose})
+	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose, len(o.Updates)})
 	if o.Gone {
 		m.GoneAt = least(m.GoneAt, micro(o.At))
 		return
 	}
-	m.Confirmed = true
+	m.Confirmed, m.FoundOpen = true, m.FoundOpen || o.Found == FoundProblem
 	improve(&m.Severity, latestOf(e, int(o.Severity)))
 	improve(&m.Ack, latestOf(e, number(o.Acknowledged)))
 	m.mergeSuppressed(e, o.Suppressed, o.SuppressedUntil)
@@ -241,7 +247,9 @@ func reportsOf(e Event) []report {
 	case e.Kind == KindObservation:
 		reports := make([]report, 0, len(e.Observation.Updates))
 		for _, u := range e.Observation.Updates {
-			reports = append(reports, newReport(fromAPI, u, e.SentAt))
+			r := newReport(fromAPI, u, e.SentAt)
+			r.Found = e.Observation.Found == FoundUpdate
+			reports = append(reports, r)
 		}
 		return reports
 	case e.Update == nil || e.Cancelled:
@@ -311,9 +319,31 @@ func (p *Problem) endedAt() time.Time {
 
 // timelineStale reports whether the timeline entries other than updates and nudges differ from those of was.
 func (p *Problem) timelineStale(was Problem) bool {
-	return p.Announced != was.Announced || p.Origin != was.Origin ||
+	return p.Announced != was.Announced || p.Origin != was.Origin || p.foundOpen() != was.foundOpen() || p.foundEnd() != was.foundEnd() ||
 		(p.State == StateOccurred) != (was.State == StateOccurred) || p.Merge.Cancelled != was.Merge.Cancelled ||
 		!p.OpenedAt.Equal(was.OpenedAt) || !p.endedAt().Equal(was.endedAt())
+}
+
+// foundOpen reports whether only reconciliation found the problem.
+func (p *Problem) foundOpen() bool { return p.Merge.FoundOpen && !p.Merge.Problem }
+
+// foundEnd reports whether only reconciliation found that it is resolved.
+func (p *Problem) foundEnd() bool { return p.Merge.FoundEnd && !p.Merge.SeenEnd }
+
+// foundNow reports whether an answer that reconciliation asked for brought what it was asked for.
+func (p *Problem) foundNow(was Problem, found Found) bool {
+	switch found {
+	case FoundProblem:
+		return p.foundOpen() && !was.Announced
+	case FoundRecovery:
+		return p.foundEnd() && !was.foundEnd()
+	case FoundUpdate:
+		return p.Severity != was.Severity || p.Acknowledged != was.Acknowledged ||
+			slices.ContainsFunc(p.Timeline, func(e Entry) bool { return e.Found && e.Update != nil && e.Seq > was.Merge.Seq })
+	case FoundGone:
+		return p.Gone && !was.Gone
+	}
+	return false
 }
 
 // looksSame reports whether a room would see no difference between p and o. Macros don't count: those that matter
@@ -373,7 +403,7 @@ func sameTags(a, b []Tag) bool {
 }
 
 func (e Entry) looksSame(o Entry) bool {
-	if e.Seq != o.Seq || e.Kind != o.Kind || !e.At.Equal(o.At) || (e.Update == nil) != (o.Update == nil) || (e.Nudge == nil) != (o.Nudge == nil) {
+	if e.Seq != o.Seq || e.Kind != o.Kind || e.Kind == EntryOpened && e.Found != o.Found || !e.At.Equal(o.At) || (e.Update == nil) != (o.Update == nil) || (e.Nudge == nil) != (o.Nudge == nil) {
 		return false
 	}
 	if e.Nudge != nil {

@@ -176,6 +176,8 @@ func (g generator) event() Event {
 		if o.Resolved {
 			o.ResolvedAt = e.At
 		}
+		o.Found = pick(g, "found", "", "", FoundProblem, FoundRecovery, FoundUpdate, FoundGone)
+		o.Quiet = g.maybe("quiet")
 		if g.maybe("until") {
 			o.SuppressedUntil = epoch.Add(time.Hour + g.seconds("ends"))
 		}

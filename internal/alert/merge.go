@@ -28,6 +28,9 @@ type States struct {
 	Problem    bool  `json:"p,omitempty"`  // the problem event came
 	Recovery   bool  `json:"r,omitempty"`  // the recovery event came
 	Confirmed  bool  `json:"c,omitempty"`  // the API knows it
+	FoundOpen  bool  `json:"fo,omitempty"` // reconciliation found the problem
+	FoundEnd   bool  `json:"fe,omitempty"` // reconciliation found that it is resolved
+	SeenEnd    bool  `json:"se,omitempty"` // another answer of the API, or an update, reported that
 	Cancelled  int64 `json:"x,omitempty"`  // the earliest note that the escalation was cancelled
 	Released   int64 `json:"xl,omitempty"` // the latest such note
 	Alive      int64 `json:"al,omitempty"` // the latest message of the problem event
@@ -140,11 +143,12 @@ type observed struct {
 	Gone     bool  `json:"g,omitempty"`
 	HeldBack bool  `json:"h,omitempty"` // suppressed by a maintenance
 	CanClose bool  `json:"c,omitempty"`
+	Updates  int   `json:"n,omitempty"` // how many it had
 }
 
 func (o observed) compare(other observed) int {
 	return cmp.Or(cmp.Compare(o.At, other.At), number(other.Gone)-number(o.Gone),
-		number(o.HeldBack)-number(other.HeldBack), number(o.CanClose)-number(other.CanClose))
+		number(o.HeldBack)-number(other.HeldBack), number(o.CanClose)-number(other.CanClose), cmp.Compare(o.Updates, other.Updates))
 }
 
 // number is 1 for true and 0 for false.

@@ -34,10 +34,11 @@ const (
 type Entry struct {
 	// Seq numbers the entries of a problem in their order of arrival, from 1. A post remembers the last one that was
 	// posted.
-	Seq  int       `json:"seq"`
-	Key  string    `json:"key"` // unique in its problem
-	Kind EntryKind `json:"kind"`
-	At   time.Time `json:"at"`
+	Seq   int       `json:"seq"`
+	Key   string    `json:"key"` // unique in its problem
+	Kind  EntryKind `json:"kind"`
+	At    time.Time `json:"at"`
+	Found bool      `json:"found,omitempty"` // by reconciliation alone
 	// Update is set for EntryUpdate.
 	Update *Update `json:"update,omitempty"`
 	// Nudge is set for EntryEscalated and EntryReminded.
@@ -88,6 +89,8 @@ type Change struct {
 	Acted     bool // somebody acted on this problem in particular, and the relay didn't know that before
 	Opened    bool // with this event the problem became open
 	Resolved  bool // with this event the problem became resolved
+	// Found is what reconciliation found with this event; "" for nothing, or nothing that is posted.
+	Found Found
 }
 
 // SuppressedAt reports whether the problem is suppressed at that time. Suppressed is the state in the last message;
@@ -98,6 +101,17 @@ func (p Problem) SuppressedAt(now time.Time) bool {
 
 // Open reports whether the problem isn't resolved, as far as the relay knows.
 func (p Problem) Open() bool { return p.State == StateOpen || p.State == StateUnknown }
+
+// Found reports whether only reconciliation found the problem: Zabbix's message about it never came.
+func (p Problem) Found() bool { return p.foundOpen() }
+
+// KnownUpdates is how many updates the API listed when it last answered about the problem; -1 if it never did.
+func (p Problem) KnownUpdates() int {
+	if o := p.Merge.Observation; o.At != 0 && !o.Gone {
+		return o.Updates
+	}
+	return -1
+}
 
 // LastSeq is the highest Entry.Seq, 0 without entries.
 func (p Problem) LastSeq() int {

@@ -51,6 +51,7 @@ type report struct {
 	Blank   bool            `json:"z,omitempty"` // it doesn't name the actions
 	Seen    int64           `json:"sn,omitempty"`
 	Wide    bool            `json:"wd,omitempty"`
+	Found   bool            `json:"f,omitempty"` // only reconciliation reported it
 
 	message string
 }
@@ -153,6 +154,7 @@ func (c *report) merge(o report) bool {
 	c.Until = least(c.Until, o.Until)
 	c.Seen = least(c.Seen, o.Seen)
 	c.Wide = c.Wide || o.Wide
+	c.Found = c.Found && o.Found
 	if o.Change != nil && (c.Change == nil || compareChange(*o.Change, *c.Change) < 0) {
 		c.Change = o.Change
 	}

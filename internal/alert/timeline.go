@@ -99,7 +99,7 @@ func (p *Problem) reports() []report {
 func (p *Problem) rebuildTimeline() {
 	var entries []Entry
 	add := func(key string, kind EntryKind, at time.Time) {
-		e := Entry{Key: key, Kind: kind, At: at}
+		e := Entry{Key: key, Kind: kind, At: at, Found: key == keyOpened && p.foundOpen() || key == keyResolved && p.foundEnd()}
 		if i := slices.IndexFunc(p.Timeline, func(old Entry) bool { return old.Key == key }); i >= 0 {
 			e.Seq = p.Timeline[i].Seq
 		}
@@ -214,7 +214,8 @@ func newEntry(reports []report, g []int) Entry {
 			u.Actor = Actor{Name: own.Name, Email: own.Email}
 		}
 	}
-	return Entry{Key: lead.key(), Kind: EntryUpdate, At: u.At, Update: u}
+	found := lead.Found && own == nil && payload == nil
+	return Entry{Key: lead.key(), Kind: EntryUpdate, At: u.At, Update: u, Found: found}
 }
 
 // chainSeverities makes each change of a service's severity start from the one before: a payload has only the

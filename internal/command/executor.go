@@ -65,12 +65,13 @@ type View struct {
 	Renderer Renderer
 }
 
-// Options configure an Executor. All but Changed and Trace are required.
+// Options configure an Executor. All but Changed, Missing and Trace are required.
 type Options struct {
 	View    func() View // called for each command
 	Store   Store
 	Sources map[string]Zabbix                     // by the source's name; those without an API token are left out
 	Changed func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
+	Missing func(key alert.Key)                   // finds out what became of a problem that Zabbix says it doesn't have: reconcile.Sweeps.Look
 	Log     *slog.Logger
 	Metrics *Metrics
 	Trace   *tracing.Tracer // nil while tracing is off
@@ -100,6 +101,9 @@ const (
 func New(o Options) *Executor {
 	e := &Executor{o: o, recovered: make(chan struct{})}
 	e.SetSources(o.Sources)
+	if e.o.Missing == nil {
+		e.o.Missing = func(alert.Key) {}
+	}
 	if e.o.Changed == nil {
 		e.o.Changed = func(alert.Key, time.Duration) {}
 	}

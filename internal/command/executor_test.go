@@ -227,6 +227,19 @@ func TestZabbixRefuses(t *testing.T) {
 	}
 }
 
+// A problem that Zabbix says it doesn't have is looked at, whatever somebody wanted to do with it. Other refusals start nothing.
+func TestMissingEventsAreLookedAt(t *testing.T) {
+	for kind, want := range map[zabbix.ErrorKind][]alert.Key{zabbix.NoObject: {{Source: "main", EventID: "4711"}}, zabbix.RoleForbids: nil} {
+		story(t, func(t *testing.T, w *world, r *relay) {
+			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: kind, Message: "no"}}}
+			r.receives("M1", Input{Text: "ack", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+			synctest.Wait()
+			require.Equal(t, store.CommandFailed, w.command("M1").State)
+			require.Equal(t, want, w.missing)
+		})
+	}
+}
+
 // While Zabbix is unreachable there is an interim reply. It becomes the final one when the command is done.
 func TestZabbixUnreachable(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {

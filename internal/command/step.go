@@ -120,6 +120,11 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		}
 		return in, err
 	}
+	if ze.Kind == zabbix.NoObject {
+		for _, a := range b.attempts {
+			e.o.Missing(a.Key)
+		}
+	}
 	if ze.Kind == zabbix.NotAuthorised {
 		log.Error("Zabbix refused a command", "kind", ze.Kind)
 	} else {

@@ -39,6 +39,7 @@ type world struct {
 
 	mu      sync.Mutex
 	changed []alert.Key
+	missing []alert.Key // looked at
 	inputs  map[string]Input
 
 	early func(context.Context, *Executor) // called before Run
@@ -376,6 +377,11 @@ func (w *world) start(t *testing.T) *relay {
 		},
 		Store:   w,
 		Sources: sources,
+		Missing: func(k alert.Key) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.missing = append(w.missing, k)
+		},
 		Changed: func(k alert.Key, _ time.Duration) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

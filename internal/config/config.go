@@ -357,11 +357,11 @@ type Command struct {
 	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"`
 }
 
-// Reconcile is how often Zabbix is asked which problems are suppressed. Nothing reads MaxAge yet.
+// Reconcile is how Zabbix is asked for what its messages missed.
 type Reconcile struct {
-	// How often each Zabbix with an API token is asked which problems are suppressed, 1s to 1d.
+	// How often the open problems of each Zabbix with an API token are compared with those of the relay, 1s to 1d.
 	Interval Duration `yaml:"interval" validate:"least=1s,most=1d"`
-	// Older problems aren't posted as new. No effect in this version.
+	// A problem that the relay didn't know and that opened longer ago is known, but not posted until it changes. 0s: none is posted.
 	MaxAge Duration `yaml:"max_age" validate:"least=0s"`
 }
 

@@ -53,22 +53,22 @@ func TestSchemaAcceptsWhatIsValid(t *testing.T) {
 	schema := schemaOf(t)
 	example := readText(t, examplePath)
 	for name, text := range map[string]string{
-		"the example":       example,
-		"with every line":   regexp.MustCompile(`(?m)^(\s*)#([a-z_]+:)`).ReplaceAllString(example, "$1$2"),
-		"the smallest":      small,
-		"lists of one":      strings.Replace(small, "default_rooms: [noc]", "default_rooms: noc", 1) + "routes: {rooms: db, match: {hosts: a, severity: high, tags: x, when: {days: mon, hours: \"8:00-18:00\"}}, escalate: {after: 1m, mention: all}}\n",
-		"absent values":     small + "routes:\nstorm:\nlog: {level: }\nflapping: {count: }\n",
-		"durations":         small + "storm: {window: 0}\ncommand: {expiry: 1d12h}\nretention: {journal: 0.5d, problems: 1h30m, audit: 365d}\ndelivery: {debounce: 500ms, orphan_wait: .5m}\n",
-		"severities":        small + "storm: {individual: HIGH}\nroutes: [{rooms: db, match: {severity: 4}}, {rooms: db, match: {severity: ['>= High', Not_Classified, '<3']}}]\n",
-		"off":               small + "flapping: {count: off}\n",
-		"off, in capitals":  small + "flapping: {count: 'OFF'}\n",
-		"counts":            small + "flapping: {count: 0}\n",
-		"numbers as names":  strings.NewReplacer("name: db", "name: 42", "[noc]", "[noc, 42]").Replace(small),
-		"anchors":           "x-a: &a {presentation: line}\n" + strings.Replace(small, "{name: db,", "{<<: *a, name: db,", 1),
-		"secrets":           strings.Replace(small, "{name: noc}", "{name: noc, token_env: OTHER}", 1),
-		"several secrets":   strings.Replace(small, "name: main,", "name: main, secret_env: [OTHER, ALERT_RELAY_ZABBIX_MAIN_SECRET],", 1),
-		"without a source":  strings.Replace(small, "zabbix:\n  - {name: main, url: \"https://zabbix.example.com/\"}\n", "notify: [{name: a, token_env: OTHER, persons: true}]\n", 1),
-		"keys of no effect": small + "reconcile: {max_age: 2d}\n",
+		"the example":        example,
+		"with every line":    regexp.MustCompile(`(?m)^(\s*)#([a-z_]+:)`).ReplaceAllString(example, "$1$2"),
+		"the smallest":       small,
+		"lists of one":       strings.Replace(small, "default_rooms: [noc]", "default_rooms: noc", 1) + "routes: {rooms: db, match: {hosts: a, severity: high, tags: x, when: {days: mon, hours: \"8:00-18:00\"}}, escalate: {after: 1m, mention: all}}\n",
+		"absent values":      small + "routes:\nstorm:\nlog: {level: }\nflapping: {count: }\n",
+		"durations":          small + "storm: {window: 0}\ncommand: {expiry: 1d12h}\nretention: {journal: 0.5d, problems: 1h30m, audit: 365d}\ndelivery: {debounce: 500ms, orphan_wait: .5m}\n",
+		"severities":         small + "storm: {individual: HIGH}\nroutes: [{rooms: db, match: {severity: 4}}, {rooms: db, match: {severity: ['>= High', Not_Classified, '<3']}}]\n",
+		"off":                small + "flapping: {count: off}\n",
+		"off, in capitals":   small + "flapping: {count: 'OFF'}\n",
+		"counts":             small + "flapping: {count: 0}\n",
+		"numbers as names":   strings.NewReplacer("name: db", "name: 42", "[noc]", "[noc, 42]").Replace(small),
+		"anchors":            "x-a: &a {presentation: line}\n" + strings.Replace(small, "{name: db,", "{<<: *a, name: db,", 1),
+		"secrets":            strings.Replace(small, "{name: noc}", "{name: noc, token_env: OTHER}", 1),
+		"several secrets":    strings.Replace(small, "name: main,", "name: main, secret_env: [OTHER, ALERT_RELAY_ZABBIX_MAIN_SECRET],", 1),
+		"without a source":   strings.Replace(small, "zabbix:\n  - {name: main, url: \"https://zabbix.example.com/\"}\n", "notify: [{name: a, token_env: OTHER, persons: true}]\n", 1),
+		"no unknown problem": small + "reconcile: {max_age: 0s}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("relay.yaml", []byte(text), Options{Env: env, Elsewhere: true})

@@ -156,8 +156,7 @@ func TestSigningSecrets(t *testing.T) {
 // Keys without effect are warnings.
 func TestKeysWithoutEffectAreWarnings(t *testing.T) {
 	for key, text := range map[string]string{
-		"webex.u2c_url":     strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1),
-		"reconcile.max_age": small + "reconcile: {max_age: 2d}\n",
+		"webex.u2c_url": strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1),
 	} {
 		cfg := valid(t, text)
 		require.Len(t, cfg.Warnings, 1)

@@ -91,7 +91,7 @@ func everyInterface(host string) bool {
 }
 
 // unread are keys that nothing reads in this version.
-var unread = []string{"webex.u2c_url", "reconcile.max_age"}
+var unread = []string{"webex.u2c_url"}
 
 // checkUnread warns about keys that have no effect: somebody who sets one expects it to work.
 func (l *loader) checkUnread() {

@@ -131,6 +131,6 @@ func (d *Draft) addNudge(e *effect, n alert.Nudge, rule string) {
 		}
 	}
 	for _, room := range n.Rooms {
-		d.join(e, route.Target{Room: room, Route: rule}, d.now, 0)
+		d.join(e, route.Target{Room: room, Route: rule}, d.now, 0, false)
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,6 +23,9 @@ type Metrics struct {
 
 	Escalations prometheus.Counter
 	Reminders   prometheus.Counter
+
+	Found *prometheus.CounterVec // source, kind
+	found sync.Map               // the same, by [2]string{source, kind}: *atomic.Int64
 
 	sources sync.Map // the names that Add was given
 }
@@ -59,9 +63,13 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 		Escalations: counter("alert_relay_escalations_total", "Escalation steps taken because nobody had acknowledged the problem in time."),
 		Reminders:   counter("alert_relay_reminders_total", "Reminders of open, unacknowledged problems."),
 	}
+	m.Found = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_found_total",
+		Help: "What only reconciliation found, since Zabbix's message never came, by source and kind (problem, recovery, update, gone).",
+	}, []string{"source", "kind"})
 	m.addEvents(unknown)
 	m.Add(sources)
-	reg.MustRegister(m.Events, m.SendToUnknown, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds, m.Escalations, m.Reminders)
+	reg.MustRegister(m.Events, m.SendToUnknown, m.SetAside, m.Flapping, m.Failures, m.Batch, m.Seconds, m.Escalations, m.Reminders, m.Found)
 	return m
 }
 
@@ -71,6 +79,9 @@ func (m *Metrics) Add(sources []string) {
 		m.sources.Store(source, true)
 		m.addEvents(source)
 		m.SendToUnknown.WithLabelValues(source)
+		for _, kind := range alert.FoundKinds {
+			m.Found.WithLabelValues(source, string(kind))
+		}
 	}
 }
 
@@ -92,6 +103,22 @@ func (m *Metrics) Refused(source, kind string) {
 		kind = unknown
 	}
 	m.Events.WithLabelValues(source, kind, "refused").Inc()
+}
+
+// FoundSoFar is how often only reconciliation found something of that kind since the relay started.
+func (m *Metrics) FoundSoFar(source string, kind alert.Found) int64 {
+	n, ok := m.found.Load([2]string{source, string(kind)})
+	if !ok {
+		return 0
+	}
+	return n.(*atomic.Int64).Load()
+}
+
+// countFound counts what reconciliation found.
+func (m *Metrics) countFound(source string, kind alert.Found) {
+	m.Found.WithLabelValues(source, string(kind)).Inc()
+	n, _ := m.found.LoadOrStore([2]string{source, string(kind)}, new(atomic.Int64))
+	n.(*atomic.Int64).Add(1)
 }
 
 func (m *Metrics) count(r Result) {

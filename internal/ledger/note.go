@@ -24,6 +24,10 @@ func (l *Ledger) note(r Result) {
 			l.opts.Metrics.count(r)
 			l.noteSendTo(r)
 		}
+		if kind := r.Change.Found; kind != "" {
+			l.opts.Metrics.countFound(r.Entry.Source, kind)
+			l.opts.Log.Warn("found by reconciliation: Zabbix's message about it never came", "key", r.Decoded.Event.Key.String(), "found", string(kind))
+		}
 		if r.Replaced != "" {
 			l.opts.Log.Warn("another problem has the event id of an earlier one, which is closed as gone: was Zabbix's database recreated, or do two servers send as one source?",
 				"key", r.Decoded.Event.Key.String(), "earlier", r.Replaced, "entry", r.Entry.ID)

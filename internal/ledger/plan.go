@@ -261,7 +261,7 @@ func (d *Draft) effect(item *Item) (e effect, err error) {
 		if e.problem.Revision == 0 {
 			return e, fmt.Errorf("problem %s isn't stored any more", key)
 		}
-		d.join(&e, route.Target{Room: room}, event.ReceivedAt, 0)
+		d.join(&e, route.Target{Room: room}, event.ReceivedAt, 0, false)
 		return e, nil
 	}
 	was := e.problem
@@ -276,16 +276,20 @@ func (d *Draft) effect(item *Item) (e effect, err error) {
 	return e, nil
 }
 
-// join gives the problem a post in a room that has none. opening is its Post.Opening.
-func (d *Draft) join(e *effect, t route.Target, received time.Time, opening int64) {
+// join gives the problem a post in a room that has none. opening is its Post.Opening. A quiet one isn't posted (store.Never).
+func (d *Draft) join(e *effect, t route.Target, received time.Time, opening int64, quiet bool) {
 	if slices.ContainsFunc(e.posts, func(post draftPost) bool { return post.Room == t.Room }) {
 		return
 	}
-	post := draftPost{touched: true, joins: true, Post: store.Post{
+	post := draftPost{touched: true, joins: !quiet, Post: store.Post{
 		Key: e.problem.Key, Room: t.Room, Route: t.Route, JoinedAt: d.now, ReceivedAt: received, Opening: opening, Cursor: store.Cursor{State: store.PostLive},
 	}}
 	d.desire(&post, e.problem, received)
-	d.schedule(&post.Post, alert.Problem{}, e.problem)
+	if quiet {
+		post.TellAfter = store.Never
+	} else {
+		d.schedule(&post.Post, alert.Problem{}, e.problem)
+	}
 	e.posts = append(e.posts, post)
 }
 
@@ -313,10 +317,13 @@ func (d *Draft) postsOf(key alert.Key) []draftPost {
 
 // updatePosts updates the problem's posts, and adds posts in further rooms that should show it.
 func (d *Draft) updatePosts(e *effect, was alert.Problem, event alert.Event) {
+	quiet := staysQuiet(event, e.posts)
 	if e.change.Visible {
 		for i := range e.posts {
 			d.desire(&e.posts[i], e.problem, event.ReceivedAt)
-			d.schedule(&e.posts[i].Post, was, e.problem)
+			if !quiet || !e.posts[i].TellAfter.Equal(store.Never) {
+				d.schedule(&e.posts[i].Post, was, e.problem)
+			}
 		}
 	}
 	if !addsRooms(e.problem, event.Kind, e.change) {
@@ -324,8 +331,18 @@ func (d *Draft) updatePosts(e *effect, was alert.Problem, event alert.Event) {
 	}
 	opening := openingOf(e.problem)
 	for _, t := range d.rules.Rooms(e.problem, event.SendTo, d.now) {
-		d.join(e, t, event.ReceivedAt, opening)
+		d.join(e, t, event.ReceivedAt, opening, quiet)
 	}
+}
+
+// staysQuiet reports whether an answer of the API posts nothing about a problem in rooms that weren't told of it: reconciliation says
+// so (alert.Observation.Quiet), or it found nothing new and the problem is only known there so far.
+func staysQuiet(event alert.Event, posts []draftPost) bool {
+	o := event.Observation
+	if event.Kind != alert.KindObservation || o == nil {
+		return false
+	}
+	return o.Quiet || o.Found == "" && slices.ContainsFunc(posts, func(post draftPost) bool { return post.TellAfter.Equal(store.Never) })
 }
 
 // addsRooms reports whether an event may add rooms to its problem.

@@ -95,7 +95,7 @@ func lookAt(post store.Post, p alert.Problem, now time.Time) (at time.Time) {
 	if p.SuppressedAt(now) {
 		at = p.SuppressedUntil
 	}
-	if held := post.HeldUntil(); unposted(post) && held.After(now) && !resolvedInTime(post, p, now) && (at.IsZero() || held.Before(at)) {
+	if held := post.HeldUntil(); unposted(post) && held.After(now) && !held.Equal(store.Never) && !resolvedInTime(post, p, now) && (at.IsZero() || held.Before(at)) {
 		at = held
 	}
 	return at

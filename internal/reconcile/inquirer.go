@@ -1,5 +1,6 @@
-// Package reconcile reads from the Zabbix API what payloads lack: exact times, the authors of updates, whether a
-// trigger allows closing. It appends the answers to the journal, as observations.
+// Package reconcile reads from the Zabbix API what payloads lack (exact times, the authors of updates, whether a trigger allows
+// closing) and what they missed: it compares what Zabbix holds open with the store. It appends the answers to the journal, as
+// observations.
 package reconcile
 
 import (
@@ -49,8 +50,10 @@ type Options struct {
 	Journal Journal
 	// Unobserved lists problems that the API never answered about, the worst first; nil for none.
 	Unobserved func(ctx context.Context, limit int) ([]alert.Key, error)
-	Log        *slog.Logger
-	Metrics    *Metrics
+	// Gone is called for each problem that was looked up and that Zabbix doesn't show; nil for nobody.
+	Gone    func(key alert.Key, at time.Time)
+	Log     *slog.Logger
+	Metrics *Metrics
 }
 
 // Inquirer reads problems from Zabbix soon after they changed. While a Zabbix is unreachable they wait in memory,
@@ -67,8 +70,11 @@ type Inquirer struct {
 type asked struct {
 	observer Observer
 	due      *schedule
+	lookups  map[alert.Key]Lookup // those that wait for their answers
 	woken    chan struct{}
 }
+
+func (a *asked) wake() { pace.Wake(a.woken) }
 
 // NewInquirer makes an Inquirer.
 func NewInquirer(opts Options) *Inquirer {
@@ -81,7 +87,7 @@ func NewInquirer(opts Options) *Inquirer {
 // source that goes had waiting is forgotten: the store knows what was never read.
 func (q *Inquirer) SetSources(sources map[string]Observer) {
 	added, _ := q.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *asked {
-		return &asked{observer: sources[name], due: newSchedule(), woken: make(chan struct{}, 1)}
+		return &asked{observer: sources[name], due: newSchedule(), lookups: map[alert.Key]Lookup{}, woken: make(chan struct{}, 1)}
 	})
 	if len(added) > 0 {
 		pace.Wake(q.missed)
@@ -101,11 +107,12 @@ func (q *Inquirer) AskAll(keys []alert.Key, in time.Duration) {
 		if !ok {
 			continue
 		}
+		delete(source.lookups, key) // the ordinary read answers it, too
 		full := source.due.dropped
 		if !source.due.add(key, at) && !full {
 			q.opts.Log.Warn("too many problems wait to be read from Zabbix: the rest is found in the store once Zabbix answers", "source", key.Source, "waiting", maxKeys)
 		}
-		pace.Wake(source.woken)
+		source.wake()
 	}
 }
 
@@ -150,7 +157,7 @@ func (q *Inquirer) loop(ctx context.Context, name string, source *asked) {
 		if len(keys) == 0 {
 			continue
 		}
-		seen, err := q.ask(ctx, name, source.observer, keys)
+		seen, err := q.ask(ctx, name, source, keys)
 		if ctx.Err() != nil {
 			return
 		}
@@ -200,12 +207,12 @@ func retryAfter(err error) time.Duration {
 }
 
 // ask makes a call and journals the answers.
-func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, keys []alert.Key) (map[string]alert.Observation, error) {
+func (q *Inquirer) ask(ctx context.Context, source string, asked *asked, keys []alert.Key) (map[string]alert.Observation, error) {
 	ids := make([]string, len(keys))
 	for i, key := range keys {
 		ids[i] = key.EventID
 	}
-	seen, err := observer.Observe(ctx, ids)
+	seen, err := asked.observer.Observe(ctx, ids)
 	if err != nil {
 		q.opts.Metrics.Asked.WithLabelValues(source, "failed").Add(float64(len(keys)))
 		return nil, err
@@ -213,10 +220,15 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 	var appends errgroup.Group
 	appends.SetLimit(maxAppends)
 	for id, o := range seen {
-		if o.Gone {
+		key := alert.Key{Source: source, EventID: id}
+		lookup := q.taken(asked, key)
+		if o = lookup.mark(o); o.Gone && o.Found == "" {
 			// This proves nothing: an event also looks gone if the user may not read its host.
 			q.opts.Metrics.Asked.WithLabelValues(source, "gone").Inc()
-			q.opts.Log.Debug("Zabbix doesn't show the event", "key", source+"/"+id)
+			q.opts.Log.Debug("Zabbix doesn't show the event", "key", key)
+			if q.opts.Gone != nil && lookup.Key == key {
+				q.opts.Gone(key, o.At)
+			}
 			continue
 		}
 		appends.Go(func() error {
@@ -225,6 +237,7 @@ func (q *Inquirer) ask(ctx context.Context, source string, observer Observer, ke
 				_, err = q.opts.Journal.Append(ctx, store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
 			}
 			if err != nil {
+				q.putBack(asked, lookup)
 				return fmt.Errorf("journalling the observation of %s/%s: %w", source, id, err)
 			}
 			q.opts.Metrics.Asked.WithLabelValues(source, "ok").Inc()

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,16 +13,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
+	"nms-alert-relay/internal/zabbix"
 )
 
-// suppressor counts how often it is asked.
-type suppressor struct{ asked atomic.Int64 }
-
-func (s *suppressor) Suppressed(context.Context) (map[string]bool, error) {
-	s.asked.Add(1)
-	return nil, nil
+// lister counts how often it is asked, and has nothing open.
+type lister struct {
+	fake
+	asked atomic.Int64
 }
+
+func (l *lister) Open(context.Context, func(zabbix.Open)) error {
+	l.asked.Add(1)
+	return nil
+}
+
+func (l *lister) OpenCounts(context.Context) (c zabbix.OpenCounts, err error) {
+	l.asked.Add(1)
+	return c, nil
+}
+
+func (l *lister) OldestEvent(context.Context) (time.Time, error) { return time.Time{}, nil }
 
 // A source that is added is asked, also about problems from before; one that is removed isn't asked any more. A shorter interval
 // counts at once.
@@ -33,9 +45,9 @@ func TestSourcesComeAndGo(t *testing.T) {
 			Unobserved: func(context.Context, int) ([]alert.Key, error) {
 				return []alert.Key{{Source: "lab", EventID: "7"}}, nil
 			}})
-		polledMain, polledLab := &suppressor{}, &suppressor{}
-		s := NewSuppressions(SuppressionOptions{Sources: map[string]Suppressor{"main": polledMain}, Interval: 24 * time.Hour, Ask: q.AskAll, Log: slog.New(slog.DiscardHandler),
-			Held: func(context.Context, string, time.Time) ([]store.Suppression, error) { return nil, nil }})
+		listedMain, listedLab := &lister{}, &lister{}
+		s := NewSweeps(SweepOptions{Sources: map[string]Lister{"main": listedMain}, Settings: Settings{Interval: 24 * time.Hour}, Store: memory.New(nil), Inquirer: q,
+			Log: slog.New(slog.DiscardHandler), Metrics: q.opts.Metrics})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{}, 2)
 		for _, run := range []func(context.Context) error{q.Run, s.Run} {
@@ -47,26 +59,26 @@ func TestSourcesComeAndGo(t *testing.T) {
 		pass(time.Minute)
 		require.Empty(t, lab.calls)
 		q.SetSources(map[string]Observer{"main": main, "lab": lab})
-		s.SetSources(map[string]Suppressor{"main": polledMain, "lab": polledLab}, time.Minute)
+		s.SetSources(map[string]Lister{"main": listedMain, "lab": listedLab}, Settings{Interval: time.Minute})
 		pass(150 * time.Second)
 		require.Len(t, lab.calls, 1, "the problem that was never read")
-		require.GreaterOrEqual(t, polledMain.asked.Load(), int64(2))
-		require.GreaterOrEqual(t, polledLab.asked.Load(), int64(2))
+		require.GreaterOrEqual(t, listedMain.asked.Load(), int64(2))
+		require.GreaterOrEqual(t, listedLab.asked.Load(), int64(2))
 
 		q.Ask(alert.Key{Source: "main", EventID: "1"}, time.Hour)
 		q.SetSources(map[string]Observer{"lab": lab})
-		s.SetSources(map[string]Suppressor{"lab": polledLab}, time.Minute)
+		s.SetSources(map[string]Lister{"lab": listedLab}, Settings{Interval: time.Minute})
 		q.Ask(alert.Key{Source: "main", EventID: "2"}, 0)
 		q.Ask(alert.Key{Source: "lab", EventID: "8"}, 0)
-		before := polledMain.asked.Load()
+		before := listedMain.asked.Load()
 		pass(2 * time.Hour)
 		require.Empty(t, main.calls)
 		require.Len(t, lab.calls, 2)
-		require.Equal(t, before, polledMain.asked.Load())
+		require.Equal(t, before, listedMain.asked.Load())
 		families, err := reg.Gather()
 		require.NoError(t, err)
 		for _, f := range families {
-			if f.GetName() == "alert_relay_observations_set_apart" {
+			if slices.Contains([]string{"alert_relay_observations_set_apart", "alert_relay_gone_held", "alert_relay_reconcile_last_success_timestamp_seconds"}, f.GetName()) {
 				require.Len(t, f.GetMetric(), 1, "the gauge of the removed source is gone")
 			}
 		}

@@ -122,6 +122,6 @@ func each[T any](sources map[string]*zabbix.Client, as func(*zabbix.Client) T) m
 	return m
 }
 
-func observer(c *zabbix.Client) reconcile.Observer     { return c }
-func suppressor(c *zabbix.Client) reconcile.Suppressor { return c }
-func acting(c *zabbix.Client) command.Zabbix           { return c }
+func observer(c *zabbix.Client) reconcile.Observer { return c }
+func lister(c *zabbix.Client) reconcile.Lister     { return c }
+func acting(c *zabbix.Client) command.Zabbix       { return c }

@@ -131,7 +131,7 @@ func (r *Relay) apply(next *snapshot) {
 	r.parts.delivery.SetBots(r.clients.delivering(next.cfg), next.cfg.Delivery.Workers, func() { r.live.Store(next) })
 	r.parts.listener.SetBots(r.clients.hearing(next.cfg, r.parts.delivery))
 	r.parts.executor.SetSources(each(r.clients.zabbix, acting))
-	r.parts.suppressions.SetSources(each(r.clients.zabbix, suppressor), time.Duration(next.cfg.Reconcile.Interval))
+	r.parts.sweeps.SetSources(each(r.clients.zabbix, lister), sweepSettings(next.cfg))
 	r.intake.Store(r.receiver(next.cfg))
 	for source := range gone {
 		if r.clients.zabbix[source] == nil {

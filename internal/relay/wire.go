@@ -43,12 +43,15 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	var sweeps *reconcile.Sweeps
 	inquirer := reconcile.NewInquirer(reconcile.Options{
 		Sources: each(sources, observer), Journal: r.store, Log: log,
 		Unobserved: r.store.UnobservedProblems, Metrics: r.metrics.reconcile,
+		Gone: func(key alert.Key, at time.Time) { sweeps.Gone(key, at) },
 	})
-	suppressions := reconcile.NewSuppressions(reconcile.SuppressionOptions{
-		Sources: each(sources, suppressor), Interval: time.Duration(cfg.Reconcile.Interval), Held: r.store.Suppressions, Ask: inquirer.AskAll, Log: log,
+	sweeps = reconcile.NewSweeps(reconcile.SweepOptions{
+		Sources: each(sources, lister), Settings: sweepSettings(cfg), Store: r.store, Inquirer: inquirer,
+		Notices: reconcile.Notices{First: r.firstNotices, Held: r.heldNotices}, Log: log, Metrics: r.metrics.reconcile,
 	})
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
@@ -68,18 +71,18 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	executor := command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: each(sources, acting),
-		Changed: inquirer.Ask, Log: log, Metrics: r.metrics.command, Trace: r.tracer,
+		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Trace: r.tracer,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
 	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
-	r.parts = parts{deliver, inquirer, suppressions, executor, listener, reader}
+	r.parts = parts{deliver, inquirer, sweeps, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))
 
 	public := receiver.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.intake.Load().Handler().ServeHTTP(w, req) }))
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
-		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin,
+		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin, Reconcile: sweeps,
 	}))
 	for _, s := range []*http.Server{public, private} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
@@ -90,7 +93,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
 		},
 		{{"delivery", deliver.Run}},
-		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"suppressions", suppressions.Run}, {"retention", r.prune}, {"configuration", r.watch}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"retention", r.prune}, {"configuration", r.watch}},
 		{{"commands", executor.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
@@ -103,12 +106,12 @@ const askAfter = time.Second
 
 // parts are the parts that a reload changes.
 type parts struct {
-	delivery     *delivery.Delivery
-	inquirer     *reconcile.Inquirer
-	suppressions *reconcile.Suppressions
-	executor     *command.Executor
-	listener     *chat.Listener
-	reader       *chat.Reader
+	delivery *delivery.Delivery
+	inquirer *reconcile.Inquirer
+	sweeps   *reconcile.Sweeps
+	executor *command.Executor
+	listener *chat.Listener
+	reader   *chat.Reader
 }
 
 // snapshot compiles a configuration for this relay.

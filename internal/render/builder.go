@@ -184,6 +184,9 @@ func (b *builder) notes(v *View) {
 		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
 			Did: Text("Suppressed until " + stamp(v.SuppressedUntil, time.Time{}, clockZone))})
 	}
+	if b.p.Found() {
+		v.Notes = append(v.Notes, Entry{Kinds: []string{TellOpened}, Emoji: "🔎", Did: capital(foundWords)})
+	}
 	if e := b.escalation(); e != nil {
 		v.Notes = append(v.Notes, *e)
 	}

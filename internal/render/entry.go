@@ -148,8 +148,14 @@ func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	if out.By == "" {
 		out.Did = capital(out.Did)
 	}
+	if e.Found {
+		out.Did += ", " + foundWords
+	}
 	return out
 }
+
+// foundWords mark what Zabbix's own messages missed.
+const foundWords = "found by reconciliation: Zabbix's message about it never came"
 
 // capital begins a line that has no author before it.
 func capital(t Text) Text {

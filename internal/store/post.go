@@ -27,7 +27,7 @@ type Post struct {
 	ReceivedAt time.Time
 	HoldUntil  time.Time // not posted before: an update that waits for its problem
 	// TellAfter is the end of the route's delay or of the room's quiet hours. A problem that
-	// resolves before is never posted.
+	// resolves before is never posted. It may be Never.
 	TellAfter  time.Time
 	RemindAt   time.Time // zero for never
 	EscalateAt time.Time // zero for never
@@ -55,6 +55,9 @@ type Post struct {
 	Claimed bool // derived: a cursor exists
 	Cursor
 }
+
+// Never is the TellAfter of a post of a problem that is known in the room and isn't posted until somebody reports a change of it.
+var Never = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Line is a timeline entry that a group posts in its thread.
 type Line struct {

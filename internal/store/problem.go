@@ -42,10 +42,23 @@ type Filter struct {
 	Limit        int
 }
 
-// Suppression is whether an open problem is suppressed.
-type Suppression struct {
-	Key        alert.Key
-	Suppressed bool
+// OpenState is what reconciliation compares of an open problem of a trigger.
+type OpenState struct {
+	EventID      string
+	Severity     alert.Severity
+	Acknowledged bool
+	Suppressed   bool
+	Updates      int    // alert.Problem.KnownUpdates
+	Cause        string // event id; "" for none
+	Revision     int64
+}
+
+// Unposted counts open problems of a severity that are known in a room and were never posted there (Never).
+type Unposted struct {
+	Room     string
+	Severity alert.Severity
+	Count    int
+	Oldest   time.Time
 }
 
 // Problems keeps the ledger's problems.
@@ -65,9 +78,12 @@ type Problems interface {
 	// UnobservedProblems returns open problems of triggers about which the API hasn't answered
 	// yet (Problem.Observed), worst first.
 	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
-	// Suppressions returns the source's open problems of triggers, worst first, and whether each
-	// is suppressed at that time.
-	Suppressions(ctx context.Context, source string, at time.Time) ([]Suppression, error)
+	// OpenStates returns the source's open problems of triggers, as they are at that time, in no order.
+	OpenStates(ctx context.Context, source string, at time.Time) ([]OpenState, error)
+	// HasSource reports whether there is any problem of a source.
+	HasSource(ctx context.Context, source string) (bool, error)
+	// Unposted counts the open problems of a source that were never posted, by room and severity, worst first.
+	Unposted(ctx context.Context, source string) ([]Unposted, error)
 	// KeysByEventID returns the problems with this event id in any source.
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 }

@@ -233,13 +233,22 @@ func (c *Client) post(ctx context.Context, token string, body bool, method strin
 		call.Bearer = token
 	}
 	var err error
-	if call.Body, err = json.Marshal(r); err != nil {
+	several, isBatch := params.(batched)
+	if isBatch {
+		call.Body, err = json.Marshal(several.requests(r))
+	} else {
+		call.Body, err = json.Marshal(r)
+	}
+	if err != nil {
 		return &Error{Method: method, Kind: Invalid, Err: err, Message: "cannot write the parameters as JSON: " + err.Error()}
 	}
 	answer, err := to.http.Do(ctx, call)
 	var failed *httpclient.Error
 	if errors.As(err, &failed) {
 		return &Error{Method: method, Kind: Unreachable, Unanswered: failed.Sent, Err: failed.Err, Message: c.display() + ": " + failed.Error()}
+	}
+	if isBatch {
+		return several.read(c, method, answer)
 	}
 	return c.read(method, answer, result)
 }

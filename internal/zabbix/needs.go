@@ -10,7 +10,7 @@ var Needs = map[string]string{
 	"apiinfo.version":   "needs no permission",
 	"event.get":         "details from Zabbix: exact times, who acknowledged, recoveries that the webhook missed",
 	"trigger.get":       "the close button, the item of a problem, and host groups whose names contain commas",
-	"problem.get":       "maintenances that begin over an open problem or end early: they show only when the problem changes",
+	"problem.get":       "reconciliation: what Zabbix's messages missed is never found",
 	"event.acknowledge": "actions from rooms",
 }
 

@@ -66,7 +66,7 @@ func (s *Server) next() (*message, time.Duration) {
 // report sends a message about a problem after a delay. mu is held.
 func (s *Server) report(p *Problem, kind alert.Kind, ack *Ack, delay time.Duration) {
 	defer s.notify()
-	if s.opts.Relay == "" {
+	if s.opts.Relay == "" || s.opts.Lose != nil && s.opts.Lose(p.ID, kind) {
 		return
 	}
 	s.waiting++

@@ -71,6 +71,10 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	if several := batchOf(body); several != nil {
+		s.serveBatch(w, r, several)
+		return
+	}
 	var req request
 	readable := json.Unmarshal(body, &req) == nil
 	s.count(req.Method)
@@ -107,6 +111,47 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, answer)
+}
+
+// batchOf returns the requests of a JSON-RPC batch; nil for anything else.
+func batchOf(body []byte) (several []request) {
+	if json.Unmarshal(body, &several) != nil || len(several) == 0 {
+		return nil
+	}
+	return several
+}
+
+// serveBatch answers several calls at once. It counts as one call.
+func (s *Server) serveBatch(w http.ResponseWriter, r *http.Request, several []request) {
+	s.count(several[0].Method)
+	s.mu.Lock()
+	b := s.broken
+	s.mu.Unlock()
+	failing := breakdown{}
+	if b.concerns(several[0].Method) {
+		if failing = breakdowns[b.answer]; failing.before != nil {
+			failing.before(w)
+			return
+		}
+	}
+	header := r.Header.Get("Authorization")
+	if b.stripHeader {
+		header = ""
+	}
+	answers := make([]any, len(several))
+	for i, req := range several {
+		if result, fault := s.call(req, header); fault != nil {
+			answers[i] = map[string]any{"jsonrpc": "2.0", "id": req.ID, "error": fault}
+		} else {
+			answers[i] = map[string]any{"jsonrpc": "2.0", "id": req.ID, "result": result}
+		}
+	}
+	if failing.after != nil {
+		text, _ := json.Marshal(answers)
+		failing.after(w, text)
+		return
+	}
+	writeJSON(w, answers)
 }
 
 func (s *Server) count(method string) {
@@ -224,7 +269,7 @@ var methods = map[string]method{
 	"event.get": {[]string{"eventids", "output", "selectHosts", "selectTags", "selectRelatedObject", "selectSuppressionData", "sortfield", "sortorder", "limit",
 		"source", "object", "value", "objectids", "preservekeys", "selectAcknowledges"}, "select_acknowledges", (*Server).eventGet},
 	"problem.get": {[]string{"eventids", "output", "selectTags", "selectSuppressionData", "sortfield", "sortorder", "limit", "recent", "acknowledged", "suppressed",
-		"severities", "tags", "eventid_from", "eventid_till", "objectids", "source", "object", "preservekeys", "symptom", "cause_eventid", "selectAcknowledges"},
+		"severities", "tags", "eventid_from", "eventid_till", "objectids", "countOutput", "source", "object", "preservekeys", "symptom", "cause_eventid", "selectAcknowledges"},
 		"", (*Server).problemGet},
 	"trigger.get": {[]string{"triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "preservekeys", "sortfield", "limit",
 		"selectHostGroups"}, "selectGroups", (*Server).triggerGet},

@@ -56,6 +56,14 @@ func changed(change func([]byte) []byte) func(http.ResponseWriter, []byte) {
 
 func edited(edit func(map[string]any)) func(http.ResponseWriter, []byte) {
 	return func(w http.ResponseWriter, answer []byte) {
+		var batch []map[string]any
+		if json.Unmarshal(answer, &batch) == nil {
+			for _, m := range batch {
+				edit(m)
+			}
+			writeJSON(w, batch)
+			return
+		}
 		var m map[string]any
 		_ = json.Unmarshal(answer, &m)
 		edit(m)

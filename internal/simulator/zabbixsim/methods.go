@@ -3,6 +3,7 @@ package zabbixsim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -77,7 +78,12 @@ func (s *Server) eventGet(_ User, a args) (any, *rpcError) {
 		return out, nil
 	}
 	if limit, _ := a.number("limit"); !a.has("eventids") && limit > 0 {
-		for _, id := range s.order[:min(limit, len(s.order))] {
+		order := s.order
+		if a.text("sortorder") == "DESC" {
+			order = slices.Clone(order)
+			slices.Reverse(order)
+		}
+		for _, id := range order[:min(limit, len(order))] {
 			out = append(out, s.event(s.problems[id], a, acks))
 		}
 	}
@@ -156,29 +162,67 @@ func (s *Server) problemGet(_ User, a args) (any, *rpcError) {
 	if a.has("limit") && !limited && s.forms.strict {
 		return nil, invalid(`Invalid parameter "/limit": an integer is expected.`)
 	}
-	from, _ := a.number("eventid_from")
-	ids := a.ids("eventids")
 	out := []any{}
-	if s.broken.showNothing {
-		return out, nil
+	found := s.open(a, limit)
+	if a.truth("countOutput") {
+		return itoa(int64(len(found))), nil
 	}
-	for _, id := range s.order {
-		p := s.problems[id]
-		if (p.RecoveryID != 0 && !a.truth("recent")) || id < int64(from) || (ids != nil && !slices.Contains(ids, itoa(id))) ||
-			a.has("suppressed") && a.truth("suppressed") != s.suppressed(p) {
-			continue
-		}
-		e := s.event(p, a, a.has("selectAcknowledges"))
+	var output []string // nil for all properties
+	_ = json.Unmarshal(a["output"], &output)
+	countAcks := a.text("selectAcknowledges") == "count"
+	for _, p := range found {
+		e := s.event(p, a, a.has("selectAcknowledges") && !countAcks)
 		e["r_clock"] = "0"
 		if p.RecoveryID != 0 {
 			e["r_clock"] = itoa(p.Resolved.Unix())
 		}
+		if output != nil {
+			maps.DeleteFunc(e, func(name string, value any) bool {
+				_, text := value.(string)
+				return text && !slices.Contains(output, name)
+			})
+		}
+		if countAcks {
+			e["acknowledges"] = itoa(int64(len(p.Acks)))
+		}
 		out = append(out, e)
-		if limited && len(out) == limit {
+	}
+	return out, nil
+}
+
+// open returns the problems that problem.get's filters select, at most limit unless that is 0.
+func (s *Server) open(a args, limit int) (found []*Problem) {
+	if s.broken.showNothing {
+		return nil
+	}
+	from, _ := a.number("eventid_from")
+	var ids map[string]bool
+	for _, id := range a.ids("eventids") {
+		if ids == nil {
+			ids = map[string]bool{}
+		}
+		ids[id] = true
+	}
+	severities := a.ids("severities")
+	order := s.order
+	first, _ := slices.BinarySearch(order, int64(from))
+	order = order[first:]
+	if a.text("sortorder") == "DESC" {
+		order = slices.Clone(order)
+		slices.Reverse(order)
+	}
+	for _, id := range order {
+		p := s.problems[id]
+		if (p.RecoveryID != 0 && !a.truth("recent")) || (ids != nil && !ids[itoa(id)]) ||
+			a.has("suppressed") && a.truth("suppressed") != s.suppressed(p) || a.has("acknowledged") && a.truth("acknowledged") != p.Acked ||
+			severities != nil && !slices.Contains(severities, itoa(int64(p.Severity))) {
+			continue
+		}
+		if found = append(found, p); len(found) == limit {
 			break
 		}
 	}
-	return out, nil
+	return found
 }
 
 func trigger(t Trigger) map[string]any {

@@ -28,6 +28,8 @@ type Options struct {
 	// Attempts and Interval are the media type's; 3 and 10 s by default, as Zabbix's own.
 	Attempts int
 	Interval time.Duration
+	// Lose makes the media type lose a message; nil loses none.
+	Lose func(eventID int64, kind alert.Kind) bool
 	// Quick sends alerts and closes problems at once, without Zabbix's delays of seconds.
 	Quick bool
 }

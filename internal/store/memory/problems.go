@@ -115,14 +115,45 @@ func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key,
 	return s.keys(ctx, limit, func(p problem) bool { return p.Open() && p.Origin == alert.OriginTrigger && !p.Observed })
 }
 
-// Suppressions implements store.Store.
-func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) ([]store.Suppression, error) {
-	return call(ctx, s, func() (all []store.Suppression, err error) {
+// OpenStates implements store.Store.
+func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error) {
+	return call(ctx, s, func() (all []store.OpenState, err error) {
 		for _, p := range s.problems.find(0, worstFirst, func(p problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && p.Key.Source == source
 		}) {
-			all = append(all, store.Suppression{Key: p.Key, Suppressed: p.SuppressedAt(at)})
+			all = append(all, store.OpenState{EventID: p.Key.EventID, Severity: p.Severity, Acknowledged: p.Acknowledged,
+				Suppressed: p.SuppressedAt(at), Updates: p.KnownUpdates(), Cause: p.CauseEventID, Revision: p.Revision})
 		}
+		return all, nil
+	})
+}
+
+// HasSource implements store.Store.
+func (s *Store) HasSource(ctx context.Context, source string) (bool, error) {
+	return call(ctx, s, func() (bool, error) {
+		return s.problems.count(func(p problem) bool { return p.Key.Source == source }) > 0, nil
+	})
+}
+
+// Unposted implements store.Store.
+func (s *Store) Unposted(ctx context.Context, source string) ([]store.Unposted, error) {
+	return call(ctx, s, func() (all []store.Unposted, err error) {
+		for id, post := range s.posts.rows {
+			if id.key.Source != source || !post.Open || !post.TellAfter.Equal(store.Never) {
+				continue
+			}
+			i := slices.IndexFunc(all, func(u store.Unposted) bool { return u.Room == id.room && u.Severity == post.Severity })
+			if i < 0 {
+				i, all = len(all), append(all, store.Unposted{Room: id.room, Severity: post.Severity, Oldest: post.OpenedAt})
+			}
+			all[i].Count++
+			if post.OpenedAt.Before(all[i].Oldest) {
+				all[i].Oldest = post.OpenedAt
+			}
+		}
+		slices.SortFunc(all, func(a, b store.Unposted) int {
+			return cmp.Or(strings.Compare(a.Room, b.Room), cmp.Compare(b.Severity, a.Severity))
+		})
 		return all, nil
 	})
 }

@@ -99,18 +99,21 @@ func rowOf(p *alert.Problem) (problemRow, error) {
 }
 
 const putProblem = `
-	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, revision, doc)
-	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+	INSERT INTO problems (event_id, source, state, open, severity, acknowledged, opened_at, written_at, name, hosts, revision, doc,
+		of_trigger, suppressed_until, updates, cause)
+	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 	WHERE NOT ? OR ? = coalesce((SELECT revision FROM problems WHERE event_id = ? AND source = ?), 0)
 	ON CONFLICT (event_id, source) DO UPDATE SET state = excluded.state, open = excluded.open,
 		severity = excluded.severity, acknowledged = excluded.acknowledged, opened_at = excluded.opened_at,
 		written_at = excluded.written_at, name = excluded.name, hosts = excluded.hosts,
-		revision = excluded.revision, doc = excluded.doc`
+		revision = excluded.revision, doc = excluded.doc,
+		of_trigger = excluded.of_trigger, suppressed_until = excluded.suppressed_until, updates = excluded.updates, cause = excluded.cause`
 
 // putProblem writes a problem. With checked it writes nothing if the stored one has another revision than read.
 func (t *tx) putProblem(p problemRow, read int64, checked bool, now int64) (written int64, err error) {
 	return t.exec(putProblem, p.Key.EventID, p.Key.Source, string(p.State), p.Open(), int64(p.Severity), p.Acknowledged,
-		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc, checked, read, p.Key.EventID, p.Key.Source)
+		micro(p.OpenedAt), now, p.name, p.hosts, p.Revision, p.doc,
+		p.Origin == alert.OriginTrigger, suppressedUntil(p.Problem), p.KnownUpdates(), p.CauseEventID, checked, read, p.Key.EventID, p.Key.Source)
 }
 
 // putGroups writes groups in the ledger's columns, and returns the ids of the new ones by the negative

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -126,26 +127,40 @@ func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key,
 	}, unobservedProblems, limited(limit))
 }
 
-const suppressions = `SELECT p.event_id, coalesce(json_extract(CAST(p.doc AS TEXT), '$.suppressed'), 0), coalesce(json_extract(CAST(p.doc AS TEXT), '$.suppressed_until'), '')
-	FROM problems p WHERE p.open = 1 AND p.source = ?
-		AND CASE WHEN json_valid(CAST(p.doc AS TEXT)) THEN json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger' END
-	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC`
+const openStates = `SELECT p.event_id, p.severity, p.acknowledged, p.suppressed_until > ?2, p.updates, p.cause, p.revision
+	FROM problems p WHERE p.open = 1 AND p.of_trigger = 1 AND p.source = ?1`
 
-// Suppressions implements store.Store.
-func (s *Store) Suppressions(ctx context.Context, source string, at time.Time) ([]store.Suppression, error) {
-	return queryReadable(ctx, s, "find suppressed problems", func(rows *sql.Rows) (store.Suppression, error) {
-		p, until := alert.Problem{Key: alert.Key{Source: source}, State: alert.StateOpen}, ""
-		if err := rows.Scan(&p.Key.EventID, &p.Suppressed, &until); err != nil {
-			return store.Suppression{}, unreadable("problem "+p.Key.String(), err)
-		}
-		if until != "" {
-			var err error
-			if p.SuppressedUntil, err = time.Parse(time.RFC3339, until); err != nil {
-				return store.Suppression{}, fmt.Errorf("%w: problem %s can't be read: %w", store.ErrRejected, p.Key, err)
-			}
-		}
-		return store.Suppression{Key: p.Key, Suppressed: p.SuppressedAt(at)}, nil
-	}, suppressions, source)
+// OpenStates implements store.Store.
+func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error) {
+	return queryReadable(ctx, s, "list open problems", func(rows *sql.Rows) (o store.OpenState, err error) {
+		return o, unreadable("an open problem", rows.Scan(&o.EventID, &o.Severity, &o.Acknowledged, &o.Suppressed, &o.Updates, &o.Cause, &o.Revision))
+	}, openStates, source, micro(at))
+}
+
+// HasSource implements store.Store.
+func (s *Store) HasSource(ctx context.Context, source string) (has bool, err error) {
+	found, err := query(ctx, s, "look for problems of a source", func(rows *sql.Rows) (has bool, err error) { return has, rows.Scan(&has) },
+		`SELECT EXISTS (SELECT 1 FROM problems WHERE source = ?)`, source)
+	return err == nil && found[0], err
+}
+
+// Unposted implements store.Store.
+func (s *Store) Unposted(ctx context.Context, source string) ([]store.Unposted, error) {
+	return query(ctx, s, "count problems that aren't posted", func(rows *sql.Rows) (u store.Unposted, err error) {
+		return u, rows.Scan(&u.Room, &u.Severity, &u.Count, stamp{&u.Oldest})
+	}, `SELECT room, severity, count(*), min(opened_at) FROM posts WHERE source = ? AND open = 1 AND tell_after = ?
+		GROUP BY room, severity ORDER BY room, severity DESC`, source, micro(store.Never))
+}
+
+// suppressedUntil is the column of a problem's suppression.
+func suppressedUntil(p *alert.Problem) int64 {
+	switch {
+	case !p.Suppressed || !p.Open():
+		return 0
+	case p.SuppressedUntil.IsZero():
+		return math.MaxInt64
+	}
+	return micro(p.SuppressedUntil)
 }
 
 // conditions is a filter's WHERE clause and its arguments.

@@ -67,8 +67,8 @@ func testUnobserved(t *testing.T, open Opener) {
 	require.Equal(t, []alert.Key{key("5")}, must(s.UnobservedProblems(t.Context(), 1))(t))
 }
 
-// Suppressions returns for each open problem of a source whether it is suppressed at that time.
-func testSuppressions(t *testing.T, open Opener) {
+// OpenStates returns the open problems of a source's triggers as they are at that time.
+func testOpenStates(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	make := func(id string, change func(*alert.Problem)) alert.Problem {
 		p := problem(id, alert.StateOpen)
@@ -78,7 +78,15 @@ func testSuppressions(t *testing.T, open Opener) {
 	suppressed := func(until time.Time) func(*alert.Problem) {
 		return func(p *alert.Problem) { p.Suppressed, p.SuppressedUntil = true, until }
 	}
-	require.Empty(t, must(s.Suppressions(t.Context(), "main", t0))(t))
+	require.Empty(t, must(s.OpenStates(t.Context(), "main", t0))(t))
+	require.False(t, must(s.HasSource(t.Context(), "main"))(t))
+	observed := func(gone bool) func(*alert.Problem) {
+		return func(p *alert.Problem) {
+			o := alert.Observation{At: t0, Gone: gone, Severity: alert.Warning, Acknowledged: true, CauseEventID: "77", Updates: []alert.Update{{AckID: "1", At: t0}, {AckID: "2", At: t0}}}
+			event := o.Event(p.Key, t0)
+			*p, _ = alert.Apply(alert.Problem{}, event)
+		}
+	}
 	fold(t, s, store.Fold{Problems: []alert.Problem{
 		make("1", func(p *alert.Problem) { p.Name = `"suppressed":true` }),
 		make("2", suppressed(time.Time{})),
@@ -87,14 +95,45 @@ func testSuppressions(t *testing.T, open Opener) {
 		make("5", func(p *alert.Problem) { p.State = alert.StateResolved; p.Suppressed = true }),
 		make("6", func(p *alert.Problem) { p.Origin = alert.OriginService; p.Suppressed = true }),
 		make("7", func(p *alert.Problem) { p.Key.Source = "lab"; p.Suppressed = true }),
-		make("8", func(p *alert.Problem) { p.Severity = alert.Disaster }),
+		make("8", func(p *alert.Problem) { p.Severity, p.Acknowledged, p.Revision = alert.Disaster, true, 7 }),
 		make("9", func(p *alert.Problem) { p.State = alert.StateUnknown; p.Suppressed = true }),
+		make("10", observed(false)),
 	}})
-	require.Equal(t, []store.Suppression{
-		{Key: key("8")}, {Key: key("9"), Suppressed: true}, {Key: key("4")}, {Key: key("3"), Suppressed: true}, {Key: key("2"), Suppressed: true}, {Key: key("1")},
-	}, must(s.Suppressions(t.Context(), key("1").Source, t0))(t))
-	lab := must(s.Suppressions(t.Context(), "lab", t0))(t)
-	require.Equal(t, []store.Suppression{{Key: alert.Key{Source: "lab", EventID: "7"}, Suppressed: true}}, lab)
+	plain := problem("1", alert.StateOpen)
+	state := func(id string, suppressed bool) store.OpenState {
+		return store.OpenState{EventID: id, Severity: plain.Severity, Acknowledged: plain.Acknowledged, Suppressed: suppressed, Updates: -1, Revision: plain.Revision}
+	}
+	require.ElementsMatch(t, []store.OpenState{
+		state("1", false), state("2", true), state("3", true), state("4", false), state("9", true),
+		{EventID: "8", Severity: alert.Disaster, Acknowledged: true, Updates: -1, Revision: 7},
+		{EventID: "10", Severity: alert.Warning, Acknowledged: true, Updates: 2, Cause: "77", Revision: 1},
+	}, must(s.OpenStates(t.Context(), "main", t0))(t))
+	require.Equal(t, []store.OpenState{state("7", true)}, must(s.OpenStates(t.Context(), "lab", t0))(t))
+	require.True(t, must(s.HasSource(t.Context(), "main"))(t))
+	require.False(t, must(s.HasSource(t.Context(), "mai"))(t))
+}
+
+// Unposted counts by room and severity what is known and was never posted.
+func testUnposted(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	quiet := func(id, room string, severity alert.Severity, age time.Duration) store.Post {
+		p := post(id, room, 1)
+		p.TellAfter, p.PendingSince, p.Severity, p.OpenedAt = store.Never, time.Time{}, severity, t0.Add(-age)
+		return p
+	}
+	over, lab := quiet("5", "noc", alert.High, 9*time.Hour), quiet("6", "noc", alert.High, 9*time.Hour)
+	over.Open, lab.Key.Source = false, "lab"
+	fold(t, s, store.Fold{
+		Problems: []alert.Problem{problem("1", alert.StateOpen), problem("2", alert.StateOpen), problem("3", alert.StateOpen), problem("4", alert.StateOpen)},
+		Posts: []store.Post{quiet("1", "noc", alert.Warning, time.Hour), quiet("2", "noc", alert.High, time.Hour), quiet("3", "noc", alert.High, 2*time.Hour),
+			quiet("1", "db", alert.Warning, time.Hour), post("4", "noc", 1), over, lab},
+	})
+	require.Equal(t, []store.Unposted{
+		{Room: "db", Severity: alert.Warning, Count: 1, Oldest: t0.Add(-time.Hour)},
+		{Room: "noc", Severity: alert.High, Count: 2, Oldest: t0.Add(-2 * time.Hour)},
+		{Room: "noc", Severity: alert.Warning, Count: 1, Oldest: t0.Add(-time.Hour)},
+	}, must(s.Unposted(t.Context(), "main"))(t))
+	require.EqualValues(t, 1, stats(t, s).PostsPending, "they count as nothing to do")
 }
 
 // Filters select problems, worst first, then newest first.

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/client"
+	"nms-alert-relay/internal/reconcile"
+)
+
+func newReconcile(g *globals) *cobra.Command {
+	a := adminFlags{globals: g}
+	var choice admin.Sweep
+	cmd := &cobra.Command{
+		Use:   "reconcile",
+		Short: "Have a running relay compare Zabbix's open problems with its own",
+		Long: `Have a running relay compare the problems that Zabbix has open with those that it knows, now rather
+than at the next reconcile.interval. What differs is read from Zabbix and posted like any other
+change, seconds later. The exit code is 1 if a Zabbix couldn't be asked.
+
+Problems that are gone from Zabbix (their trigger was deleted) are closed by themselves after two
+answers a minute apart. If too many are gone at once, or Zabbix shows nothing that the relay knows,
+they stay open: --accept-gone closes them at the next such answer.` + whichRelay,
+		Example: "  alert-relay reconcile\n  alert-relay reconcile --source main --output json",
+		Args:    want(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			relay, err := a.relay(cmd)
+			if err != nil {
+				return err
+			}
+			swept, err := client.Ask[admin.Swept](cmd.Context(), relay, "/v1/reconcile", choice)
+			if err != nil {
+				return failed(err)
+			}
+			err = a.print(cmd, swept, func(w io.Writer) {
+				for _, r := range swept.Sources {
+					fmt.Fprintln(w, describe(r))
+				}
+			})
+			for _, r := range swept.Sources {
+				if r.Error != "" && err == nil {
+					err = failed(fmt.Errorf("%s: %s", r.Source, r.Error))
+				}
+			}
+			return err
+		},
+	}
+	a.add(cmd)
+	cmd.Flags().StringVar(&choice.Source, "source", "", "only this `SOURCE` (default all with an API token)")
+	cmd.Flags().BoolVar(&choice.AcceptGone, "accept-gone", false, "close all problems that are gone from Zabbix, however many")
+	return cmd
+}
+
+// describe is a report in one line.
+func describe(r reconcile.Report) string {
+	if r.Error != "" {
+		return fmt.Sprintf("%s: not compared", r.Source)
+	}
+	text := fmt.Sprintf("%s: Zabbix has %d open, of which the relay knows %d", r.Source, r.Open, r.Known)
+	if r.Unknown+r.Missing+r.Changed == 0 {
+		return text + "; nothing differs"
+	}
+	text += fmt.Sprintf("; reading %d unknown, %d no longer open, %d changed", r.Unknown, r.Missing, r.Changed)
+	if r.GoneHeld > 0 {
+		text += fmt.Sprintf("; %d gone from Zabbix stay open (see --help)", r.GoneHeld)
+	}
+	return text
+}

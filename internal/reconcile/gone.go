@@ -1,0 +1,180 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Reason is why problems that are gone from Zabbix aren't closed.
+type Reason string
+
+// The reasons.
+const (
+	TooMany    Reason = "more are gone at once than a deleted trigger or host explains"
+	ShowsNone  Reason = "Zabbix shows the relay's user no event at all"
+	OtherPast  Reason = "Zabbix has no event from before they opened, as after its database was replaced"
+	NoneOfThem Reason = "Zabbix shows none of the problems that the relay knows"
+)
+
+const (
+	// Of the problems that a source has open, a tenth may be gone at a time, and at least minGone.
+	minGone, gonePart = 10, 10
+	// witnesses is how many other problems Zabbix is asked about before one counts as gone.
+	witnesses = 20
+)
+
+// goneLimit is how many problems may be gone at a time.
+func goneLimit(open int) int { return max(minGone, open/gonePart) }
+
+// mayBeGone reports whether a full round can confirm that a problem is gone.
+func (w *sweep) mayBeGone(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, at := range w.gone {
+		if now.Sub(at) >= minGoneGap {
+			return true
+		}
+	}
+	return false
+}
+
+// goneSince forgets problems that aren't missing any more, and returns how many Zabbix doesn't show, and which of them for long enough by
+// a round that began then.
+func (w *sweep) goneSince(began time.Time) (all int, confirmed []int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, at := range w.gone {
+		if d, differs := w.differs[id]; !differs || d.kind != missing {
+			delete(w.gone, id)
+		} else if began.Sub(at) >= minGoneGap {
+			confirmed = append(confirmed, id)
+		}
+	}
+	slices.Sort(confirmed)
+	return len(w.gone), confirmed
+}
+
+// closeGone closes the problems that Zabbix no longer has: a list and an answer of its API, and a minute later both again, were without
+// them. It closes none if that may have another reason. matched is how many of the open problems of the store Zabbix listed.
+func (w *sweep) closeGone(ctx context.Context, began time.Time, matched, open int, accept bool) error {
+	all, confirmed := w.goneSince(began)
+	if len(confirmed) == 0 {
+		if all == 0 {
+			w.hold(ctx, 0, "")
+		}
+		return nil
+	}
+	lasting := 0 // missing for longer than Zabbix's message takes
+	for _, d := range w.differs {
+		if d.kind == missing && began.Sub(d.seen) >= grace {
+			lasting++
+		}
+	}
+	reason, err := Reason(""), error(nil)
+	switch limit := goneLimit(open); {
+	case accept:
+	case all > limit:
+		reason = TooMany
+	case lasting > limit:
+		return nil // of the others it isn't known yet whether they are resolved or gone
+	default:
+		reason, err = w.doubt(ctx, confirmed, matched)
+	}
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		w.hold(ctx, all, reason)
+		return nil
+	}
+	w.hold(ctx, 0, "")
+	lookups := make([]Lookup, len(confirmed))
+	for i, id := range confirmed {
+		lookups[i] = Lookup{Key: w.key(id), Found: alert.FoundGone}
+	}
+	w.opts.Log.Info("problems are gone from Zabbix: closing them, if it still doesn't show them", "source", w.name, "problems", len(lookups))
+	w.opts.Inquirer.LookUp(lookups)
+	return nil
+}
+
+// doubt returns what else may be the reason that Zabbix doesn't show problems; "" for nothing.
+func (w *sweep) doubt(ctx context.Context, ids []int64, matched int) (Reason, error) {
+	oldest, err := w.OldestEvent(ctx)
+	if err != nil {
+		return "", err
+	}
+	if oldest.IsZero() {
+		return ShowsNone, nil
+	}
+	gone, err := w.stored(ctx, ids)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range gone {
+		if !p.OpenedAt.IsZero() && oldest.After(p.OpenedAt) {
+			return OtherPast, nil
+		}
+	}
+	if matched > 0 {
+		return "", nil
+	}
+	known, err := w.opts.Store.FindProblems(ctx, store.Filter{Source: w.name, Limit: witnesses + len(ids)})
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, p := range known {
+		if p.Origin == alert.OriginTrigger && !p.Gone && p.Observed && len(others) < witnesses && !slices.ContainsFunc(ids, func(id int64) bool { return w.key(id) == p.Key }) {
+			others = append(others, p.Key.EventID)
+		}
+	}
+	if len(others) == 0 {
+		return "", nil
+	}
+	found, err := w.Observe(ctx, others)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range found {
+		if !o.Gone {
+			return "", nil
+		}
+	}
+	return NoneOfThem, nil
+}
+
+// hold sets how many problems are gone from Zabbix and stay open, and says so when that begins or ends.
+func (w *sweep) hold(ctx context.Context, n int, reason Reason) {
+	w.opts.Metrics.GoneHeld.WithLabelValues(w.name).Set(float64(n))
+	was := w.held
+	w.held = n
+	switch {
+	case n > 0 && was <= 0:
+		w.opts.Log.Error("problems are gone from Zabbix and stay open: check the permissions of the relay's user, then run 'alert-relay reconcile --accept-gone'",
+			"source", w.name, "problems", n, "reason", string(reason))
+	case n == 0 && was != 0:
+		w.opts.Log.Info("no problem that is gone from Zabbix is held open any more", "source", w.name)
+	}
+	if n == was || w.opts.Notices.Held == nil {
+		return
+	}
+	if w.heldKey == "" {
+		w.heldKey = heldValue + w.name + "/" + time.Now().UTC().Format(time.RFC3339)
+	}
+	notices := w.opts.Notices.Held(w.name, w.heldKey, n, reason)
+	if n == 0 {
+		w.heldKey = ""
+	}
+	err := w.opts.Store.SetValue(ctx, heldValue+w.name, w.heldKey)
+	if err = errors.Join(err, w.send(ctx, notices)); err != nil {
+		w.opts.Log.Error("cannot post that problems are gone from Zabbix", "source", w.name, "error", err)
+	}
+}
+
+// heldValue is the prefix of the names of values: the key of the message about problems of a source that are gone and not closed; "" for none.
+const heldValue = "reconcile/held/"

@@ -1,0 +1,455 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/roster"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Lister lists what one Zabbix holds open: zabbix.Client.
+type Lister interface {
+	Observer
+	Open(ctx context.Context, each func(zabbix.Open)) error
+	OpenCounts(ctx context.Context) (zabbix.OpenCounts, error)
+	OldestEvent(ctx context.Context) (time.Time, error)
+}
+
+// Store is what Sweeps need of store.Store.
+type Store interface {
+	OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error)
+	HasSource(ctx context.Context, source string) (bool, error)
+	Unposted(ctx context.Context, source string) ([]store.Unposted, error)
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+}
+
+const (
+	// grace is how long a difference must last before it counts as found. Until then Zabbix's own message may still come: recoveries
+	// come up to 9 s late, and the media type tries again every 30 s.
+	grace = 45 * time.Second
+	// fullEvery is how often everything is listed, whatever the counts say.
+	fullEvery = 10 * time.Minute
+	// share is which part of the time full rounds may take, unless somebody asks for one.
+	share = 20
+	// minGoneGap is how far apart two answers without a problem must be.
+	minGoneGap = time.Minute
+	// maxDemands is how many requests for a round may wait.
+	maxDemands = 8
+)
+
+// Settings are what a configuration says.
+type Settings struct {
+	Interval time.Duration
+	MaxAge   time.Duration // an unknown problem that opened longer ago is known, but not posted
+}
+
+// SweepOptions configure Sweeps.
+type SweepOptions struct {
+	Sources  map[string]Lister // by the source's name
+	Settings Settings
+	Store    Store
+	Inquirer *Inquirer
+	// Notices makes the messages; nil for none.
+	Notices Notices
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Sweeps compare, source by source, what Zabbix holds open with what the store does: at the start, every interval, on demand and after an
+// outage. They have the inquirer read what differs. Most rounds compare counts alone. See docs/adr/035-what-webhooks-missed.md.
+type Sweeps struct {
+	opts    SweepOptions
+	sources roster.Roster[*swept]
+
+	mu       sync.Mutex // guards settings, and the gone of each source
+	settings Settings
+}
+
+// swept is a source.
+type swept struct {
+	Lister
+	woken   chan struct{}
+	demands chan demand
+	gone    map[int64]time.Time // when the inquirer first heard that Zabbix doesn't show it
+}
+
+// demand is a request for a full round.
+type demand struct {
+	acceptGone bool
+	reply      chan<- Report // with room for one
+}
+
+// Report is the result of a full round.
+type Report struct {
+	Source   string `json:"source"`
+	Open     int    `json:"open"`      // in Zabbix
+	Known    int    `json:"known"`     // of these, in the store
+	Unknown  int    `json:"unknown"`   // the others
+	Missing  int    `json:"missing"`   // open in the store, not in Zabbix
+	Changed  int    `json:"changed"`   // acted on, suppressed or of another severity
+	GoneHeld int    `json:"gone_held"` // not closed, since too many are gone at once
+	Error    string `json:"error,omitempty"`
+}
+
+// NewSweeps makes Sweeps.
+func NewSweeps(opts SweepOptions) *Sweeps {
+	s := &Sweeps{opts: opts}
+	s.SetSources(opts.Sources, opts.Settings)
+	return s
+}
+
+// SetSources makes these the sources, while they run too. Those that stay keep their lister.
+func (s *Sweeps) SetSources(sources map[string]Lister, settings Settings) {
+	s.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *swept {
+		return &swept{Lister: sources[name], woken: make(chan struct{}, 1), demands: make(chan demand, maxDemands), gone: map[int64]time.Time{}}
+	})
+	s.mu.Lock()
+	same := s.settings == settings
+	s.settings = settings
+	s.mu.Unlock()
+	if same {
+		return
+	}
+	for _, source := range s.sources.All() {
+		pace.Wake(source.woken)
+	}
+}
+
+func (s *Sweeps) current() Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings
+}
+
+// Run compares until ctx ends.
+func (s *Sweeps) Run(ctx context.Context) error {
+	s.sources.Run(ctx, s.loop)
+	return nil
+}
+
+// ErrBusy is the error of Now while too many rounds were asked for already.
+var ErrBusy = errors.New("too many rounds are waiting")
+
+// Now makes a full round of a source at once and has everything that differs read. With acceptGone it closes all problems that are gone from
+// Zabbix, however many.
+func (s *Sweeps) Now(ctx context.Context, name string, acceptGone bool) (Report, error) {
+	source, ok := s.sources.Get(name)
+	if !ok {
+		return Report{}, store.ErrNotFound
+	}
+	reply := make(chan Report, 1)
+	select {
+	case source.demands <- demand{acceptGone, reply}:
+		pace.Wake(source.woken)
+	default:
+		return Report{}, ErrBusy
+	}
+	select {
+	case r := <-reply:
+		return r, nil
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+}
+
+// Sources are the names of the sources.
+func (s *Sweeps) Sources() []string { return slices.Sorted(maps.Keys(s.sources.All())) }
+
+// Look reads one problem of which Zabbix said that it doesn't have it.
+func (s *Sweeps) Look(key alert.Key) {
+	s.opts.Inquirer.LookUp([]Lookup{{Key: key, Found: alert.FoundRecovery}})
+}
+
+// Gone records that Zabbix doesn't show a problem: Options.Gone of the inquirer.
+func (s *Sweeps) Gone(key alert.Key, at time.Time) {
+	source, ok := s.sources.Get(key.Source)
+	id, err := strconv.ParseInt(key.EventID, 10, 64)
+	if !ok || err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if source.gone[id].IsZero() {
+		source.gone[id] = at
+		pace.Wake(source.woken)
+	}
+}
+
+// sweep is the state of one source's loop.
+type sweep struct {
+	*Sweeps
+	*swept
+	name    string
+	differs map[int64]difference
+	first   time.Time // when the source was first asked, while all that opened before is to be known quietly; zero once it is
+	held    int       // gone from Zabbix and not closed; -1 if some were before a restart
+	heldKey string    // of the message about them
+
+	interval time.Duration // of the settings
+	next     time.Time     // the next round
+	fullAt   time.Time     // when the last full round ended; zero before the first one and after an outage
+	fullTook time.Duration // it
+	mismatch bool          // the counts differed
+	pause    time.Duration // after a failure
+	logged   string
+}
+
+func (s *Sweeps) loop(ctx context.Context, name string, source *swept) {
+	defer func() {
+		if _, ok := s.sources.Get(name); !ok {
+			s.opts.Metrics.forget(name)
+		}
+	}()
+	w := &sweep{Sweeps: s, swept: source, name: name, pause: minRetry, differs: map[int64]difference{}, interval: s.current().Interval}
+	w.begin(ctx)
+	for ctx.Err() == nil {
+		var asked []demand
+		for len(w.demands) > 0 {
+			asked = append(asked, <-w.demands)
+		}
+		now := time.Now()
+		if len(asked) > 0 || !now.Before(w.next) {
+			w.round(ctx, asked)
+		}
+		due := w.lookUp(ctx, time.Now(), len(asked) > 0)
+		wait := time.Until(w.next)
+		if !due.IsZero() {
+			wait = min(wait, max(time.Until(due), time.Second))
+		}
+		pace.Pause(ctx, wait, w.woken)
+		if interval := s.current().Interval; interval != w.interval {
+			w.interval, w.next = interval, earliest(w.next, time.Now().Add(interval))
+		}
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// round compares: counts alone, unless there is a reason to list everything.
+func (w *sweep) round(ctx context.Context, asked []demand) {
+	began := time.Now()
+	full := len(asked) > 0 || w.needsFull(began)
+	report, err := Report{Source: w.name}, error(nil)
+	if !full {
+		if err = w.compareCounts(ctx, began); err == nil && w.mismatch && began.Sub(w.fullAt) >= share*w.fullTook {
+			full = true
+		}
+	}
+	what := "counts"
+	if full && err == nil {
+		what = "full"
+		report, err = w.compareAll(ctx, began, slices.ContainsFunc(asked, func(d demand) bool { return d.acceptGone }))
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	w.done(what, began, err)
+	if err != nil {
+		report = Report{Source: w.name, Error: err.Error()}
+	}
+	for _, d := range asked {
+		d.reply <- report
+	}
+}
+
+// needsFull reports whether the next round lists everything.
+func (w *sweep) needsFull(now time.Time) bool {
+	if w.fullAt.IsZero() || now.Sub(w.fullAt) >= fullEvery {
+		return true
+	}
+	if now.Sub(w.fullAt) < share*w.fullTook {
+		return false
+	}
+	return !w.first.IsZero() || w.mayBeGone(now) || w.held > 0 && now.Sub(w.fullAt) >= minGoneGap
+}
+
+// done sets when the next round begins, and logs how this one ended.
+func (w *sweep) done(what string, began time.Time, err error) {
+	now, interval := time.Now(), w.current().Interval
+	if err == nil {
+		if w.logged != "" {
+			w.opts.Log.Info("Zabbix lists its problems again", "source", w.name)
+		}
+		w.opts.Metrics.Rounds.WithLabelValues(w.name, what, "ok").Inc()
+		w.opts.Metrics.LastRound.WithLabelValues(w.name).Set(float64(now.UnixMilli()) / 1000)
+		w.next, w.pause, w.logged = began.Add(interval), minRetry, ""
+		if !w.first.IsZero() {
+			w.next = earliest(w.next, now.Add(max(minRetry, w.fullTook)))
+		}
+		return
+	}
+	w.opts.Metrics.Rounds.WithLabelValues(w.name, what, "failed").Inc()
+	wait := max(w.pause, retryAfter(err))
+	w.next, w.pause, w.fullAt = now.Add(wait), min(2*w.pause, maxRetry), time.Time{}
+	if zabbix.KindOf(err) == zabbix.RoleForbids {
+		return // the client logs a missing permission
+	}
+	if what := outageOf(err); what != w.logged {
+		w.opts.Log.Warn("cannot compare the problems of Zabbix: retrying", "source", w.name, "in", wait, "error", err)
+		w.logged = what
+	}
+}
+
+// compareCounts compares counts.
+func (w *sweep) compareCounts(ctx context.Context, now time.Time) error {
+	states, err := w.opts.Store.OpenStates(ctx, w.name, now)
+	if err != nil {
+		return err
+	}
+	counts, err := w.OpenCounts(ctx)
+	if err == nil {
+		hidden := suppressions(counts, states)
+		w.mismatch = !agree(counts, states)
+		for id, d := range w.differs {
+			if d.kind == suppressed && hidden[id].revision == 0 {
+				delete(w.differs, id)
+			}
+		}
+		for id, d := range hidden {
+			if old, differs := w.differs[id]; !differs || old.kind == suppressed && (old.hidden != d.hidden || old.revision != d.revision) {
+				d.seen, d.due = now, now
+				w.differs[id] = d
+			}
+		}
+	} else if kind := zabbix.KindOf(err); kind == zabbix.Invalid || kind == zabbix.Other {
+		w.mismatch, err = true, nil // this Zabbix, or something before it, doesn't count
+	}
+	return err
+}
+
+// compareAll compares everything. The store is read first, so that what Zabbix's messages change meanwhile looks like a difference that the
+// store knows by the time it is read.
+func (w *sweep) compareAll(ctx context.Context, began time.Time, acceptGone bool) (Report, error) {
+	states, err := w.opts.Store.OpenStates(ctx, w.name, began)
+	if err != nil {
+		return Report{}, err
+	}
+	c := compareWith(states)
+	if err := w.Open(ctx, c.add); err != nil {
+		return Report{}, err
+	}
+	now := time.Now()
+	w.differs = c.end(w.differs, now)
+	if err := w.reopened(ctx, now); err != nil {
+		return Report{}, err
+	}
+	w.fullAt, w.fullTook, w.mismatch = now, now.Sub(began), false
+	report := Report{Source: w.name, Open: c.listed, Known: c.matched}
+	for _, d := range w.differs {
+		switch d.kind {
+		case unknown:
+			report.Unknown++
+		case missing:
+			report.Missing++
+		default:
+			report.Changed++
+		}
+	}
+	if err := w.closeGone(ctx, began, c.matched, len(states), acceptGone); err != nil {
+		return report, err
+	}
+	report.GoneHeld = w.held
+	return report, w.endFirst(ctx)
+}
+
+// reopened sets the revision of new unknown problems that the store has, though not open.
+func (w *sweep) reopened(ctx context.Context, now time.Time) error {
+	var ids []int64
+	for id, d := range w.differs {
+		if d.kind == unknown && d.seen.Equal(now) {
+			ids = append(ids, id)
+		}
+	}
+	known, err := w.stored(ctx, ids)
+	for id, p := range known {
+		d := w.differs[id]
+		d.revision = p.Revision
+		w.differs[id] = d
+	}
+	return err
+}
+
+// chunk is how many problems are read from the store at once.
+const chunk = 500
+
+// stored returns those of the problems that the store has, open or not.
+func (w *sweep) stored(ctx context.Context, ids []int64) (map[int64]alert.Problem, error) {
+	known := make(map[int64]alert.Problem, len(ids))
+	for some := range slices.Chunk(ids, chunk) {
+		keys, of := make([]alert.Key, len(some)), make(map[alert.Key]int64, len(some))
+		for i, id := range some {
+			keys[i] = w.key(id)
+			of[keys[i]] = id
+		}
+		problems, err := w.opts.Store.Problems(ctx, keys)
+		if err != nil && !errors.Is(err, store.ErrRejected) { // a damaged one is read from Zabbix
+			return nil, err
+		}
+		for key, p := range problems {
+			known[of[key]] = p
+		}
+	}
+	return known, nil
+}
+
+func (w *sweep) key(id int64) alert.Key {
+	return alert.Key{Source: w.name, EventID: strconv.FormatInt(id, 10)}
+}
+
+// lookUp has the inquirer read the differences that are due, and returns when the next one is; zero for never. What the store has learned
+// since the difference was seen, from Zabbix's message say, is no difference any more.
+func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time {
+	room := max(0, maxLookups-w.opts.Inquirer.LookingUp(w.name))
+	due, next := dueNow(w.differs, now, force || !w.first.IsZero(), room)
+	if len(due) == 0 {
+		return next
+	}
+	known, err := w.stored(ctx, due)
+	if err != nil {
+		w.opts.Log.Warn("cannot read problems that differ from Zabbix: retrying", "source", w.name, "error", err)
+		return now.Add(minRetry)
+	}
+	var lookups []Lookup
+	for _, id := range due {
+		d := w.differs[id]
+		if known[id].Revision != d.revision {
+			delete(w.differs, id)
+			continue
+		}
+		l := Lookup{Key: w.key(id), Found: d.found(now)}
+		if old := !d.opened.IsZero() && (now.Sub(d.opened) > w.current().MaxAge || !d.opened.After(w.first)); old && d.kind != missing && !d.worse {
+			if l.Quiet = true; d.kind == unknown {
+				l.Found = ""
+			}
+		}
+		lookups = append(lookups, l)
+		d.due = now.Add(backoff(d.asked))
+		d.asked++
+		w.differs[id] = d
+	}
+	if len(lookups) > 0 {
+		w.opts.Log.Debug("problems differ from the store: reading them", "source", w.name, "problems", len(lookups))
+		w.opts.Inquirer.LookUp(lookups)
+	}
+	_, next = dueNow(w.differs, now, !w.first.IsZero(), 0)
+	return next
+}

@@ -1,0 +1,60 @@
+package relay
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+)
+
+// sweepSettings are what a configuration says about reconciliation.
+func sweepSettings(cfg *config.Config) reconcile.Settings {
+	return reconcile.Settings{Interval: time.Duration(cfg.Reconcile.Interval), MaxAge: time.Duration(cfg.Reconcile.MaxAge)}
+}
+
+// firstNotices are the messages about what was open in a source that is new to the relay, one for each room.
+func (r *Relay) firstNotices(source string, found []store.Unposted) (notices []store.Notice) {
+	s := r.live.Load()
+	for len(found) > 0 {
+		room := found[0].Room
+		var counts []render.SeverityCount
+		oldest := found[0].Oldest
+		for len(found) > 0 && found[0].Room == room {
+			counts = append(counts, render.SeverityCount{Severity: found[0].Severity, Count: found[0].Count})
+			if found[0].Oldest.Before(oldest) {
+				oldest = found[0].Oldest
+			}
+			found = found[1:]
+		}
+		notices = append(notices, s.notice(room, "reconcile/first/"+source, func(room render.Room) string {
+			return s.renderer.FirstFound(source, room, counts, oldest)
+		})...)
+	}
+	return notices
+}
+
+// heldNotices is the message about problems that are gone from a source and aren't closed, in the default room.
+func (r *Relay) heldNotices(source, key string, n int, reason reconcile.Reason) []store.Notice {
+	s := r.live.Load()
+	if len(s.cfg.DefaultRooms) == 0 {
+		return nil
+	}
+	return s.notice(s.cfg.DefaultRooms[0], key, func(render.Room) string {
+		return s.renderer.GoneHeld(source, n, string(reason))
+	})
+}
+
+// notice is a message of the relay about itself in a room; none for a room that isn't configured. One with the same key edits it.
+func (s *snapshot) notice(name, key string, text func(room render.Room) string) []store.Notice {
+	room, ok := s.rooms(name, "")
+	if !ok {
+		return nil
+	}
+	n := store.Notice{Kind: store.NoticeSystem, Room: name, Bot: room.Bot, Dedup: key, Markdown: text(room.Room)}
+	if room.Person != "" {
+		n.Room, n.Person = "", room.Person
+	}
+	return []store.Notice{n}
+}
