@@ -70,7 +70,7 @@ type SweepOptions struct {
 }
 
 // Sweeps compare, source by source, what Zabbix holds open with what the store does: at the start, every interval, on demand and after an
-// outage. They have the inquirer read what differs. Most rounds compare counts alone. See docs/adr/035-what-webhooks-missed.md.
+// outage. They have the inquirer read what differs. Most rounds compare counts alone. See docs/adr/036-what-webhooks-missed.md.
 type Sweeps struct {
 	opts    SweepOptions
 	sources roster.Roster[*swept]
