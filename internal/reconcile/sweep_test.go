@@ -74,7 +74,7 @@ func (r *rig) start() *rig {
 		}})
 	fold := ledger.New(ledger.Options{
 		Store: waking, Notifier: notifier, Log: slog.New(slog.DiscardHandler), Metrics: r.fold,
-		Rules: ledger.Rules{Rooms: func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }, OrphanWait: 2 * time.Minute},
+		Rules: ledger.Rules{Rooms: func(alert.Problem, string, time.Time) []route.Target { return []route.Target{{Room: "noc"}} }, OrphanWait: func() time.Duration { return 2 * time.Minute }},
 		Decode: func(e store.Entry) (ledger.Decoded, error) {
 			payload, faults := zabbix.Parse(e.Payload)
 			require.Empty(r.t, faults)
