@@ -47,9 +47,9 @@ func (c *Client) Open(ctx context.Context, each func(Open)) error {
 	const method = "problem.get"
 	for last := int64(0); ; {
 		var rows []apiOpen
-		err := c.call(ctx, method, func(v release) any {
+		err := c.call(ctx, method, func(v Version) any {
 			output := []string{"eventid", "clock", "severity", "acknowledged", "suppressed"}
-			if v.since(6, 4) {
+			if v.Rank {
 				output = append(output, "cause_eventid")
 			}
 			return openParams(map[string]any{"output": output, "selectAcknowledges": "count",
