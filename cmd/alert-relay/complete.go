@@ -49,6 +49,11 @@ func (g *globals) rooms(cmd *cobra.Command, _ []string, _ string) ([]string, cob
 	return text.Names(g.completed(cmd).Rooms, func(r config.Room) string { return r.Name + "\tbot " + r.Bot }), cobra.ShellCompDirectiveNoFileComp
 }
 
+// sources completes the names of configured sources.
+func (g *globals) sources(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return text.Names(g.completed(cmd).Zabbix, func(s config.Source) string { return s.Name }), cobra.ShellCompDirectiveNoFileComp
+}
+
 // people completes the addresses that the configuration names.
 func (g *globals) people(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var emails []string

@@ -84,7 +84,8 @@ yours: they stay as you change them in Zabbix.`,
 	for _, name := range []string{"token-file", "api-token-file"} {
 		_ = cmd.MarkFlagFilename(name) // the flag is defined just above
 	}
-	_ = cmd.RegisterFlagCompletionFunc("action-source", cobra.FixedCompletions(provision.ActionSources, cobra.ShellCompDirectiveNoFileComp)) // likewise
+	complete(cmd, "action-source", cobra.FixedCompletions(provision.ActionSources, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "source", g.sources)
 	return cmd
 }
 
