@@ -30,7 +30,9 @@ type onDisk struct {
 	t      *testing.T
 	dir    string
 	webex  *webexsim.Server
-	api    string // of the simulated Webex
+	api    string        // of the simulated Webex
+	public string        // URL of the relay's public listener
+	hooks  chan struct{} // receives after each new webhook
 	log    *testlog.Lines
 	signal chan os.Signal
 	http   *http.Client
@@ -55,23 +57,30 @@ func startWatching(t *testing.T, text string) *onDisk {
 
 func start(t *testing.T, watch bool, configure func(*onDisk)) *onDisk {
 	t.Helper()
-	o := &onDisk{t: t, dir: t.TempDir(), webex: webexsim.NewDefault(webexsim.Options{}), log: new(testlog.Lines), signal: make(chan os.Signal),
+	o := &onDisk{t: t, dir: t.TempDir(), webex: webexsim.NewDefault(webexsim.Options{}), log: new(testlog.Lines), hooks: make(chan struct{}, 100), signal: make(chan os.Signal),
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	t.Cleanup(o.webex.Close)
-	server := httptest.NewServer(o.webex)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.webex.ServeHTTP(w, r)
+		if r.Method == http.MethodPost && r.URL.Path == "/v1/webhooks" {
+			o.hooks <- struct{}{}
+		}
+	}))
 	t.Cleanup(server.Close)
 	o.api = server.URL
 	o.write("token", webexsim.DefaultBotToken)
 	o.write("secret", firstSecret)
 	o.write("ci", "token-of-ci-0123456789")
-	configure(o)
-	cfg, err := config.Read(o.file("relay.yaml"), config.Options{})
-	require.NoError(t, err)
 	var listeners [2]net.Listener
+	var err error
 	for i := range listeners {
 		listeners[i], err = net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 	}
+	o.public = "http://" + listeners[0].Addr().String()
+	configure(o)
+	cfg, err := config.Read(o.file("relay.yaml"), config.Options{})
+	require.NoError(t, err)
 	o.Relay, err = New(t.Context(), Options{
 		Config: cfg, Log: o.log.Logger(), Public: listeners[0], Admin: listeners[1], Signal: o.signal,
 		Read: func(seen func(string, []byte)) (*config.Config, error) {

@@ -179,8 +179,8 @@ func (b broken) survives(w http.ResponseWriter, r *http.Request, req request) bo
 func (s *Server) call(req request, header string) (any, *rpcError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.forms.header {
-		header = "" // 6.0 and 6.2 ignore it
+	if !s.forms.header || !strings.HasPrefix(header, bearer) {
+		header = "" // 6.0 and 6.2 ignore it; other schemes are for a proxy or the web server
 	}
 	if req.Auth != nil && !s.forms.property {
 		return nil, &rpcError{-32600, "Invalid Request.", `Invalid parameter "/": unexpected parameter "auth".`}
@@ -195,7 +195,7 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 		return s.forms.version, nil
 	}
 	do, known := methods[req.Method]
-	token := strings.TrimPrefix(header, "Bearer ")
+	token := strings.TrimPrefix(header, bearer)
 	if req.Auth != nil {
 		token = *req.Auth
 	}
@@ -260,6 +260,9 @@ type method struct {
 	deprecated string   // one more that only 7.0 accepts; "" for none
 	call       func(*Server, User, args) (any, *rpcError)
 }
+
+// bearer begins a header with a token; case counts.
+const bearer = "Bearer "
 
 // listParam is where a method finds its parameters if they are a list.
 const listParam = ""

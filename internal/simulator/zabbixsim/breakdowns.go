@@ -226,7 +226,12 @@ func (s *Server) maintained(p *Problem) bool {
 	return p.RecoveryID == 0 && time.Now().Before(p.Maintained)
 }
 
-func (s *Server) suppressed(p *Problem) bool { return p.Suppressed || s.maintained(p) }
+// byHand reports whether a person has suppressed a problem. Nothing is sent when that ends by time.
+func (s *Server) byHand(p *Problem) bool {
+	return p.Suppressed && (p.Until == 0 || time.Now().Unix() < p.Until)
+}
+
+func (s *Server) suppressed(p *Problem) bool { return s.byHand(p) || s.maintained(p) }
 
 // LimitRelay takes the write permission from the relay's user.
 func (s *Server) LimitRelay() {

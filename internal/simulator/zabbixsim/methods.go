@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
@@ -20,11 +21,26 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 	if s.forms.suppress {
 		known |= suppress | unsuppress
 	}
+	if s.forms.rank {
+		known |= toCause | toSymptom
+	}
 	if action&^known != 0 {
 		return nil, invalid(`Incorrect value for field "action": unexpected value "%d".`, action)
 	}
-	if action&Acknowledge != 0 && action&unack != 0 {
-		return nil, invalid(`Incorrect value for field "action": value must be one of 2, 16.`)
+	for _, both := range [][2]int{{Acknowledge, unack}, {suppress, unsuppress}, {toCause, toSymptom}} {
+		if action&both[0] != 0 && action&both[1] != 0 {
+			return nil, invalid(`Incorrect value for field "action": value must be one of %d, %d.`, both[0], both[1])
+		}
+	}
+	switch cause := a.has("cause_eventid"); {
+	case action&toSymptom != 0 && !cause:
+		return nil, invalid(`Invalid parameter "/": the parameter "cause_eventid" is missing.`)
+	case action&toSymptom == 0 && cause && s.forms.strict:
+		return nil, invalid(`Invalid parameter "/": unexpected parameter "cause_eventid".`)
+	}
+	until, _ := a.number("suppress_until")
+	if action&suppress != 0 && until != 0 && int64(until) <= time.Now().Unix() {
+		return nil, invalid(`Incorrect value for field "suppress_until": unexpected value "%d".`, until)
 	}
 	message := a.text("message")
 	if action&Comment != 0 && message == "" {
@@ -32,7 +48,7 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 	}
 	if utf8.RuneCountInString(message) > 2048 {
 		if s.forms.strict {
-			return nil, invalid(`Incorrect value for field "message": value is too long.`)
+			return nil, invalid(`Invalid parameter "/message": value is too long.`)
 		}
 		return nil, application(fmt.Sprintf(`Value %q is too long for field "message" - 2049 characters. Allowed length is 2048 characters.`, message))
 	}
@@ -57,13 +73,19 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 			return nil, application("Cannot close problem: trigger does not allow manual closing.")
 		}
 	}
-	until, _ := a.number("suppress_until")
+	var cause *Problem
+	if action&toSymptom != 0 {
+		if cause = s.find(a.ids("cause_eventid")[0]); cause == nil || slices.Contains(found, cause) {
+			return nil, errNoObject
+		}
+	}
 	message, storable := s.broken.stored(message)
 	if !storable {
 		return nil, application(sqlFailed)
 	}
 	for _, p := range found {
 		s.acknowledge(p, u, action, message, alert.Severity(severity), int64(until))
+		s.rank(p, action, cause)
 	}
 	return map[string]any{"eventids": numbers}, nil
 }
@@ -122,7 +144,7 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 		"opdata": p.Trigger.OpData, "suppressed": flag(s.suppressed(p)),
 	}
 	if s.forms.rank {
-		e["cause_eventid"] = "0"
+		e["cause_eventid"] = itoa(p.CauseID)
 	}
 	if a.has("selectHosts") {
 		h := p.Trigger.Host
@@ -133,6 +155,9 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 	}
 	if a.has("selectSuppressionData") {
 		data := []any{}
+		if s.byHand(p) {
+			data = append(data, map[string]any{"maintenanceid": "0", "suppress_until": itoa(p.Until), "userid": "3"})
+		}
 		if s.maintained(p) {
 			data = append(data, map[string]any{"maintenanceid": "1", "suppress_until": itoa(p.Maintained.Unix()), "userid": "0"})
 		}

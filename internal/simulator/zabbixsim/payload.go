@@ -88,6 +88,9 @@ func payload(f forms, p *Problem, kind alert.Kind, ack *Ack, now time.Time) []by
 	})
 	if f.causes {
 		m["EVENT.CAUSE.ID"] = unknown
+		if p.CauseID != 0 {
+			m["EVENT.CAUSE.ID"] = itoa(p.CauseID)
+		}
 	}
 	stamp("EVENT.TIMESTAMP", p.Opened)
 	stamp("TIMESTAMP", now)

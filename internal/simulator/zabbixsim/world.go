@@ -98,6 +98,8 @@ type Problem struct {
 	Acks       []Ack
 	Tags       map[string]string // what the webhook returned
 	Suppressed bool              // by hand
+	Until      int64             // when that ends; 0 is never
+	CauseID    int64             // of which it is a symptom; 0 for none
 	Maintained time.Time         // suppressed by a maintenance until then; zero for none
 	closing    bool
 }
@@ -229,6 +231,8 @@ const (
 	unack       = 16
 	suppress    = 32
 	unsuppress  = 64
+	toCause     = 128
+	toSymptom   = 256
 )
 
 // Do updates a problem as a person in Zabbix's own pages does; action has the bits of event.acknowledge.
@@ -261,7 +265,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 		p.Severity = severity
 	}
 	if action&suppress != 0 {
-		p.Suppressed, a.Action = true, a.Action|suppress
+		p.Suppressed, p.Until, a.Action = true, until, a.Action|suppress
 	}
 	if action&unsuppress != 0 && p.Suppressed {
 		p.Suppressed, a.Action = false, a.Action|unsuppress
@@ -269,6 +273,7 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	if action&Close != 0 && p.RecoveryID == 0 && !p.closing {
 		p.closing, a.Action = true, a.Action|Close
 	}
+	a.Action |= action & (toCause | toSymptom)
 	if a.Action == 0 {
 		return
 	}
@@ -276,7 +281,9 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	a.ID = s.nextAck
 	p.Acks = append(p.Acks, a)
 	if a.Action&Close == 0 {
-		s.report(p, alert.KindUpdate, &a, 0)
+		if a.Action&(toCause|toSymptom) == 0 { // nothing is sent about a rank, nor about a message in the same call (measured)
+			s.report(p, alert.KindUpdate, &a, 0)
+		}
 		return
 	}
 	// The server closes the problem later. 6.0 sends the update first (it says already that the problem is resolved), 7.0 the
@@ -291,6 +298,30 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 		}
 		s.resolve(p)
 		s.report(p, alert.KindUpdate, &a, 2*time.Second)
+	})
+}
+
+// rank makes a problem a cause, or a symptom of another one and of that one's cause, together with its own symptoms. The server does
+// it after the call.
+func (s *Server) rank(p *Problem, action int, cause *Problem) {
+	if action&(toCause|toSymptom) == 0 {
+		return
+	}
+	s.after(time.Second, func() {
+		if action&toCause != 0 {
+			p.CauseID = 0
+			return
+		}
+		root := cmp.Or(cause.CauseID, cause.ID)
+		if root == p.ID {
+			return
+		}
+		p.CauseID = root
+		for _, other := range s.problems {
+			if other.CauseID == p.ID {
+				other.CauseID = root
+			}
+		}
 	})
 }
 

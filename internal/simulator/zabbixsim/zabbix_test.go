@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -51,11 +53,17 @@ func TestErrorsAreAsRecorded(t *testing.T) {
 	names := strings.Fields(`acknowledge-close-forbidden acknowledge-contradiction acknowledge-message-empty acknowledge-message-missing
 		acknowledge-no-such-event acknowledge-not-a-number acknowledge-one-bad-of-two acknowledge-reader-close acknowledge-reader-severity
 		acknowledge-severity-9 auth-expired auth-garbage auth-none auth-on-version auth-wrong-token error-not-json error-unknown-method
-		error-content-type error-unknown-parameter error-bad-parameter event.get-both-names acknowledge-ack acknowledge-nothing apiinfo.version`)
+		error-content-type error-unknown-parameter error-bad-parameter event.get-both-names acknowledge-ack acknowledge-nothing apiinfo.version
+		acknowledge-rank-cause acknowledge-rank-symptom acknowledge-rank-symptom-missing acknowledge-suppress acknowledge-suppress-in-the-past
+		acknowledge-suppress-missing acknowledge-unsuppress acknowledge-message-2048 acknowledge-message-2049 auth-on-version-header
+		auth-bearer auth-property event.get-newer-name error-missing-permission`)
 	for _, version := range []string{"6.0", "7.0"} {
 		for _, name := range names {
 			t.Run(version+"/"+name, func(t *testing.T) {
 				raw, err := testdata.Fixtures.ReadFile(path.Join("fixtures/zabbix-"+version, "api", name+".json"))
+				if version == "6.0" && errors.Is(err, fs.ErrNotExist) {
+					return // an action that only 7.0 has
+				}
 				require.NoError(t, err)
 				var rec recording
 				require.NoError(t, json.Unmarshal(raw, &rec))
