@@ -17,9 +17,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/ledger"
+	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/simulator/memnet"
@@ -57,6 +59,7 @@ type world struct {
 	ears   *ears
 	chance *chance
 	full   atomic.Bool
+	zabbix *simulated // nil: the schedule has what Zabbix sends and answers
 
 	life  *life
 	lives int
@@ -155,10 +158,11 @@ type life struct {
 	store    store.Store // what the parts use
 	fold     *ledger.Ledger
 	deliver  *delivery.Delivery
+	inquirer *reconcile.Inquirer // nil without a simulated Zabbix
 	notifier store.Local
 	alive    context.Context // until it is killed
 	die      context.CancelFunc
-	quit     [2]func() error // the fold, delivery; in this order
+	quit     []func() error // the fold, delivery; in this order
 	lines    []*http.Transport
 	over     bool
 }
@@ -191,7 +195,10 @@ func (w *world) start() {
 			w.forgot = true
 		}
 	}
-	l.quit = [2]func() error{run(l.fold.Run), run(l.deliver.Run)}
+	l.quit = []func() error{run(l.fold.Run), run(l.deliver.Run)}
+	if w.zabbix != nil {
+		l.quit = append(w.zabbix.reconcile(l), l.quit...)
+	}
 	w.mu.Lock()
 	w.life = l
 	w.mu.Unlock()
@@ -237,7 +244,12 @@ func (l *life) connect() {
 				}
 			},
 		},
-		Changed:  l.deliver.Notify,
+		Changed: l.deliver.Notify,
+		Learned: func(keys []alert.Key) {
+			if l.inquirer != nil {
+				l.inquirer.AskAll(keys, time.Second)
+			}
+		},
 		Notifier: &l.notifier,
 		Log:      slog.New(slog.DiscardHandler),
 		Metrics:  ledger.NewMetrics(prometheus.NewRegistry(), []string{source}),

@@ -79,7 +79,7 @@ func (s *Server) enqueue(m *message, delay time.Duration) {
 
 // send makes one attempt, as the media type's script does.
 func (s *Server) send(ctx context.Context, m *message) {
-	tags, err := Post(ctx, http.DefaultClient, s.opts.Relay, s.opts.Secret, m.body, time.Now())
+	tags, err := Post(ctx, s.opts.Client, s.opts.Relay, s.opts.Secret, m.body, time.Now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()

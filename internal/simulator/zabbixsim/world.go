@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -28,6 +29,8 @@ type Options struct {
 	// Attempts and Interval are the media type's; 3 and 10 s by default, as Zabbix's own.
 	Attempts int
 	Interval time.Duration
+	// Client sends alerts; nil: http.DefaultClient.
+	Client *http.Client
 	// Lose makes the media type lose a message; nil loses none.
 	Lose func(eventID int64, kind alert.Kind) bool
 	// Quick sends alerts and closes problems at once, without Zabbix's delays of seconds.
@@ -156,6 +159,7 @@ func New(opts Options) (*Server, error) {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	opts.Sessions = cmp.Or(opts.Sessions, 8)
+	opts.Client = cmp.Or(opts.Client, http.DefaultClient)
 	opts.Attempts = cmp.Or(opts.Attempts, 3)
 	opts.Interval = cmp.Or(opts.Interval, 10*time.Second)
 	return &Server{

@@ -1,0 +1,81 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/simulator/webexsim"
+)
+
+// What happens in Zabbix while the relay is down for longer than Zabbix tries to send it is in the room after the relay's next start:
+// raised, resolved, acknowledged, and a deleted trigger.
+func TestDowntimeIsReconciled(t *testing.T) {
+	onEachZabbix(t, func(t *testing.T, z *server) {
+		raised := []string{"r1", "r2", "r3", "r4", "r5"}
+		open := []string{"o1", "o2", "o3", "acked", "deleted", "stays"}
+		s := begin(t, z, func(s *story) {
+			for i, key := range append(append([]string{}, raised...), open...) {
+				titles[key] = fmt.Sprintf("Trouble %c of %s", 'A'+i, key)
+				s.trigger(t, key, titles[key], object{})
+			}
+			s.call(t, "mediatype.update", object{"mediatypeid": s.mediatype, "maxattempts": "1"})
+		})
+		event, root := map[string]string{}, map[string]webexsim.MessageView{}
+		for _, key := range open {
+			event[key] = s.raise(key, "1")
+			root[key] = s.root("noc", event[key], "Average")
+		}
+		s.relay.idle(t)
+
+		s.relay.stop(t)
+		for _, key := range raised {
+			event[key] = s.raise(key, "1")
+		}
+		for _, key := range open[:3] {
+			s.set(t, hostName, key, "0")
+		}
+		s.acknowledge(t, event["acked"], bitAck|bitMessage, object{"message": "working on it"})
+		s.call(t, "trigger.delete", []string{s.triggerID["deleted"]})
+		eventually(t, "Zabbix gives up sending", func() error {
+			failed := s.rows(t, "alert.get", object{"output": []string{"alertid"}, "filter": object{"status": 2}})
+			if len(failed) < 9 {
+				return fmt.Errorf("%d alerts failed", len(failed))
+			}
+			return nil
+		})
+
+		s.relay.start(t)
+		for _, key := range raised {
+			s.root("noc", event[key], "Average", "Found by reconciliation")
+		}
+		for _, key := range open[:3] {
+			s.root("noc", event[key], "resolved")
+			s.thread("noc", root[key].ID, "Resolved after", "found by reconciliation")
+		}
+		s.root("noc", event["acked"], "acknowledged", "Bob Builder")
+		s.thread("noc", root["acked"].ID, "working on it", "found by reconciliation")
+		s.root("noc", event["deleted"], "resolved")
+		s.thread("noc", root["deleted"].ID, "Gone from Zabbix")
+		s.root("noc", event["stays"], "Average")
+		s.relay.idle(t)
+		for kind, n := range map[string]float64{"problem": 5, "recovery": 3, "update": 1, "gone": 1} {
+			require.Equal(t, n, s.relay.metric(t, fmt.Sprintf(`alert_relay_found_total{kind=%q,source="main"}`, kind)), kind)
+		}
+		require.Zero(t, s.relay.metric(t, `alert_relay_gone_held{source="main"}`))
+
+		// Somebody asks: nothing differs any more.
+		cmd := exec.Command(buildRelay(t), "reconcile", "--config", s.relay.config)
+		cmd.Env = append(os.Environ(), s.relay.env...)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Equal(t, "main: Zabbix has 7 open, of which the relay knows 7; nothing differs", strings.TrimSpace(string(out)))
+		s.nothingElse()
+	})
+}
