@@ -19,13 +19,14 @@ type Setup struct {
 	opts Options
 	api  API
 	now  func() time.Time
-	// plan again and apply at most so often: a new role's elements are known only once it exists.
-	rounds int
 }
+
+// rounds is how often Apply writes at most: which elements a role has may be known only once a role exists.
+const rounds = 2
 
 // New makes a Setup.
 func New(o Options, api API, now func() time.Time) *Setup {
-	return &Setup{opts: o, api: api, now: now, rounds: 2}
+	return &Setup{opts: o, api: api, now: now}
 }
 
 // Plan is what has to be done.
@@ -140,7 +141,7 @@ func (p *Setup) Apply(ctx context.Context, plan Plan, done func(Step)) error {
 		if len(again.Pending()) == 0 {
 			return nil
 		}
-		if round == p.rounds {
+		if round == rounds {
 			var faults []error
 			for _, s := range again.Pending() {
 				faults = append(faults, fmt.Errorf("%s %s isn't as it was written: %s", s.Kind, s.Name, s.summary()))
