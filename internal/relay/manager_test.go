@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -11,19 +12,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/systemd"
 	"nms-alert-relay/internal/testlog"
 )
 
-// systemd hears READY once the relay serves, WATCHDOG while its store answers, and STOPPING before it drains.
-func TestServiceManager(t *testing.T) {
+// service makes the test systemd, and returns a function that returns the next state that it hears.
+func service(t *testing.T) (state func() string) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	require.NoError(t, err)
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	t.Setenv("NOTIFY_SOCKET", socket)
-	t.Setenv("WATCHDOG_USEC", "300000")
-	state := func() string {
+	return func() string {
 		var buffer [256]byte
 		require.NoError(t, l.SetReadDeadline(time.Now().Add(time.Minute)))
 		n, err := l.Read(buffer[:])
@@ -31,6 +33,39 @@ func TestServiceManager(t *testing.T) {
 		first, _, _ := strings.Cut(string(buffer[:n]), "\n")
 		return first
 	}
+}
+
+// systemd hears RELOADING and READY of each reload, also of one that fails: otherwise the unit would stay in reloading. A relay that drains
+// refuses to reload.
+func TestServiceManagerHearsOfReloads(t *testing.T) {
+	state, log := service(t), new(testlog.Lines)
+	r := idle(t, log)
+	r.manager = systemd.New(log.Logger())
+	faulty := errors.New("faulty")
+	r.read = func(func(string, []byte)) (*config.Config, error) { return r.started, faulty }
+	for range 2 {
+		_, err := r.Reload(t.Context(), "test")
+		require.Equal(t, faulty, err)
+		require.Equal(t, "RELOADING=1", state())
+		require.Equal(t, "READY=1", state())
+		faulty = nil
+	}
+
+	live := r.live.Load()
+	r.drain()
+	require.Equal(t, "STOPPING=1", state())
+	_, err := r.Reload(t.Context(), "test")
+	require.ErrorIs(t, err, errStopping)
+	require.Same(t, live, r.live.Load())
+	r.manager.Stopping()
+	require.Equal(t, "STOPPING=1", state(), "nothing else in between")
+	require.NoError(t, r.Close())
+}
+
+// systemd hears READY once the relay serves, WATCHDOG while its store answers, and STOPPING before it drains.
+func TestServiceManager(t *testing.T) {
+	state := service(t)
+	t.Setenv("WATCHDOG_USEC", "300000")
 	log := &testlog.Lines{}
 	r := idle(t, log)
 	r.manager = systemd.New(log.Logger())

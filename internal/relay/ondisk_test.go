@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,9 @@ type onDisk struct {
 	log    *testlog.Lines
 	signal chan os.Signal
 	http   *http.Client
+	hold   func(*http.Request) // called with each request to Webex; it may wait
+	// What happens before and after New reads the configuration again.
+	beforeRead, afterRead func()
 }
 
 const (
@@ -58,7 +62,11 @@ func start(t *testing.T, watch bool, configure func(*onDisk)) *onDisk {
 	o := &onDisk{t: t, dir: t.TempDir(), webex: webexsim.NewDefault(webexsim.Options{}), log: new(testlog.Lines), signal: make(chan os.Signal),
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	t.Cleanup(o.webex.Close)
-	server := httptest.NewServer(o.webex)
+	o.hold, o.beforeRead, o.afterRead = func(*http.Request) {}, func() {}, func() {}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.hold(r)
+		o.webex.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	o.api = server.URL
 	o.write("token", webexsim.DefaultBotToken)
@@ -73,12 +81,16 @@ func start(t *testing.T, watch bool, configure func(*onDisk)) *onDisk {
 		require.NoError(t, err)
 	}
 	o.Relay, err = New(t.Context(), Options{
-		Config: cfg, Log: o.log.Logger(), Public: listeners[0], Admin: listeners[1], Signal: o.signal,
+		Config: cfg, Log: o.log.Logger(), Public: listeners[0], Admin: listeners[1], Signal: o.signal, Level: new(slog.LevelVar),
 		Read: func(seen func(string, []byte)) (*config.Config, error) {
-			return config.Read(cfg.File, config.Options{Seen: seen})
+			o.beforeRead()
+			cfg, err := config.Read(cfg.File, config.Options{Seen: seen})
+			o.afterRead()
+			return cfg, err
 		},
 	})
 	require.NoError(t, err)
+	o.beforeRead, o.afterRead = func() {}, func() {}
 	if !watch {
 		for i := range o.stages {
 			o.stages[i] = slices.DeleteFunc(o.stages[i], func(p part) bool { return p.name == "configuration" })

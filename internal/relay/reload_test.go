@@ -214,9 +214,11 @@ func TestReloadOfCertificates(t *testing.T) {
 	// Without TLS in the configuration the listener keeps it until a restart.
 	o.configure(room("noc"))
 	require.Equal(t, []string{"server.tls", "server.admin_tls"}, o.mustReload().RestartNeeded)
-	status, err := browse(t, next, nil, "")("https://" + o.Addr() + "/")
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, status)
+	for _, url := range []string{"https://" + o.Addr() + "/", "https://" + o.AdminAddr() + "/healthz"} {
+		status, err := browse(t, next, nil, "")(url)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+	}
 }
 
 // While senders post events, the configuration changes again and again: rooms, bots, sources, secrets. Every event is accepted, and
