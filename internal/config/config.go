@@ -64,7 +64,7 @@ type Config struct {
 type Server struct {
 	// Address for Zabbix's events, the notify API and Webex's webhooks: host:port, or :port for every interface. A change needs a restart.
 	Listen string `yaml:"listen" validate:"address" reload:"restart"`
-	// Address for /metrics, /healthz, /readyz and the admin API. Anything but loopback requires admin_token, a client_ca_file in admin_tls, or admin_insecure. A change needs a restart.
+	// Address for /metrics, /healthz, /readyz and the admin API. Anything but loopback requires admin_token_file, a client_ca_file in admin_tls, or admin_insecure. A change needs a restart.
 	AdminListen string `yaml:"admin_listen" validate:"address" reload:"restart"`
 	// Bearer token that the admin listener requires, except for /healthz and /readyz. Several during a rotation: all are accepted.
 	AdminTokens []Secret `yaml:"admin_token"`

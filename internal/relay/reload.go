@@ -117,7 +117,7 @@ func (r *Relay) keep(before, next *snapshot) []string {
 			next.access.Authorities = authorities // one that was removed has no access, whatever else waits for a restart
 		}
 		for _, c := range config.Diff(before.cfg, next.cfg) {
-			if (c.Key == "server.admin_token" || c.Key == "server.admin_insecure") && !slices.Contains(keys, c.Key) {
+			if (c.Key == "server.admin_token_file" || c.Key == "server.admin_insecure") && !slices.Contains(keys, c.Key) {
 				keys = append(keys, c.Key)
 			}
 		}

@@ -181,7 +181,7 @@ func TestReloadKeepsTheAdminListenerClosed(t *testing.T) {
 
 	o.configure(room("noc") + "server: {admin_listen: '127.0.0.1:1'}\n")
 	done := o.mustReload()
-	require.Equal(t, []string{"server.admin_listen", "server.admin_token"}, done.RestartNeeded)
+	require.Equal(t, []string{"server.admin_listen", "server.admin_token_file"}, done.RestartNeeded)
 	require.Empty(t, done.Changed)
 	require.Equal(t, http.StatusUnauthorized, reload(""))
 	require.Equal(t, http.StatusOK, reload(second))
