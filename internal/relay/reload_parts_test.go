@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -146,13 +147,15 @@ func TestReloadOfTheWorkers(t *testing.T) {
 		}
 		o.configure(both + "delivery: {workers: 1}\n")
 	})
+	letGo := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(letGo) // else nothing would end if the test fails
 	o.write("relay.yaml", strings.Replace(o.base(), "{api_url:", "{timeout: 5m, api_url:", 1)+both+"delivery: {workers: 2}\n")
 	o.mustReload()
 	require.Equal(t, http.StatusAccepted, o.notify("noc", "held", "token-of-ci-0123456789"))
 	<-held
 	require.Equal(t, http.StatusAccepted, o.notify("db", "beside it", "token-of-ci-0123456789"))
 	o.awaitText("db", "beside it")
-	close(release)
+	letGo()
 	o.awaitText("noc", "held")
 }
 
