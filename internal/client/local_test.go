@@ -129,15 +129,18 @@ func TestRetry(t *testing.T) {
 	defer plain.Close()
 	defer secured.Close()
 	missing := config.Faults{{File: "relay.yaml", Key: "server.admin_token_file", What: "cannot read it"}}
-	relay := Relay{URL: plain.URL, NoToken: missing}
+	relay := Relay{URL: plain.URL}
 	ask := func() error { _, err := Ask[struct{}](t.Context(), relay, "/-/reload", struct{}{}); return err }
 	require.NoError(t, Retry(t.Context(), time.Minute, ask))
 	require.Equal(t, 2, calls)
 
 	calls = 0
-	err := Retry(t.Context(), 0, ask)
-	require.ErrorContains(t, err, "answered 401 Unauthorized: no")
-	require.ErrorContains(t, err, "relay.yaml: server.admin_token_file: cannot read it")
+	require.ErrorContains(t, Retry(t.Context(), 0, ask), "answered 401 Unauthorized: no")
+	require.Equal(t, 1, calls)
+	relay.NoToken, calls = missing, 0
+	require.EqualError(t, Retry(t.Context(), time.Minute, ask), plain.URL+" answered 401 Unauthorized: no\n"+
+		"relay.yaml: server.admin_token_file: cannot read it", "a token that isn't readable doesn't become so by waiting")
+	require.Equal(t, 1, calls)
 	calls, status = 0, http.StatusForbidden
 	require.ErrorContains(t, Retry(t.Context(), time.Minute, ask), "answered 403 Forbidden: no")
 	require.Equal(t, 1, calls)
