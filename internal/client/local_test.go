@@ -3,6 +3,7 @@ package client
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,7 +102,9 @@ func TestFind(t *testing.T) {
 
 	for name, spoil := range map[string]func() error{
 		"truncated": func() error { return os.WriteFile(store+".admin", []byte(`{"admin": "127`), 0o600) },
-		"a link":    func() error { return os.Symlink(file, store+".admin") },
+		"a link": func() error {
+			return errors.Join(Running{Admin: "127.0.0.1:1", Config: file}.Write(store+".of-another"), os.Symlink(store+".of-another.admin", store+".admin"))
+		},
 	} {
 		require.NoError(t, Forget(store))
 		require.NoError(t, spoil())
