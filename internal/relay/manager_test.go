@@ -1,10 +1,13 @@
 package relay
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,4 +88,30 @@ func TestServiceManager(t *testing.T) {
 	}
 	require.Equal(t, "STOPPING=1", next)
 	require.NoError(t, <-done)
+}
+
+// systemd grants each step of the store's migration its own time: a start that it ended would begin again, for ever.
+func TestServiceManagerHearsOfMigrations(t *testing.T) {
+	state, log := service(t), new(testlog.Lines)
+	cfg, err := config.Parse("relay.yaml", []byte(quiet), config.Options{Env: secretEnv})
+	require.NoError(t, err)
+	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
+	packed, err := os.Open("../store/sqlite/testdata/schema-13.db.gz")
+	require.NoError(t, err)
+	defer packed.Close()
+	unpacked, err := gzip.NewReader(packed)
+	require.NoError(t, err)
+	content, err := io.ReadAll(unpacked)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(cfg.Store.Path, content, 0o600))
+	var listeners [2]net.Listener
+	for i := range listeners {
+		listeners[i], err = net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+	}
+	r, err := New(t.Context(), Options{Config: cfg, Log: log.Logger(), Manager: systemd.New(log.Logger()), Public: listeners[0], Admin: listeners[1]})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, "EXTEND_TIMEOUT_USEC=3600000000", state(), "13")
+	require.Equal(t, "EXTEND_TIMEOUT_USEC=3600000000", state(), "14")
 }

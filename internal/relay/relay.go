@@ -91,7 +91,7 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 		r.log.Warn(w.Error())
 	}
 	r.tracer = newTracer(ctx, o, r.metrics.tracing)
-	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
+	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log, Migrating: o.Manager.Migrating})
 	if err != nil {
 		return nil, errors.Join(err, r.stopTracing())
 	}
