@@ -145,11 +145,11 @@ func TestReloadOfTheWorkers(t *testing.T) {
 			held <- struct{}{}
 			<-release
 		}
-		o.configure(both + "delivery: {workers: 1}\n")
+		o.configure(twoRooms + "delivery: {workers: 1}\n")
 	})
 	letGo := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(letGo) // else nothing would end if the test fails
-	o.write("relay.yaml", strings.Replace(o.base(), "{api_url:", "{timeout: 5m, api_url:", 1)+both+"delivery: {workers: 2}\n")
+	o.write("relay.yaml", strings.Replace(o.base(), "{api_url:", "{timeout: 5m, api_url:", 1)+twoRooms+"delivery: {workers: 2}\n")
 	o.mustReload()
 	require.Equal(t, http.StatusAccepted, o.notify("noc", "held", "token-of-ci-0123456789"))
 	<-held
@@ -159,4 +159,5 @@ func TestReloadOfTheWorkers(t *testing.T) {
 	o.awaitText("noc", "held")
 }
 
-var both = fmt.Sprintf("rooms: [{name: noc, id: %s}, {name: db, id: %s}]\ndefault_rooms: [noc]\nnotify: [{name: ci, token_file: ci, rooms: [noc, db]}]\n", webexsim.RoomID("noc"), webexsim.RoomID("db"))
+// twoRooms is a configuration with two rooms and a sender.
+var twoRooms = fmt.Sprintf("rooms: [{name: noc, id: %s}, {name: db, id: %s}]\ndefault_rooms: [noc]\nnotify: [{name: ci, token_file: ci, rooms: [noc, db]}]\n", webexsim.RoomID("noc"), webexsim.RoomID("db"))
