@@ -66,12 +66,12 @@ func (o *onDisk) webhooks(token string) int {
 	return len(list.Items)
 }
 
-// labels returns the first label of each series of a gauge.
-func (o *onDisk) labels(gauge string) (values []string) {
+// labels returns the first label of each series of a metric.
+func (o *onDisk) labels(metric string) (values []string) {
 	families, err := o.Gatherer().Gather()
 	require.NoError(o.t, err)
 	for _, f := range families {
-		if f.GetName() != gauge {
+		if f.GetName() != metric {
 			continue
 		}
 		for _, m := range f.GetMetric() {

@@ -68,6 +68,7 @@ templates: {dir: templates}
 	again, err := o.Gatherer().Gather()
 	require.NoError(t, err)
 	require.Len(t, again, len(families))
+	require.Equal(t, []string{"branch", "main"}, o.labels("alert_relay_send_to_unknown_total"), "the series of a new source are there before its first event")
 
 	require.Equal(t, http.StatusAccepted, o.event(opened(t, "1002"), secondSecret))
 	o.await("a message of the second bot with the template", posted("db", "CUSTOM problem 1002."))
