@@ -235,7 +235,8 @@ func (m *machine) reloaded() {
 	m.t.Helper()
 	pid := func() string { return m.run("systemctl show --value --property MainPID alert-relay") }
 	hash := func() string {
-		metrics, err := m.get(9090, "/metrics")
+		// The port that measured gave it.
+		metrics, err := m.get(9091, "/metrics")
 		require.NoError(m.t, err)
 		found := regexp.MustCompile(`alert_relay_config_info\{hash="([0-9a-f]+)"\} 1`).FindStringSubmatch(metrics)
 		require.NotNil(m.t, found)
@@ -248,7 +249,7 @@ func (m *machine) reloaded() {
 	out, err := m.try("echo 'stomr: {threshold: 12}' >> /etc/alert-relay/config.yaml && systemctl reload alert-relay", "")
 	require.Error(m.t, err, out)
 	require.Equal(m.t, second, hash())
-	m.serves()
+	require.Equal(m.t, "StatusText=running\nActiveState=active\nSubState=running", m.run("systemctl show alert-relay --property ActiveState,SubState,StatusText"))
 	m.run("cat /root/good.yaml > /etc/alert-relay/config.yaml && systemctl reload alert-relay")
 	require.Equal(m.t, first, hash())
 	require.Equal(m.t, before, pid())
