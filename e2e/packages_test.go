@@ -87,6 +87,7 @@ func TestPackages(t *testing.T) {
 			case "deb":
 				m.measured()
 				m.watched()
+				m.reloaded()
 				m.confined()
 				m.credentials(w)
 			case "by hand":
@@ -227,6 +228,32 @@ func (m *machine) watched() {
 		return nil
 	})
 	m.run("rm /run/systemd/system/alert-relay.service.d/fast.conf && systemctl daemon-reload && systemctl restart alert-relay")
+}
+
+// reloaded requires that "systemctl reload" applies a changed configuration, and fails for a faulty one; the relay then runs on as before.
+func (m *machine) reloaded() {
+	m.t.Helper()
+	pid := func() string { return m.run("systemctl show --value --property MainPID alert-relay") }
+	hash := func() string {
+		// The port that measured gave it.
+		metrics, err := m.get(9091, "/metrics")
+		require.NoError(m.t, err)
+		found := regexp.MustCompile(`alert_relay_config_info\{hash="([0-9a-f]+)"\} 1`).FindStringSubmatch(metrics)
+		require.NotNil(m.t, found)
+		return found[1]
+	}
+	before, first := pid(), hash()
+	m.run("cd /etc/alert-relay && cp config.yaml /root/good.yaml && echo 'storm: {threshold: 11}' >> config.yaml && systemctl reload alert-relay")
+	second := hash()
+	require.NotEqual(m.t, first, second)
+	out, err := m.try("echo 'stomr: {threshold: 12}' >> /etc/alert-relay/config.yaml && systemctl reload alert-relay", "")
+	require.Error(m.t, err, out)
+	require.Equal(m.t, second, hash())
+	require.Equal(m.t, "StatusText=running\nActiveState=active\nSubState=running", m.run("systemctl show alert-relay --property ActiveState,SubState,StatusText"))
+	m.run("cat /root/good.yaml > /etc/alert-relay/config.yaml && systemctl reload alert-relay")
+	require.Equal(m.t, first, hash())
+	require.Equal(m.t, before, pid())
+	m.serves()
 }
 
 // confined requires that little of the system is exposed to the relay, as systemd judges it.

@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -14,8 +15,8 @@ import (
 
 // Access is who may use the admin listener. The zero value lets everybody in.
 type Access struct {
-	Tokens       []string // any of them is accepted
-	Certificates bool     // a verified client certificate is accepted
+	Tokens      []string       // any of them is accepted
+	Authorities *x509.CertPool // client certificates of these are accepted; nil: none is
 }
 
 // Guard lets only requests with access through to next. access is called for each request. The paths in open need none: probes call
@@ -34,7 +35,7 @@ func Guard(next http.Handler, access func() Access, log *slog.Logger, open ...st
 		}
 		refused.Warn("access", "admin request without access refused", "path", r.URL.Path, "by", r.RemoteAddr)
 		hint := "send Authorization: Bearer TOKEN, with the token of server.admin_token_file"
-		if a.Certificates {
+		if a.Authorities != nil {
 			hint += "; or a client certificate of server.admin_tls.client_ca_file"
 		}
 		h := w.Header()
@@ -46,11 +47,25 @@ func Guard(next http.Handler, access func() Access, log *slog.Logger, open ...st
 	})
 }
 
+// Certified reports whether a request has a client certificate of these authorities. TLS verified it when the connection was opened; a
+// connection may stay open for longer than its authority is trusted.
+func Certified(r *http.Request, authorities *x509.CertPool) bool {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return false
+	}
+	between := x509.NewCertPool()
+	for _, c := range r.TLS.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	_, err := r.TLS.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: authorities, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return err == nil
+}
+
 func (a Access) allows(r *http.Request) bool {
-	if len(a.Tokens) == 0 && !a.Certificates {
+	if len(a.Tokens) == 0 && a.Authorities == nil {
 		return true
 	}
-	if a.Certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+	if a.Authorities != nil && Certified(r, a.Authorities) {
 		return true
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -59,9 +59,10 @@ func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out,
 	if !answer.OK() {
 		err := refusal(base, answer)
 		if answer.Status == http.StatusUnauthorized {
-			err = unauthorized{err}
 			if r.NoToken != nil {
 				err = errors.Join(err, r.NoToken)
+			} else {
+				err = unauthorized{err}
 			}
 		}
 		return out, r.because(err)
@@ -80,7 +81,7 @@ func (r Relay) because(err error) error {
 	return errors.Join(err, r.Guess)
 }
 
-// unauthorized is the refusal of a token.
+// unauthorized is the refusal of a token, or of none although none is configured.
 type unauthorized struct{ error }
 
 // Retry repeats a call for as long as patience, if the relay may still have the token or the certificate of before their files were

@@ -3,6 +3,7 @@ package client
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,7 +102,9 @@ func TestFind(t *testing.T) {
 
 	for name, spoil := range map[string]func() error{
 		"truncated": func() error { return os.WriteFile(store+".admin", []byte(`{"admin": "127`), 0o600) },
-		"a link":    func() error { return os.Symlink(file, store+".admin") },
+		"a link": func() error {
+			return errors.Join(Running{Admin: "127.0.0.1:1", Config: file}.Write(store+".of-another"), os.Symlink(store+".of-another.admin", store+".admin"))
+		},
 	} {
 		require.NoError(t, Forget(store))
 		require.NoError(t, spoil())
@@ -129,15 +132,18 @@ func TestRetry(t *testing.T) {
 	defer plain.Close()
 	defer secured.Close()
 	missing := config.Faults{{File: "relay.yaml", Key: "server.admin_token_file", What: "cannot read it"}}
-	relay := Relay{URL: plain.URL, NoToken: missing}
+	relay := Relay{URL: plain.URL}
 	ask := func() error { _, err := Ask[struct{}](t.Context(), relay, "/-/reload", struct{}{}); return err }
 	require.NoError(t, Retry(t.Context(), time.Minute, ask))
 	require.Equal(t, 2, calls)
 
 	calls = 0
-	err := Retry(t.Context(), 0, ask)
-	require.ErrorContains(t, err, "answered 401 Unauthorized: no")
-	require.ErrorContains(t, err, "relay.yaml: server.admin_token_file: cannot read it")
+	require.ErrorContains(t, Retry(t.Context(), 0, ask), "answered 401 Unauthorized: no")
+	require.Equal(t, 1, calls)
+	relay.NoToken, calls = missing, 0
+	require.EqualError(t, Retry(t.Context(), time.Minute, ask), plain.URL+" answered 401 Unauthorized: no\n"+
+		"relay.yaml: server.admin_token_file: cannot read it", "a token that isn't readable doesn't become so by waiting")
+	require.Equal(t, 1, calls)
 	calls, status = 0, http.StatusForbidden
 	require.ErrorContains(t, Retry(t.Context(), time.Minute, ask), "answered 403 Forbidden: no")
 	require.Equal(t, 1, calls)

@@ -2,7 +2,11 @@
 // validated Config. Every fault is reported at once, with line and path.
 package config
 
-import "nms-alert-relay/internal/alert"
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"nms-alert-relay/internal/alert"
+)
 
 // Config is everything that can be configured. A Config that Read returned is valid and has its defaults filled in.
 //
@@ -60,7 +64,7 @@ type Config struct {
 type Server struct {
 	// Address for Zabbix's events, the notify API and Webex's webhooks: host:port, or :port for every interface. A change needs a restart.
 	Listen string `yaml:"listen" validate:"address" reload:"restart"`
-	// Address for /metrics, /healthz, /readyz and the admin API. Anything but loopback requires admin_token, a client_ca_file in admin_tls, or admin_insecure. A change needs a restart.
+	// Address for /metrics, /healthz, /readyz and the admin API. Anything but loopback requires admin_token_file, a client_ca_file in admin_tls, or admin_insecure. A change needs a restart.
 	AdminListen string `yaml:"admin_listen" validate:"address" reload:"restart"`
 	// Bearer token that the admin listener requires, except for /healthz and /readyz. Several during a rotation: all are accepted.
 	AdminTokens []Secret `yaml:"admin_token"`
@@ -82,6 +86,10 @@ type TLS struct {
 	KeyFile string `yaml:"key_file" validate:"required_with=CertFile ClientCAFile"`
 	// PEM file with the authorities of client certificates. `listen` then requires such a certificate from everybody; `admin_listen` accepts it instead of a token.
 	ClientCAFile string `yaml:"client_ca_file"`
+
+	// What the files contained when the configuration was read; nil without them.
+	Certificate *tls.Certificate `yaml:"-"`
+	ClientCAs   *x509.CertPool   `yaml:"-"`
 }
 
 // On reports whether the listener speaks TLS.
@@ -101,6 +109,7 @@ type HTTPClient struct {
 	ProxyURL ProxyURL `yaml:"proxy_url" validate:"omitempty,proxy_url"`
 	// PEM file with certificate authorities to trust in addition to the system's.
 	CAFile string `yaml:"ca_file"`
+	CA     []byte `yaml:"-"` // the file's content when the configuration was read
 	// Timeout of one call, 100ms to 10m.
 	Timeout Duration `yaml:"timeout" validate:"least=100ms,most=10m"`
 }

@@ -8,7 +8,7 @@ import (
 
 // Change is a key whose value differs between two configurations.
 type Change struct {
-	Key     string // "server.listen"; of a list, the list's: "rooms"
+	Key     string // "server.listen"; of a list, the list's: "rooms"; of a secret, that of its file
 	Restart bool   // the key is tagged reload:"restart": a running relay keeps the old value
 }
 
@@ -32,6 +32,9 @@ func diff(a, b reflect.Value, path string, restart bool) (changes []Change) {
 		case isSection(f.Type):
 			changes = append(changes, diff(x, y, key, restart)...)
 		case !same(x, y):
+			if f.Type == secretType || f.Type == reflect.SliceOf(secretType) {
+				key += "_file"
+			}
 			changes = append(changes, Change{key, restart})
 		}
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,7 +25,7 @@ func TestDiff(t *testing.T) {
 		"log: {format: json}":                              {{"log.format", true}},
 		"store: {path: other.db}":                          {{"store.path", true}},
 		"server: {listen: ':81', public_url: 'https://x'}": {{"server.listen", true}, {"server.public_url", false}, {"webex.bots", false}},
-		"server: {admin_token_env: OTHER}":                 {{"server.admin_token", false}},
+		"server: {admin_token_env: OTHER}":                 {{"server.admin_token_file", false}},
 		"time_zone: Europe/Berlin":                         {{"rooms", false}, {"time_zone", false}},
 		"default_rooms: [db]":                              {{"default_rooms", false}},
 		"routes: [{rooms: db, match: {trigger: '^a'}}]":    {{"routes", false}},
@@ -37,6 +39,16 @@ func TestDiff(t *testing.T) {
 		}
 		require.Equal(t, want, Diff(valid(t, small), valid(t, text)), change)
 	}
+	// The same secret in another place: the relay reads its file again when it is refused.
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("the-same-token-0123456789"), 0o600))
+	}
+	admin := func(name string) *Config {
+		return valid(t, small+"server: {admin_token_file: "+filepath.Join(dir, name)+"}\n")
+	}
+	require.Equal(t, []Change{{"server.admin_token_file", false}}, Diff(admin("a"), admin("b")))
+	require.Empty(t, Diff(admin("a"), admin("a")))
 	// Values that are compiled from a text, within lists.
 	for before, after := range map[string]string{
 		"trigger: '^a'": "trigger: '^b'", "hosts: [a*]": "hosts: [b*]", "tags: [a=1]": "tags: [a=2]", "severity: high": "severity: '>=high'",

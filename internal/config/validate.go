@@ -35,15 +35,19 @@ func (l *loader) check(cfg *Config) {
 func (l *loader) checkServer(cfg *Config) {
 	s := cfg.Server
 	l.checkAdmin(s)
-	l.checkTLS("server.tls", s.TLS)
-	l.checkTLS("server.admin_tls", s.AdminTLS)
+	l.checkTLS("server.tls", &cfg.Server.TLS)
+	l.checkTLS("server.admin_tls", &cfg.Server.AdminTLS)
 	if cfg.Store.Path == "" {
 		l.fault("store.path", "is empty", "a file, such as /var/lib/alert-relay/relay.db")
 	}
 }
 
-func (l *loader) checkTLS(path string, t TLS) {
-	l.authority(path+".client_ca_file", t.ClientCAFile)
+// checkTLS checks the files of a listener's TLS and keeps their contents: what is checked is what is used.
+func (l *loader) checkTLS(path string, t *TLS) {
+	if pem := l.authority(path+".client_ca_file", t.ClientCAFile); pem != nil {
+		t.ClientCAs = x509.NewCertPool()
+		t.ClientCAs.AppendCertsFromPEM(pem) // checked by authority
+	}
 	if t.CertFile == "" || t.KeyFile == "" {
 		return
 	}
@@ -52,9 +56,12 @@ func (l *loader) checkTLS(path string, t TLS) {
 	if !ok1 || !ok2 {
 		return
 	}
-	if _, err := tls.X509KeyPair(cert, key); err != nil {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
 		l.fault(path+".cert_file", "cannot use certificate and key: "+err.Error(), "PEM: the certificate with its chain, and its key")
+		return
 	}
+	t.Certificate = &pair
 }
 
 // checkAdmin checks who may use the admin listener.
@@ -103,8 +110,8 @@ func (l *loader) checkUnread() {
 }
 
 func (l *loader) checkWebex(cfg *Config) {
-	l.authority("webex.ca_file", cfg.Webex.HTTP.CAFile)
-	l.authority("tracing.ca_file", cfg.Tracing.HTTP.CAFile)
+	cfg.Webex.HTTP.CA = l.authority("webex.ca_file", cfg.Webex.HTTP.CAFile)
+	cfg.Tracing.HTTP.CA = l.authority("tracing.ca_file", cfg.Tracing.HTTP.CAFile)
 	l.clearText("webex.api_url", cfg.Webex.APIURL)
 	names, tokens := uses{}, uses{}
 	for i, b := range cfg.Webex.Bots {
@@ -129,7 +136,7 @@ func (l *loader) checkZabbix(cfg *Config) {
 	for i, s := range cfg.Zabbix {
 		path := at("zabbix", i)
 		l.uniqueName(names, path+".name", s.Name, "source")
-		l.authority(path+".ca_file", s.HTTP.CAFile)
+		cfg.Zabbix[i].HTTP.CA = l.authority(path+".ca_file", s.HTTP.CAFile)
 		if s.URL != "" && urls[s.URL] != "" && !l.faulted(path+".url") {
 			l.warn(path+".url", "same URL as "+urls[s.URL], "one Zabbix under two names is posted twice")
 		}
@@ -393,13 +400,18 @@ func (l *loader) roomsExist(cfg *Config, path string, rooms []string) {
 }
 
 // authority checks a file of certificate authorities.
-func (l *loader) authority(path, name string) {
+func (l *loader) authority(path, name string) []byte {
 	if name == "" {
-		return
+		return nil
 	}
-	if data, _, ok := l.read(path, name); ok && !x509.NewCertPool().AppendCertsFromPEM(data) {
+	pem, _, ok := l.read(path, name)
+	if !ok {
+		return nil
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		l.fault(path, name+" contains no certificate", "PEM: -----BEGIN CERTIFICATE-----")
 	}
+	return pem
 }
 
 // directory checks a directory of templates.

@@ -28,6 +28,8 @@ type Options struct {
 	// CAFile is a PEM file with certificates to trust in addition to the system's; "" for none. It is read again when a certificate
 	// isn't trusted.
 	CAFile string
+	// CA is what CAFile contains, if somebody has read it already; nil: New reads it.
+	CA []byte
 	// Key is the configuration key of the neighbour's URL, for hints: "webex.api_url". proxy_url and ca_file are its siblings.
 	Key string
 	// Dial opens connections, also those to a proxy; nil for the network.
@@ -49,7 +51,7 @@ func New(o Options) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	pem, roots, err := rootsWith(o.CAFile)
+	pem, roots, err := rootsWith(o.CAFile, o.CA)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func New(o Options) (*Transport, error) {
 
 // Unchanged reports whether New would make the same transport from o now, the content of its CAFile included.
 func (t *Transport) Unchanged(o Options) bool {
-	pem, _, err := rootsWith(o.CAFile)
+	pem, _, err := rootsWith(o.CAFile, o.CA)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return err == nil && o.ProxyURL == t.opts.ProxyURL && o.CAFile == t.opts.CAFile && o.Key == t.opts.Key && bytes.Equal(pem, t.pem)
@@ -111,7 +113,7 @@ func (t *Transport) renew(used *http.Transport) {
 	if t.opts.CAFile == "" || t.next != used {
 		return
 	}
-	pem, roots, err := rootsWith(t.opts.CAFile)
+	pem, roots, err := rootsWith(t.opts.CAFile, nil)
 	if err != nil || bytes.Equal(pem, t.pem) {
 		return
 	}
@@ -166,15 +168,16 @@ func connected(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Re
 	return &proxyRefusal{proxy.Host, strings.TrimSpace(status), resp.StatusCode == http.StatusProxyAuthRequired}
 }
 
-// rootsWith returns a file's content, and the system's authorities together with it. Without a file it returns nil, which means the
-// system's.
-func rootsWith(caFile string) ([]byte, *x509.CertPool, error) {
+// rootsWith returns a file's content, and the system's authorities together with it. pem is the content if it was read already. Without a
+// file it returns nil, which means the system's.
+func rootsWith(caFile string, pem []byte) (_ []byte, _ *x509.CertPool, err error) {
 	if caFile == "" {
 		return nil, nil, nil
 	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, nil, fmt.Errorf("ca_file: %w", err)
+	if pem == nil {
+		if pem, err = os.ReadFile(caFile); err != nil {
+			return nil, nil, fmt.Errorf("ca_file: %w", err)
+		}
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {

@@ -29,7 +29,7 @@ func newTransports(cfg *config.Config, before transports) (now transports, err e
 		}
 		return httpclient.New(o)
 	}
-	now.webex, err = renewed(before.webex, httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
+	now.webex, err = renewed(before.webex, httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, CA: cfg.Webex.HTTP.CA, Key: "webex.api_url"})
 	if err != nil {
 		return now, fmt.Errorf("webex: %w", err)
 	}
@@ -38,7 +38,7 @@ func newTransports(cfg *config.Config, before transports) (now transports, err e
 		if !s.APIToken.IsSet() {
 			continue
 		}
-		o := httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)}
+		o := httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, CA: s.HTTP.CA, Key: fmt.Sprintf("zabbix[%d].url", i)}
 		if now.zabbix[s.Name], err = renewed(before.zabbix[s.Name], o); err != nil {
 			return now, fmt.Errorf("zabbix %q: %w", s.Name, err)
 		}

@@ -31,7 +31,8 @@ type snapshot struct {
 	access              admin.Access
 }
 
-// newSnapshot compiles a configuration. It registers no metrics and touches no running part, so a faulty configuration leaves
+// newSnapshot compiles a configuration. It reads no file but the templates: their digests are older than what it reads, so that a later
+// change is noticed. It registers no metrics and touches no running part, so a faulty configuration leaves
 // everything as it was. before are the transports in use, to keep their connections. problem looks up a problem that a message refers
 // to; failed is called for each custom template that fails.
 func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) (alert.Problem, bool), failed func(template string, err error)) (*snapshot, error) {
@@ -46,17 +47,13 @@ func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) 
 		return nil, err
 	}
 	s := &snapshot{cfg: cfg, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg), grouping: groupingOf(cfg)}
-	if s.publicTLS, err = tlsOf("server.tls", cfg.Server.TLS, tls.RequireAndVerifyClientCert); err != nil {
-		return nil, err
-	}
+	s.publicTLS = tlsOf(cfg.Server.TLS, tls.RequireAndVerifyClientCert)
 	// Probes have no certificate: the handler decides who needs one.
-	if s.adminTLS, err = tlsOf("server.admin_tls", cfg.Server.AdminTLS, tls.VerifyClientCertIfGiven); err != nil {
-		return nil, err
-	}
+	s.adminTLS = tlsOf(cfg.Server.AdminTLS, tls.VerifyClientCertIfGiven)
 	if s.via, err = newTransports(cfg, before); err != nil {
 		return nil, err
 	}
-	s.access = admin.Access{Tokens: revealed(cfg.Server.AdminTokens), Certificates: cfg.Server.AdminTLS.ClientCAFile != ""}
+	s.access = admin.Access{Tokens: revealed(cfg.Server.AdminTokens), Authorities: cfg.Server.AdminTLS.ClientCAs}
 	s.names = command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
 	for _, source := range cfg.Zabbix {
 		s.names.Sources[source.Name] = source.URL

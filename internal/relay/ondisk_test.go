@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +37,9 @@ type onDisk struct {
 	log    *testlog.Lines
 	signal chan os.Signal
 	http   *http.Client
+	hold   func(*http.Request) // called with each request to Webex; it may wait
+	// What happens before and after New reads the configuration again.
+	beforeRead, afterRead func()
 }
 
 const (
@@ -60,7 +64,9 @@ func start(t *testing.T, watch bool, configure func(*onDisk)) *onDisk {
 	o := &onDisk{t: t, dir: t.TempDir(), webex: webexsim.NewDefault(webexsim.Options{}), log: new(testlog.Lines), hooks: make(chan struct{}, 100), signal: make(chan os.Signal),
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	t.Cleanup(o.webex.Close)
+	o.hold, o.beforeRead, o.afterRead = func(*http.Request) {}, func() {}, func() {}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.hold(r)
 		o.webex.ServeHTTP(w, r)
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/webhooks" {
 			o.hooks <- struct{}{}
@@ -82,12 +88,16 @@ func start(t *testing.T, watch bool, configure func(*onDisk)) *onDisk {
 	cfg, err := config.Read(o.file("relay.yaml"), config.Options{})
 	require.NoError(t, err)
 	o.Relay, err = New(t.Context(), Options{
-		Config: cfg, Log: o.log.Logger(), Public: listeners[0], Admin: listeners[1], Signal: o.signal,
+		Config: cfg, Log: o.log.Logger(), Public: listeners[0], Admin: listeners[1], Signal: o.signal, Level: new(slog.LevelVar),
 		Read: func(seen func(string, []byte)) (*config.Config, error) {
-			return config.Read(cfg.File, config.Options{Seen: seen})
+			o.beforeRead()
+			cfg, err := config.Read(cfg.File, config.Options{Seen: seen})
+			o.afterRead()
+			return cfg, err
 		},
 	})
 	require.NoError(t, err)
+	o.beforeRead, o.afterRead = func() {}, func() {}
 	if !watch {
 		for i := range o.stages {
 			o.stages[i] = slices.DeleteFunc(o.stages[i], func(p part) bool { return p.name == "configuration" })

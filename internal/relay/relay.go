@@ -77,13 +77,21 @@ type Relay struct {
 // New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry(),
-		started: o.Config, read: o.Read, signal: o.Signal, level: o.Level, limits: receiver.NewLimits(o.Log)}
+		read: o.Read, signal: o.Signal, level: o.Level, limits: receiver.NewLimits(o.Log)}
+	hash := "unknown"
+	if r.read != nil {
+		// Before anything is made of them: what changes from now on differs from its digest. If they have changed already, watch reloads them.
+		if cfg, seen, err := r.readFiles(); err == nil && len(config.Diff(o.Config, cfg)) == 0 {
+			o.Config, r.files, hash = cfg, seen, seen.hash(cfg.File)
+		}
+	}
+	r.started = o.Config
 	r.metrics = newMetrics(r.registry, r.version)
 	for _, w := range o.Config.Warnings {
 		r.log.Warn(w.Error())
 	}
 	r.tracer = newTracer(ctx, o, r.metrics.tracing)
-	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log})
+	opened, err := sqlite.Open(ctx, sqlite.Options{Path: o.Config.Store.Path, Log: o.Log, Migrating: o.Manager.Migrating})
 	if err != nil {
 		return nil, errors.Join(err, r.stopTracing())
 	}
@@ -99,12 +107,6 @@ func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	}
 	if err := r.connect(ctx, o.Config); err != nil {
 		return nil, err
-	}
-	hash := "unknown"
-	if r.read != nil {
-		if cfg, seen, err := r.readFiles(); err == nil && len(config.Diff(o.Config, cfg)) == 0 {
-			r.files, hash = seen, seen.hash(cfg.File)
-		} // otherwise they have changed since: watch reloads them
 	}
 	r.metrics.config.loaded(hash, false, time.Now())
 	r.announce()

@@ -111,9 +111,13 @@ func (r *Relay) keep(before, next *snapshot) []string {
 	}
 	// Who may use the admin listener depends on its address: the access of another address could open the present one to everybody.
 	if next.cfg.Server.AdminListen != r.started.Server.AdminListen || slices.Contains(keys, "server.admin_tls") {
+		authorities := next.access.Authorities
 		next.access = before.access
+		if authorities != nil && next.access.Authorities != nil {
+			next.access.Authorities = authorities // one that was removed has no access, whatever else waits for a restart
+		}
 		for _, c := range config.Diff(before.cfg, next.cfg) {
-			if (c.Key == "server.admin_token" || c.Key == "server.admin_insecure") && !slices.Contains(keys, c.Key) {
+			if (c.Key == "server.admin_token_file" || c.Key == "server.admin_insecure") && !slices.Contains(keys, c.Key) {
 				keys = append(keys, c.Key)
 			}
 		}

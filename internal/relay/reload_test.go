@@ -68,6 +68,7 @@ templates: {dir: templates}
 	again, err := o.Gatherer().Gather()
 	require.NoError(t, err)
 	require.Len(t, again, len(families))
+	require.Equal(t, []string{"branch", "main"}, o.labels("alert_relay_send_to_unknown_total"), "the series of a new source are there before its first event")
 
 	require.Equal(t, http.StatusAccepted, o.event(opened(t, "1002"), secondSecret))
 	o.await("a message of the second bot with the template", posted("db", "CUSTOM problem 1002."))
@@ -181,7 +182,7 @@ func TestReloadKeepsTheAdminListenerClosed(t *testing.T) {
 
 	o.configure(room("noc") + "server: {admin_listen: '127.0.0.1:1'}\n")
 	done := o.mustReload()
-	require.Equal(t, []string{"server.admin_listen", "server.admin_token"}, done.RestartNeeded)
+	require.Equal(t, []string{"server.admin_listen", "server.admin_token_file"}, done.RestartNeeded)
 	require.Empty(t, done.Changed)
 	require.Equal(t, http.StatusUnauthorized, reload(""))
 	require.Equal(t, http.StatusOK, reload(second))
@@ -214,9 +215,11 @@ func TestReloadOfCertificates(t *testing.T) {
 	// Without TLS in the configuration the listener keeps it until a restart.
 	o.configure(room("noc"))
 	require.Equal(t, []string{"server.tls", "server.admin_tls"}, o.mustReload().RestartNeeded)
-	status, err := browse(t, next, nil, "")("https://" + o.Addr() + "/")
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, status)
+	for _, url := range []string{"https://" + o.Addr() + "/", "https://" + o.AdminAddr() + "/healthz"} {
+		status, err := browse(t, next, nil, "")(url)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+	}
 }
 
 // While senders post events, the configuration changes again and again: rooms, bots, sources, secrets. Every event is accepted, and

@@ -2,37 +2,24 @@ package relay
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"net"
-	"os"
+	"net/http"
 
+	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/config"
 )
 
-// tlsOf loads the files of a listener's TLS; nil for a listener without. clients is what it asks of clients if it has authorities for
-// their certificates.
-func tlsOf(key string, t config.TLS, clients tls.ClientAuthType) (*tls.Config, error) {
+// tlsOf returns a listener's TLS; nil for a listener without. clients is what it asks of clients if it has authorities for their
+// certificates.
+func tlsOf(t config.TLS, clients tls.ClientAuthType) *tls.Config {
 	if !t.On() {
-		return nil, nil
+		return nil
 	}
-	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: cannot use certificate and key: %w", key, err)
+	c := &tls.Config{Certificates: []tls.Certificate{*t.Certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	if t.ClientCAFile != "" {
+		c.ClientCAs, c.ClientAuth = t.ClientCAs, clients
 	}
-	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	if t.ClientCAFile == "" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(t.ClientCAFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s.client_ca_file: %w", key, err)
-	}
-	c.ClientCAs, c.ClientAuth = x509.NewCertPool(), clients
-	if !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s.client_ca_file: %s contains no certificate", key, t.ClientCAFile)
-	}
-	return c, nil
+	return c
 }
 
 // secured puts TLS on a listener, if the current snapshot has it. Each connection uses the certificates of the snapshot at that time.
@@ -43,4 +30,17 @@ func (l *live) secured(raw net.Listener, of func(*snapshot) *tls.Config) net.Lis
 	return tls.NewListener(raw, &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return of(l.Load()), nil
 	}})
+}
+
+// certified refuses requests on open connections whose client certificate isn't valid any more, by the authorities of the current
+// snapshot. New connections are refused by TLS itself.
+func (l *live) certified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := l.Load().publicTLS; c != nil && c.ClientCAs != nil && !admin.Certified(r, c.ClientCAs) {
+			w.Header().Set("Connection", "close") // the rest of the request isn't read
+			writeText(w, http.StatusUnauthorized, "the client certificate of this connection is not valid (any more)")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -10,7 +10,7 @@ import (
 func newTracer(ctx context.Context, o Options, m *tracing.Metrics) *tracing.Tracer {
 	t := o.Config.Tracing
 	return tracing.New(ctx, tracing.Options{
-		Endpoint: t.Endpoint, Token: t.Token.Reveal(), Ratio: t.SampleRatio, CAFile: t.HTTP.CAFile, ProxyURL: t.HTTP.ProxyURL.Reveal(),
+		Endpoint: t.Endpoint, Token: t.Token.Reveal(), Ratio: t.SampleRatio, CAFile: t.HTTP.CAFile, CA: t.HTTP.CA, ProxyURL: t.HTTP.ProxyURL.Reveal(),
 		Timeout: time.Duration(t.HTTP.Timeout), Version: o.Version, Env: o.Env, Log: o.Log, Metrics: m,
 	})
 }

@@ -161,9 +161,10 @@ zabbix: [{name: main, url: "%s", secret_env: SECRET, api_token_env: API}]
 rooms: [{name: noc, id: %s}]
 default_rooms: [noc]
 people: [{domain: example.com, role: operator}]
+notify: [{name: ci, token_env: CI, rooms: noc}]
 tracing: {endpoint: "%s", token_env: OTLP}
 `, public.Addr(), webexServer.URL, zabbixServer.URL, webexsim.RoomID("noc"), traces.URL), config.Options{Env: func(name string) string {
-		return map[string]string{"BOT": webexsim.DefaultBotToken, "SECRET": "secret-0123456789abcdef", "API": zabbixsim.RelayToken, "OTLP": "token-of-the-receiver"}[name]
+		return map[string]string{"BOT": webexsim.DefaultBotToken, "SECRET": "secret-0123456789abcdef", "API": zabbixsim.RelayToken, "OTLP": "token-of-the-receiver", "CI": "token-of-ci-0123456789"}[name]
 	}})
 	require.NoError(t, err)
 	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
@@ -203,6 +204,16 @@ tracing: {endpoint: "%s", token_env: OTLP}
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusAccepted, resp.StatusCode)
 	await(posted, "link down")
+	const pipeline = "0af7651916cd43dd8448eb211c80319c"
+	req, err = http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Addr()+"/v1/notify", strings.NewReader(`{"room": "noc", "text": "words-of-a-stranger"}`))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer token-of-ci-0123456789")
+	req.Header.Set("Traceparent", "00-"+pipeline+"-b7ad6b7169203331-01")
+	resp, err = (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusAccepted, resp.StatusCode)
+	await(posted, "words-of-a-stranger")
 	_, err = sim.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: fmt.Sprintf("ack %d words-of-a-stranger", id), MentionBot: true})
 	require.NoError(t, err)
 	await(posted, "cknowledged") // the reply
@@ -230,13 +241,17 @@ tracing: {endpoint: "%s", token_env: OTLP}
 	}
 	require.Equal(t, "routed", event["fold"].Events[0].Name)
 
+	notice, _ := traces.await(t, "receive notice", "webex post")
+	require.Equal(t, pipeline, hex.EncodeToString(notice["receive notice"].TraceId))
+	require.Equal(t, "b7ad6b7169203331", hex.EncodeToString(notice["receive notice"].ParentSpanId), "the sender's")
+
 	spans, attributes := traces.await(t, "receive command", "read and decide", "zabbix event.acknowledge", "fold", "command", "webex post")
 	for name, want := range map[string]string{
 		"read and decide":          "bot=relay attempt=1",
 		"zabbix event.acknowledge": "source=main room=noc action=ack attempt=1 event_id=4701",
 		"fold":                     `source=main event_id=4701 kind=action entry=\d+`,
 		"command":                  "room=noc bot=relay action=ack result=done",
-		"webex post":               "room=noc bot=relay op=notice reason=new in the room notice=1 attempt=1",
+		"webex post":               "room=noc bot=relay op=notice reason=new in the room notice=2 attempt=1",
 	} {
 		require.Regexp(t, "^"+want+"$", attributes[name])
 		require.Equal(t, spans["receive command"].SpanId, spans[name].ParentSpanId, name)

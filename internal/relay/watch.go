@@ -18,6 +18,8 @@ const (
 	pollEvery = time.Minute
 	// settle is how long files must be unchanged before they are read: a change is often several.
 	settle = 500 * time.Millisecond
+	// maxSettle is how long they are waited for: somebody else's files beside them may change all the time.
+	maxSettle = 5 * time.Second
 )
 
 // watch reloads the configuration when a signal asks for it, and when one of its files has changed: the configuration, secrets,
@@ -27,39 +29,49 @@ func (r *Relay) watch(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	var events chan fsnotify.Event
-	var faults chan error
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		r.log.Warn("cannot watch the configuration's files: they are compared once a minute instead", "error", err)
-	} else {
-		defer watcher.Close()
-		events, faults = watcher.Events, watcher.Errors
+		r.reloadChanges(ctx, nil, nil, func() bool { return false })
+		return nil
 	}
+	defer watcher.Close()
+	r.reloadChanges(ctx, watcher.Events, watcher.Errors, func() bool { return r.follow(watcher) })
+	return nil
+}
+
+// reloadChanges compares the files after events, and once a minute. follow watches them all; see Relay.follow.
+func (r *Relay) reloadChanges(ctx context.Context, events <-chan fsnotify.Event, faults <-chan error, follow func() (added bool)) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	settled := time.NewTimer(0) // files may have changed since they were read for the start
 	defer settled.Stop()
+	var since time.Time // of the first event after the last comparison; zero for none
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-r.signal:
 			_, _ = r.Reload(ctx, "signal") // it logs its error
 		case <-settled.C:
+			since = time.Time{}
 			r.reloadChanged("changed files")
 		case <-poll.C:
 			r.reloadChanged("changed files")
 		case e := <-events:
-			if e.Op != fsnotify.Chmod {
-				settled.Reset(settle)
+			if e.Op == fsnotify.Chmod {
+				continue
 			}
+			if since.IsZero() {
+				since = time.Now()
+			}
+			settled.Reset(min(settle, time.Until(since.Add(maxSettle))))
 			continue
 		case err := <-faults:
 			r.log.Debug("watching the configuration's files", "error", err)
 			continue
 		}
-		if watcher != nil && r.follow(watcher) {
+		if follow() {
 			settled.Reset(settle) // a file may have changed after it was read and before it was watched
 		}
 	}

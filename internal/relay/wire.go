@@ -80,7 +80,9 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	r.parts = parts{deliver, inquirer, sweeps, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))
 
-	public := receiver.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.intake.Load().Handler().ServeHTTP(w, req) }))
+	public := receiver.NewServer("", now.certified(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.intake.Load().Handler().ServeHTTP(w, req)
+	})))
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
 		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin, Reconcile: sweeps,
 	}))

@@ -4,6 +4,7 @@ package systemd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -31,6 +32,12 @@ func New(log *slog.Logger) *Manager {
 
 // Ready reports that the start, or a reload, is complete.
 func (m *Manager) Ready() { m.tell(daemon.SdNotifyReady + "\nSTATUS=running") }
+
+// Migrating reports that the start goes on, with a step of the store's migration: it isn't ended as long as that takes less than an
+// hour.
+func (m *Manager) Migrating(from, newest int64) {
+	m.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=migrating the store: version %d of %d", time.Hour.Microseconds(), from, newest))
+}
 
 // Reloading reports that a reload begins. Ready must follow, also if the reload fails.
 func (m *Manager) Reloading() {

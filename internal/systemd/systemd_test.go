@@ -33,6 +33,8 @@ func TestStates(t *testing.T) {
 		require.NoError(t, err)
 		return string(buffer[:n])
 	}
+	m.Migrating(13, 15)
+	require.Equal(t, "EXTEND_TIMEOUT_USEC=3600000000\nSTATUS=migrating the store: version 13 of 15", received())
 	m.Ready()
 	require.Equal(t, "READY=1\nSTATUS=running", received())
 	m.Reloading()
@@ -45,6 +47,7 @@ func TestStates(t *testing.T) {
 // Without a manager nothing happens; a manager that can't be reached is logged.
 func TestNoManager(t *testing.T) {
 	var none *Manager
+	none.Migrating(1, 2)
 	none.Ready()
 	none.Reloading()
 	none.Stopping()

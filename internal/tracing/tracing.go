@@ -32,6 +32,7 @@ type Options struct {
 	Token    string // bearer token; "" for none
 	Ratio    float64
 	CAFile   string
+	CA       []byte // its content
 	ProxyURL string
 	Timeout  time.Duration
 	Version  string // of the relay
@@ -112,7 +113,7 @@ func New(ctx context.Context, o Options) *Tracer {
 
 func exporter(ctx context.Context, address string, o Options) (sdk.SpanExporter, error) {
 	transport, err := httpclient.New(httpclient.Options{
-		ProxyURL: o.ProxyURL, Key: "tracing.endpoint",
+		ProxyURL: o.ProxyURL, Key: "tracing.endpoint", CA: o.CA,
 		CAFile: cmp.Or(o.CAFile, o.Env("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"), o.Env("OTEL_EXPORTER_OTLP_CERTIFICATE")),
 	})
 	if err != nil {

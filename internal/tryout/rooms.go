@@ -42,7 +42,7 @@ func JustBot(apiURL, token string) *config.Config {
 // Rooms asks Webex which rooms each configured bot is in. The error joins the failures; the rooms of the other bots are returned all
 // the same.
 func Rooms(ctx context.Context, cfg *config.Config) ([]ListedRoom, error) {
-	transport, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, Key: "webex.api_url"})
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: cfg.Webex.HTTP.ProxyURL.Reveal(), CAFile: cfg.Webex.HTTP.CAFile, CA: cfg.Webex.HTTP.CA, Key: "webex.api_url"})
 	if err != nil {
 		return nil, fmt.Errorf("webex: %w", err)
 	}

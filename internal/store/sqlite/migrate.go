@@ -17,8 +17,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate migrates the schema, on a connection of its own.
-func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
+// migrate migrates the schema, on a connection of its own. step is called before each step of an existing store's.
+func migrate(ctx context.Context, path string, log *slog.Logger, step func(from, newest int64)) (err error) {
 	db, err := open(path)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
 		_, err = p.Up(ctx)
 		return err
 	}
-	return upgrade(ctx, p, path, current, newest, log)
+	return upgrade(ctx, p, path, current, newest, log, step)
 }
 
 func provider(db *sql.DB) (*goose.Provider, error) {
@@ -67,7 +67,7 @@ func newestSchema() (newest int64, err error) {
 
 // upgrade runs the missing migrations one by one. It logs each before it begins: on a large file one
 // may take minutes.
-func upgrade(ctx context.Context, p *goose.Provider, path string, current, newest int64, log *slog.Logger) error {
+func upgrade(ctx context.Context, p *goose.Provider, path string, current, newest int64, log *slog.Logger, step func(from, newest int64)) error {
 	var size int64
 	if info, err := os.Stat(path); err == nil {
 		size = info.Size()
@@ -75,6 +75,7 @@ func upgrade(ctx context.Context, p *goose.Provider, path string, current, newes
 	log.Warn("migrating the store; the relay starts once it is done", "path", path, "bytes", size, "from", current, "to", newest)
 	began := time.Now()
 	for version := current; version < newest; {
+		step(version, newest)
 		log.Info("store migration begins", "path", path, "from", version, "of", newest)
 		r, err := p.UpByOne(ctx)
 		if err != nil {

@@ -30,6 +30,8 @@ type Options struct {
 	Path  string // of the database file; its directory must exist
 	Log   *slog.Logger
 	Clock func() time.Time
+	// Migrating is called before each step of a migration, which may take minutes; nil for nobody.
+	Migrating func(from, newest int64)
 	// Shared leaves out the lock that keeps two relays from sharing the file. Tests open a second
 	// handle this way, as a second relay would on PostgreSQL.
 	Shared bool
@@ -80,6 +82,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Migrating == nil {
+		o.Migrating = func(int64, int64) {}
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -101,7 +106,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, path, o.Log); err != nil {
+	if err := migrate(ctx, path, o.Log, o.Migrating); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
 	}
 	if s.writer, err = newWriter(ctx, path); err != nil {
