@@ -61,7 +61,7 @@ Exit codes: 0 success, 1 failure or faults found, 2 usage error.`,
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Try it without sending:"}, &cobra.Group{ID: groupUse, Title: "Use it:"})
 	for id, list := range map[string][]*cobra.Command{
-		groupRun:  {newServe(g), newHealth(g), newReload(g), newReconcile(g), newDemo(), newSimulate(), newBackup(g), newRestore(g)},
+		groupRun:  {newServe(g), newHealth(g), newDoctor(g), newReload(g), newReconcile(g), newDemo(), newSimulate(), newBackup(g), newRestore(g)},
 		groupLook: {newCheck(g), newSchema(), newRoute(g), newPreview(g), newPayload(g), newRooms(g)},
 		groupUse:  {newSend(g), newSetup(g), newMediaType(), newDeadLetter(g), newSetAside(g)},
 		"":        {newVersion(g), newHelp(root)},

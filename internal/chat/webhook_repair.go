@@ -93,6 +93,18 @@ func plan(existing, want []webex.Webhook) []fix {
 	return fixes
 }
 
+// WebhookFaults returns what is wrong with a bot's webhooks: each a name and what the relay would do about it. Secrets aren't compared.
+func WebhookFaults(existing []webex.Webhook, bot, publicURL string) (faults []string) {
+	existing = slices.Clone(existing)
+	for i := range existing {
+		existing[i].Secret = ""
+	}
+	for _, f := range plan(existing, wanted(bot, publicURL, "")) {
+		faults = append(faults, strings.TrimPrefix(f.hook.Name, namePrefix+bot+" ")+": "+f.why)
+	}
+	return faults
+}
+
 // listensTo returns a webhook's resource, event and filter, independent of the order of the filter's parts.
 func listensTo(h webex.Webhook) string {
 	filter := strings.Split(h.Filter, "&")

@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"net/url"
 
 	"nms-alert-relay/internal/text"
 )
@@ -92,6 +93,15 @@ func (c *Client) GetPerson(ctx context.Context, id string) (Person, error) {
 // Rooms lists the rooms that the bot is in.
 func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 	return list[Room](ctx, c, "GET /rooms", "rooms")
+}
+
+// Membership returns an account's membership of a room that the bot is in too. ok is false if the account isn't in it.
+func (c *Client) Membership(ctx context.Context, roomID, personID string) (m Membership, ok bool, err error) {
+	found, err := listWhere[Membership](ctx, c, "GET /memberships", "memberships", url.Values{"roomId": {roomID}, "personId": {personID}})
+	if len(found) > 0 {
+		m = found[0]
+	}
+	return m, len(found) > 0, err
 }
 
 // Webhooks lists the webhooks of the bot's token.

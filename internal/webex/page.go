@@ -20,7 +20,13 @@ const (
 
 // list reads a list page by page until there is no next link or something fails. An empty page may have a next link.
 func list[T any](ctx context.Context, c *Client, op, path string) (items []T, err error) {
-	k := call{op: op, path: []string{path}, query: url.Values{"max": {strconv.Itoa(pageSize)}}, want: shapeList}
+	return listWhere[T](ctx, c, op, path, url.Values{})
+}
+
+// listWhere is list with conditions.
+func listWhere[T any](ctx context.Context, c *Client, op, path string, query url.Values) (items []T, err error) {
+	query.Set("max", strconv.Itoa(pageSize))
+	k := call{op: op, path: []string{path}, query: query, want: shapeList}
 	for range maxPages {
 		var page struct {
 			Items []T `json:"items"`

@@ -76,7 +76,17 @@ func (p Person) Email() string {
 type Room struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`
-	Type  string `json:"type"`
+	Type  string `json:"type"` // "group" or "direct"
+	// AnnouncementOnly says that only moderators may post, and ReadOnly that nobody may: its owner left it, or it was archived.
+	AnnouncementOnly bool `json:"isAnnouncementOnly"`
+	ReadOnly         bool `json:"isReadOnly"`
+}
+
+// Membership is one account in one space.
+type Membership struct {
+	RoomID    string `json:"roomId"`
+	PersonID  string `json:"personId"`
+	Moderator bool   `json:"isModerator"`
 }
 
 // Webhook is one webhook registered with Webex.

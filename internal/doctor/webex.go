@@ -1,0 +1,160 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/chat"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
+)
+
+// bot is what was read of one bot. The first error ends the reading.
+type bot struct {
+	config.Bot
+	err      error // of the token, or of reaching Webex
+	me       webex.Person
+	rooms    []webex.Room
+	roomsErr error
+	// moderates says for a room that is for announcements whether the bot is a moderator.
+	moderates   map[string]bool
+	webhooks    []webex.Webhook
+	webhooksErr error
+}
+
+func webexChecks(ctx context.Context, o Options, i int) []Check {
+	b := bot{Bot: o.Config.Webex.Bots[i], moderates: map[string]bool{}}
+	l := list{area: "webex", target: b.Name}
+	if !b.Token.IsSet() {
+		l.failure("token", "the bot has no token"+o.Config.WhyMissing(fmt.Sprintf("webex.bots[%d].token", i)), "put the bot's token into its token_file")
+		return l.checks
+	}
+	h := o.Config.Webex.HTTP
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: h.ProxyURL.Reveal(), CAFile: h.CAFile, Key: "webex.api_url"})
+	if err != nil {
+		l.failure("connection", err.Error(), "")
+		return l.checks
+	}
+	defer transport.CloseIdleConnections()
+	seen := &exchanges{next: transport, now: o.Now}
+	client := webex.New(webex.Options{BaseURL: o.Config.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Transport: seen,
+		Timeout: o.timeout(time.Duration(h.Timeout)), Version: o.Version})
+	b.read(ctx, client)
+	b.judge(&l, o.Config)
+	if r, ok := o.Config.Room(o.Room); ok && b.err == nil && o.Config.BotOf(r.Name) == b.Name {
+		testRoom(ctx, &l, client, r)
+	}
+	seen.judge(&l, "Webex's", "certificates may seem invalid, and times in rooms are off")
+	return l.checks
+}
+
+func (b *bot) read(ctx context.Context, c *webex.Client) {
+	if b.me, b.err = c.Me(ctx); b.err != nil {
+		return
+	}
+	b.rooms, b.roomsErr = c.Rooms(ctx)
+	for _, r := range b.rooms {
+		if r.AnnouncementOnly {
+			if m, ok, err := c.Membership(ctx, r.ID, b.me.ID); err == nil && ok {
+				b.moderates[r.ID] = m.Moderator
+			}
+		}
+	}
+	if b.Listen == config.ListenWebhook {
+		b.webhooks, b.webhooksErr = c.Webhooks(ctx)
+	}
+}
+
+func (b *bot) judge(l *list, c *config.Config) {
+	if b.err != nil {
+		name := "connection"
+		if webex.ClassOf(b.err) == webex.Unauthorized {
+			name = "token"
+		}
+		l.failure(name, b.err.Error(), "nothing is posted by this bot until then; events wait")
+		return
+	}
+	if b.me.Type != "bot" {
+		l.warning("token", fmt.Sprintf("valid, but it belongs to a person, %s: messages appear under that name", shown(b.me.Email())), "use a bot's token")
+	} else {
+		l.ok("token", fmt.Sprintf("valid: %s (%s)", shown(b.me.DisplayName), shown(b.me.Email())))
+	}
+	if b.roomsErr != nil {
+		l.failure("rooms", b.roomsErr.Error(), "")
+	} else {
+		for _, r := range c.Rooms {
+			if c.BotOf(r.Name) == b.Name {
+				b.judgeRoom(l, r)
+			}
+		}
+	}
+	b.judgeListening(l, c.Server.PublicURL)
+}
+
+// judgeRoom judges whether the bot may post in a room.
+func (b *bot) judgeRoom(l *list, r config.Room) {
+	name := "room " + r.Name
+	for _, in := range b.rooms {
+		if webexid.Key(in.ID) != webexid.Key(r.ID) {
+			continue
+		}
+		moderates, known := b.moderates[in.ID]
+		switch title := shown(in.Title); {
+		case in.ReadOnly:
+			l.failure(name, title+" is read-only: nobody may post there", "use another space")
+		case in.AnnouncementOnly && known && !moderates:
+			l.failure(name, title+" is for announcements, and the bot isn't a moderator: it may not post there", "make the bot a moderator of the space")
+		case in.AnnouncementOnly && !known:
+			l.warning(name, title+" is for announcements, and it is unknown whether the bot is a moderator", "try --room "+r.Name)
+		default:
+			l.ok(name, "the bot is in "+title)
+		}
+		return
+	}
+	l.failure(name, "the bot isn't in this room: what should be posted there goes to the default room", "add the bot to the space, or correct the id: 'alert-relay rooms' lists those that it is in")
+}
+
+// judgeListening judges how the bot hears the room.
+func (b *bot) judgeListening(l *list, publicURL string) {
+	switch {
+	case b.Listen == config.ListenOff:
+		l.ok("listening", "off: nobody can act from its rooms")
+	case b.Listen != config.ListenWebhook:
+		l.warning("listening", string(b.Listen)+" has no effect in this version: nobody can act from its rooms", "use listen: webhook")
+	case b.webhooksErr != nil:
+		l.failure("webhooks", b.webhooksErr.Error(), "")
+	default:
+		faults := chat.WebhookFaults(b.webhooks, b.Name, publicURL)
+		if len(faults) == 0 {
+			l.ok("webhooks", "all are registered, active and lead to "+publicURL)
+			return
+		}
+		l.failure("webhooks", "messages and buttons don't reach the relay: "+shown(strings.Join(faults, "; ")), "start the relay: it repairs its webhooks when it starts, and every few minutes")
+	}
+}
+
+// testMessage is the text of the test message.
+const testMessage = "alert-relay doctor: this is a test message, and is deleted at once."
+
+// testRoom posts a message in a room and deletes it.
+func testRoom(ctx context.Context, l *list, c *webex.Client, r config.Room) {
+	name := "test message in " + r.Name
+	m, err := c.CreateMessage(ctx, webex.NewMessage{RoomID: r.ID, Text: testMessage})
+	if err != nil {
+		l.failure(name, err.Error(), "")
+		return
+	}
+	if err := c.DeleteMessage(context.WithoutCancel(ctx), m.ID); err != nil {
+		l.warning(name, "posted, but not deleted: "+err.Error(), "delete it in the room")
+		return
+	}
+	l.ok(name, "posted and deleted")
+}
+
+// shown is text from a neighbour for a terminal: one line without dangerous characters.
+func shown(s string) string { return text.Shorten(text.Line(s), 300) }

@@ -1,0 +1,142 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// connection is what was read of a source with the relay's own token.
+type connection struct {
+	version  string
+	err      error            // the version couldn't be asked: nothing else was
+	refused  error            // the token is refused
+	stripped bool             // the Authorization header doesn't reach Zabbix
+	denied   map[string]error // methods that the role forbids
+	failed   map[string]error // methods that failed in another way, so that nothing is known about them
+}
+
+func zabbixChecks(ctx context.Context, o Options, i int) []Check {
+	s := o.Config.Zabbix[i]
+	l := list{area: "zabbix", target: s.Name}
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, Key: fmt.Sprintf("zabbix[%d].url", i)})
+	if err != nil {
+		l.failure("connection", err.Error(), "")
+		return l.checks
+	}
+	defer transport.CloseIdleConnections()
+	seen := &exchanges{next: transport, now: o.Now}
+	var c connection
+	client := func(token, from string) *zabbix.Client {
+		return zabbix.New(zabbix.Options{URL: s.URL, Token: token, TokenFrom: from, Transport: seen, Timeout: o.timeout(time.Duration(s.HTTP.Timeout)),
+			Version: o.Version, HeaderStripped: func(stripped bool) { c.stripped = stripped }})
+	}
+	own := client(s.APIToken.Reveal(), s.APIToken.From())
+	c.read(ctx, own, s.APIToken.IsSet())
+	c.judge(&l, s)
+	if c.err == nil {
+		admin, withAdmin := own, false
+		if s.Name == o.AdminSource && o.AdminToken != "" {
+			admin, withAdmin = client(o.AdminToken, ""), true
+		}
+		setupChecks(ctx, &l, o, s, admin, withAdmin, c)
+	}
+	seen.judge(&l, "Zabbix's", "the relay refuses events that are signed more than 5 minutes off")
+	return l.checks
+}
+
+// harmless are parameters with which a method changes nothing, and its right is checked all the same.
+func harmless(method string) any {
+	if strings.HasSuffix(method, ".get") {
+		return map[string]any{"limit": 1}
+	}
+	return map[string]any{} // what it would change is missing: it refuses
+}
+
+// read asks for the version and tries every method that the relay calls.
+func (c *connection) read(ctx context.Context, client *zabbix.Client, hasToken bool) {
+	c.denied, c.failed = map[string]error{}, map[string]error{}
+	if c.version, c.err = client.Version(ctx); c.err != nil || !hasToken {
+		return
+	}
+	for _, method := range zabbix.Methods() {
+		if method == "apiinfo.version" {
+			continue
+		}
+		err := client.Call(ctx, method, harmless(method), nil)
+		switch kind := zabbix.KindOf(err); {
+		case kind == zabbix.NotAuthorised:
+			c.refused = err
+			return
+		case kind == zabbix.RoleForbids:
+			c.denied[method] = err
+		case kind.Temporary():
+			c.failed[method] = err
+		}
+	}
+}
+
+func (c *connection) judge(l *list, s config.Source) {
+	if c.err != nil {
+		l.failure("connection", c.err.Error(), "problems are still posted, but nobody can act from a room")
+		return
+	}
+	l.ok("connection", "Zabbix "+shown(c.version)+" answers at "+s.URL)
+	if major, minor, ok := release(c.version); ok && (major < 6) {
+		l.failure("version", "Zabbix "+shown(c.version)+" isn't supported", "upgrade it to 6.0 or later")
+	} else if major > 8 || major == 8 && minor > 0 {
+		l.warning("version", "Zabbix "+shown(c.version)+" is newer than this program knows", "upgrade alert-relay if something doesn't work")
+	}
+	switch {
+	case !s.APIToken.IsSet():
+		l.warning("token", "no API token: nobody can act from a room, and details that a payload lacks stay unknown", "set api_token_file; 'alert-relay setup zabbix' makes a token")
+		return
+	case c.refused != nil:
+		do := "make a new token for the same user, and put it into " + s.APIToken.From()
+		if major, minor, _ := release(c.version); major > 6 || minor >= 4 {
+			do += "; if the token is good, a proxy may remove the Authorization header: docs/troubleshooting.md"
+		}
+		l.failure("token", "Zabbix refuses it: "+reason(c.refused), do)
+		return
+	case c.stripped:
+		l.warning("token", "accepted, but only in the body of requests: a proxy or the web server removes the Authorization header, and Zabbix 7.2 and later read the token nowhere else",
+			"Apache: CGIPassAuth On; nginx: proxy_set_header Authorization $http_authorization;")
+	default:
+		l.ok("token", "accepted")
+	}
+	good := 0
+	for _, method := range zabbix.Methods() {
+		switch {
+		case c.denied[method] != nil:
+			l.failure("method "+method, "the role of the relay's user forbids it; what is lost: "+zabbix.Needs[method], "allow it in Users → User roles, or run 'alert-relay setup zabbix'")
+		case c.failed[method] != nil:
+			l.failure("method "+method, reason(c.failed[method]), "")
+		default:
+			good++
+		}
+	}
+	if good == len(zabbix.Methods()) {
+		l.ok("methods", fmt.Sprintf("the role allows all %d that the relay calls", good))
+	}
+}
+
+// release reads major and minor of a version.
+func release(version string) (major, minor int, ok bool) {
+	n, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return major, minor, err == nil && n == 2
+}
+
+// reason is what Zabbix said, without the method.
+func reason(err error) string {
+	var e *zabbix.Error
+	if errors.As(err, &e) {
+		return shown(e.Message)
+	}
+	return shown(err.Error())
+}

@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+)
+
+// Inspection is what Inspect found.
+type Inspection struct {
+	Bytes          int64
+	Mode           fs.FileMode
+	Schema, Newest int64    // versions: of the file, and of this program
+	Damage         []string // what the integrity check found, the first few
+	Unchecked      bool     // the integrity check was interrupted by the context
+	Pending        int64    // journal entries that aren't folded yet
+}
+
+// Inspect reads a store, which a relay may have open, and changes nothing.
+func Inspect(ctx context.Context, path string) (i Inspection, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return i, fmt.Errorf("store: %w", err)
+	}
+	i.Bytes, i.Mode = info.Size(), info.Mode()
+	if i.Newest, err = newestSchema(); err != nil {
+		return i, err
+	}
+	process()
+	for {
+		query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)"}}
+		alone := !exists(path + "-wal")
+		if alone { // nobody has it open: nothing may be created beside it
+			query.Set("immutable", "1")
+		}
+		found := i
+		err := found.read(ctx, path, query)
+		if alone && (err != nil || len(found.Damage) > 0) && exists(path+"-wal") {
+			continue // a relay started meanwhile
+		}
+		return found, err
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (i *Inspection) read(ctx context.Context, path string, query url.Values) (err error) {
+	db, err := sql.Open("sqlite", fileURL(path, query))
+	if err != nil {
+		return fmt.Errorf("store %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM schema_version WHERE is_applied").Scan(&i.Schema); err != nil {
+		return fmt.Errorf("store %s: it isn't a relay's store, or it is damaged: %w", path, explained(err, path))
+	}
+	if i.Schema >= pendingSince {
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM journal WHERE pending = 1").Scan(&i.Pending); err != nil {
+			return fmt.Errorf("store %s: %w", path, explained(err, path))
+		}
+	}
+	const limit = 5 // lines
+	rows, err := db.QueryContext(ctx, "PRAGMA quick_check("+fmt.Sprint(limit)+")")
+	if err == nil {
+		i.Damage, err = collect(rows, func(r *sql.Rows) (line string, err error) { return line, r.Scan(&line) })
+	}
+	switch {
+	case ctx.Err() != nil:
+		i.Unchecked, i.Damage = true, nil
+	case err != nil:
+		i.Damage = []string{explained(err, path).Error()}
+	case len(i.Damage) == 1 && i.Damage[0] == "ok":
+		i.Damage = nil
+	}
+	return nil
+}
+
+// FreeBytes returns how much may still be written to the file system of the store; false if that isn't known.
+func (s *Store) FreeBytes() (uint64, bool) { return FreeBytes(filepath.Dir(s.path)) }
