@@ -5,6 +5,7 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,33 +61,31 @@ const (
 	DefaultPartTimeout = 45 * time.Second
 )
 
-// Run makes all checks, at the same time, and returns them in a fixed order.
+// Run makes all checks and returns them in a fixed order. Each bot, each source and the store is read at the same time.
 func Run(ctx context.Context, o Options) []Check {
-	parts := []func(context.Context, Options) []Check{configurationChecks, fileChecks, storeChecks, relayChecks}
+	type part func(ctx context.Context, o Options) []Check
+	relay, running := relayChecks(ctx, o)
+	parts := []part{configurationChecks, fileChecks, storeChecks, func(context.Context, Options) []Check { return relay }}
 	if o.Config != nil {
-		for i := range o.Config.Webex.Bots {
-			parts = append(parts, func(ctx context.Context, o Options) []Check { return webexChecks(ctx, o, i) })
-		}
 		parts = append(parts, publicURLChecks)
+		for i := range o.Config.Webex.Bots {
+			parts = append(parts, func(ctx context.Context, o Options) []Check { return webexChecks(ctx, o, i, running) })
+		}
 		for i := range o.Config.Zabbix {
 			parts = append(parts, func(ctx context.Context, o Options) []Check { return zabbixChecks(ctx, o, i) })
 		}
 	}
 	results := make([][]Check, len(parts))
-	var running sync.WaitGroup
-	for i, part := range parts {
-		running.Go(func() {
+	var reading sync.WaitGroup
+	for i, p := range parts {
+		reading.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, o.PartTimeout)
 			defer cancel()
-			results[i] = part(ctx, o)
+			results[i] = p(ctx, o)
 		})
 	}
-	running.Wait()
-	var all []Check
-	for _, list := range results {
-		all = append(all, list...)
-	}
-	return all
+	reading.Wait()
+	return slices.Concat(results...)
 }
 
 // Worst returns the worst verdict of all.
@@ -95,9 +94,6 @@ func Worst(checks []Check) Verdict {
 	for _, c := range checks {
 		if c.Verdict == Failure || worst == OK {
 			worst = c.Verdict
-		}
-		if worst == Failure {
-			break
 		}
 	}
 	return worst

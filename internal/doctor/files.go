@@ -109,7 +109,7 @@ func judgeFiles(l *list, files []file) {
 		}
 	}
 	if good == len(files) {
-		l.ok("modes", fmt.Sprintf("nobody else can write the configuration and the secrets (%d files)", len(files)))
+		l.ok("modes", fmt.Sprintf("nobody else can write the configuration and the secrets (files: %d)", len(files)))
 	}
 }
 

@@ -23,7 +23,7 @@ func (r Report) Write(w io.Writer) {
 		n[c.Verdict]++
 		fmt.Fprintln(w, c.line())
 	}
-	fmt.Fprintf(w, "\n%d ok, %d warnings, %d failures\n", n[OK], n[Warning], n[Failure])
+	fmt.Fprintf(w, "\nok: %d, warnings: %d, failures: %d\n", n[OK], n[Warning], n[Failure])
 }
 
 // line is a check as text: verdict, area and target, name, what was found, and what to do.
@@ -32,9 +32,9 @@ func (c Check) line() string {
 	if c.Target != "" {
 		where += " " + c.Target
 	}
-	line := fmt.Sprintf("%-7s  %s: %s: %s", c.Verdict, where, c.Name, c.Found)
+	line := fmt.Sprintf("%s: %s: %s", where, c.Name, c.Found)
 	if c.Do != "" {
 		line += " (" + c.Do + ")"
 	}
-	return text.Line(line)
+	return fmt.Sprintf("%-7s  %s", c.Verdict, text.Line(line))
 }

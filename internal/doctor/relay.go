@@ -10,21 +10,18 @@ import (
 	"nms-alert-relay/internal/httpclient"
 )
 
-// relayChecks asks a running relay whether it accepts events.
-func relayChecks(ctx context.Context, o Options) []Check {
+// relayChecks asks a running relay whether it accepts events. running is whether one answers.
+func relayChecks(ctx context.Context, o Options) (checks []Check, running bool) {
 	l := list{area: "relay"}
-	if o.Ready == nil {
-		return nil
-	}
 	word, answers, err := o.Ready(ctx)
 	judgeReady(&l, word, answers, err)
-	return l.checks
+	return l.checks, answers
 }
 
 func judgeReady(l *list, word string, answers bool, err error) {
 	switch {
 	case err != nil && !answers:
-		l.warning("running", err.Error(), "start the relay; if it runs elsewhere, --admin has its address")
+		l.warning("running", err.Error(), "")
 	case err != nil:
 		l.failure("running", "a relay runs, but accepts no events: "+err.Error(), "see its log; docs/troubleshooting.md has what to do")
 	default:
@@ -39,11 +36,7 @@ func publicURLChecks(ctx context.Context, o Options) []Check {
 	if base == "" {
 		return nil
 	}
-	transport, err := httpclient.New(httpclient.Options{CAFile: o.Config.Webex.HTTP.CAFile, ProxyURL: o.Config.Webex.HTTP.ProxyURL.Reveal(), Key: "server.public_url"})
-	if err != nil {
-		l.failure("public URL", err.Error(), "")
-		return l.checks
-	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
 	seen := &exchanges{next: transport, now: o.Now}
 	answer, err := httpclient.NewClient(httpclient.ClientOptions{Transport: seen, Timeout: o.Timeout, MaxAnswer: 1 << 20, Version: o.Version,

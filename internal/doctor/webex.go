@@ -27,7 +27,7 @@ type bot struct {
 	webhooksErr error
 }
 
-func webexChecks(ctx context.Context, o Options, i int) []Check {
+func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
 	b := bot{Bot: o.Config.Webex.Bots[i], moderates: map[string]bool{}}
 	l := list{area: "webex", target: b.Name}
 	if !b.Token.IsSet() {
@@ -45,7 +45,7 @@ func webexChecks(ctx context.Context, o Options, i int) []Check {
 	client := webex.New(webex.Options{BaseURL: o.Config.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Transport: seen,
 		Timeout: o.timeout(time.Duration(h.Timeout)), Version: o.Version})
 	b.read(ctx, client)
-	b.judge(&l, o.Config)
+	b.judge(&l, o.Config, running)
 	if r, ok := o.Config.Room(o.Room); ok && b.err == nil && o.Config.BotOf(r.Name) == b.Name {
 		testRoom(ctx, &l, client, r)
 	}
@@ -70,7 +70,7 @@ func (b *bot) read(ctx context.Context, c *webex.Client) {
 	}
 }
 
-func (b *bot) judge(l *list, c *config.Config) {
+func (b *bot) judge(l *list, c *config.Config, running bool) {
 	if b.err != nil {
 		name := "connection"
 		if webex.ClassOf(b.err) == webex.Unauthorized {
@@ -93,7 +93,7 @@ func (b *bot) judge(l *list, c *config.Config) {
 			}
 		}
 	}
-	b.judgeListening(l, c.Server.PublicURL)
+	b.judgeListening(l, c.Server.PublicURL, running)
 }
 
 // judgeRoom judges whether the bot may post in a room.
@@ -120,7 +120,7 @@ func (b *bot) judgeRoom(l *list, r config.Room) {
 }
 
 // judgeListening judges how the bot hears the room.
-func (b *bot) judgeListening(l *list, publicURL string) {
+func (b *bot) judgeListening(l *list, publicURL string, running bool) {
 	switch {
 	case b.Listen == config.ListenOff:
 		l.ok("listening", "off: nobody can act from its rooms")
@@ -129,12 +129,14 @@ func (b *bot) judgeListening(l *list, publicURL string) {
 	case b.webhooksErr != nil:
 		l.failure("webhooks", b.webhooksErr.Error(), "")
 	default:
-		faults := chat.WebhookFaults(b.webhooks, b.Name, publicURL)
-		if len(faults) == 0 {
+		switch faults := chat.WebhookFaults(b.webhooks, b.Name, publicURL); {
+		case len(faults) == 0:
 			l.ok("webhooks", "all are registered, active and lead to "+publicURL)
-			return
+		case !running:
+			l.warning("webhooks", shown(strings.Join(faults, "; ")), "the relay registers and repairs its webhooks when it starts")
+		default:
+			l.failure("webhooks", "messages and buttons don't reach the relay: "+shown(strings.Join(faults, "; ")), "the relay repairs them every few minutes; if it doesn't, its log says why")
 		}
-		l.failure("webhooks", "messages and buttons don't reach the relay: "+shown(strings.Join(faults, "; ")), "start the relay: it repairs its webhooks when it starts, and every few minutes")
 	}
 }
 

@@ -88,18 +88,13 @@ func (c *connection) judge(l *list, s config.Source) {
 		return
 	}
 	l.ok("connection", "Zabbix "+shown(c.version)+" answers at "+s.URL)
-	if major, minor, ok := release(c.version); ok && (major < 6) {
-		l.failure("version", "Zabbix "+shown(c.version)+" isn't supported", "upgrade it to 6.0 or later")
-	} else if major > 8 || major == 8 && minor > 0 {
-		l.warning("version", "Zabbix "+shown(c.version)+" is newer than this program knows", "upgrade alert-relay if something doesn't work")
-	}
 	switch {
 	case !s.APIToken.IsSet():
 		l.warning("token", "no API token: nobody can act from a room, and details that a payload lacks stay unknown", "set api_token_file; 'alert-relay setup zabbix' makes a token")
 		return
 	case c.refused != nil:
 		do := "make a new token for the same user, and put it into " + s.APIToken.From()
-		if major, minor, _ := release(c.version); major > 6 || minor >= 4 {
+		if v, err := zabbix.ParseVersion(c.version); err == nil && v.TokenInHeader {
 			do += "; if the token is good, a proxy may remove the Authorization header: docs/troubleshooting.md"
 		}
 		l.failure("token", "Zabbix refuses it: "+reason(c.refused), do)
@@ -124,12 +119,6 @@ func (c *connection) judge(l *list, s config.Source) {
 	if good == len(zabbix.Methods()) {
 		l.ok("methods", fmt.Sprintf("the role allows all %d that the relay calls", good))
 	}
-}
-
-// release reads major and minor of a version.
-func release(version string) (major, minor int, ok bool) {
-	n, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
-	return major, minor, err == nil && n == 2
 }
 
 // reason is what Zabbix said, without the method.

@@ -100,6 +100,10 @@ var everyCall = []aCall{
 	{"GET /people/me", "/v1/people/me", "", func(ctx context.Context, c *Client) error { _, err := c.Me(ctx); return err }},
 	{"GET /people/{id}", "/v1/people/P", "", func(ctx context.Context, c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
 	{"GET /rooms", "/v1/rooms?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Rooms(ctx); return err }},
+	{"GET /memberships", "/v1/memberships?max=100&personId=P&roomId=R", "", func(ctx context.Context, c *Client) error {
+		_, _, err := c.Membership(ctx, "R", "P")
+		return err
+	}},
 	{"GET /webhooks", "/v1/webhooks?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Webhooks(ctx); return err }},
 	{"POST /webhooks", "/v1/webhooks", `{"name":"N","targetUrl":"http://t","resource":"messages","event":"created","filter":"roomType=direct","secret":"s"}`, func(ctx context.Context, c *Client) error {
 		_, err := c.CreateWebhook(ctx, Webhook{ID: "x", Status: "active", Name: "N", TargetURL: "http://t", Resource: "messages", Event: "created", Filter: "roomType=direct", Secret: "s"})

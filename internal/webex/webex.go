@@ -77,7 +77,7 @@ type Room struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`
 	Type  string `json:"type"` // "group" or "direct"
-	// AnnouncementOnly says that only moderators may post, and ReadOnly that nobody may: its owner left it, or it was archived.
+	// AnnouncementOnly says that only moderators may post, and ReadOnly that nobody may: a compliance officer closed it.
 	AnnouncementOnly bool `json:"isAnnouncementOnly"`
 	ReadOnly         bool `json:"isReadOnly"`
 }

@@ -124,6 +124,9 @@ func (s *Server) post(d draft) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if member := d.room.member(d.author); d.room.announcements && (member == nil || !member.mod) {
+		return nil, refuse(http.StatusForbidden, "Only moderators can post in a space for announcements.")
+	}
 	m := &message{
 		id: publicID("MESSAGE", s.nextUUID()), room: d.room, author: d.author, parent: root, content: d.content,
 		card: d.card, file: d.file, created: s.now(),

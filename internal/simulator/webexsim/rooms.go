@@ -41,6 +41,7 @@ func (s *Server) listPeople(req *request) (any, error) {
 func (r *room) json(caller *person) map[string]any {
 	return map[string]any{
 		"id": r.id, "title": r.titleFor(caller), "type": r.kind(), "isLocked": false,
+		"isAnnouncementOnly": r.announcements, "isReadOnly": false,
 		"lastActivity": stamp(r.active), "created": stamp(r.created),
 	}
 }

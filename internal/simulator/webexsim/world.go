@@ -22,6 +22,7 @@ type person struct {
 type room struct {
 	id, name, title string
 	direct          bool
+	announcements   bool // only moderators may post
 	created, active time.Time
 	members         []*membership // in the order of joining
 	messages        []*message    // likewise
@@ -220,6 +221,34 @@ func (s *Server) RemoveFromRoom(roomName, email string) error {
 		return refuse(http.StatusNotFound, p.email+" isn't in it")
 	}
 	s.leave(m, p)
+	return nil
+}
+
+// Announce makes a room one for announcements: only moderators may post there.
+func (s *Server) Announce(roomName string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.roomBy(roomName)
+	if r == nil {
+		return refuse(http.StatusNotFound, "no room "+roomName)
+	}
+	r.announcements = true
+	return nil
+}
+
+// Moderate makes a member of a room a moderator.
+func (s *Server) Moderate(roomName, email string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, p, err := s.who(roomName, email)
+	if err != nil {
+		return err
+	}
+	m := r.member(p)
+	if m == nil {
+		return refuse(http.StatusNotFound, p.email+" isn't in it")
+	}
+	m.mod = true
 	return nil
 }
 

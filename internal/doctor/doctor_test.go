@@ -1,0 +1,221 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/simulator/zabbixsim"
+)
+
+// Where everything is as it should be, nothing fails, and no call changes anything.
+func TestNothingFails(t *testing.T) {
+	for _, version := range zabbixsim.Versions {
+		t.Run(version, func(t *testing.T) {
+			r := newRig(t, version)
+			before := len(r.webex.Timeline("noc"))
+			require.NotContains(t, r.run(), "failure")
+			require.Contains(t, r.run(), "ok       zabbix main: connection: Zabbix "+version)
+			require.Len(t, r.webex.Timeline("noc"), before)
+			for op := range r.webex.Stats().Calls {
+				require.True(t, strings.HasPrefix(op, "GET "), op)
+			}
+			require.Empty(t, r.zabbix.Problems())
+		})
+	}
+}
+
+// Each thing that breaks shows in its own line, with what to do.
+func TestEachFaultHasItsLine(t *testing.T) {
+	dir := t.TempDir()
+	writable := filepath.Join(dir, "writable.yaml")
+	require.NoError(t, os.WriteFile(writable, nil, 0o600))
+	require.NoError(t, os.Chmod(writable, 0o602))
+	old := filepath.Join(dir, "backups")
+	require.NoError(t, os.Mkdir(old, 0o700))
+	stale := filepath.Join(old, "relay.db")
+	require.NoError(t, os.WriteFile(stale, nil, 0o600))
+	require.NoError(t, os.Chtimes(stale, time.Time{}, time.Now().Add(-72*time.Hour)))
+	stored := func(change func(*Store)) func(r *rig) {
+		return func(r *rig) {
+			s, _ := r.opts.Store(t.Context(), "")
+			change(&s)
+			r.opts.Store = func(context.Context, string) (Store, error) { return s, nil }
+		}
+	}
+	for _, c := range []struct {
+		name, where, line, version string
+		spoil                      func(r *rig)
+	}{
+		{"a fault of the configuration", "configuration: routes[0].rooms",
+			`failure  configuration: routes[0].rooms: relay.yaml:9: unknown room "dbs" (did you mean db?)`, "", func(r *rig) {
+				r.opts.Config, r.opts.Faults = nil, config.Faults{{File: "relay.yaml", Line: 9, Key: "routes[0].rooms", What: `unknown room "dbs"`, Hint: "did you mean db?"}}
+			}},
+		{"a warning of the configuration", "configuration: zabbix[0].secret_file", "warning  configuration: zabbix[0].secret_file: relay.yaml: s is readable by everybody on this machine (chmod o-r s)", "",
+			func(r *rig) {
+				r.opts.Config.Warnings = config.Faults{{File: "relay.yaml", Key: "zabbix[0].secret_file", What: "s is readable by everybody on this machine", Hint: "chmod o-r s"}}
+			}},
+		{"a file that everybody can write", "files: configuration", "warning  files: configuration: " + writable + " is writable by everybody", "",
+			func(r *rig) { r.opts.Config.File = writable }},
+		{"a file that is gone", "files: configuration", "failure  files: configuration: cannot read /nowhere/relay.yaml: no such file or directory (", "",
+			func(r *rig) { r.opts.Config.File = "/nowhere/relay.yaml" }},
+		{"a certificate that can't be read", "files: server.tls.cert_file", "failure  files: server.tls.cert_file: cannot read /nowhere/cert.pem: no such file", "",
+			func(r *rig) { r.opts.Config.Server.TLS = config.TLS{CertFile: "/nowhere/cert.pem", KeyFile: writable} }},
+		{"no store", "store: file", "doesn't exist yet (the relay makes it", "",
+			func(r *rig) {
+				r.opts.Store = func(context.Context, string) (Store, error) { return Store{}, fs.ErrNotExist }
+			}},
+		{"a store that can't be opened", "store: file", "failure  store: file: permission denied (run this as the relay's user", "",
+			func(r *rig) {
+				r.opts.Store = func(context.Context, string) (Store, error) { return Store{}, fs.ErrPermission }
+			}},
+		{"a store that everybody can read", "store: file", "is accessible by everybody on this machine", "", stored(func(s *Store) { s.Mode = 0o604 })},
+		{"a store of a newer relay", "store: schema", "failure  store: schema: version 4, but this program supports 3 at most", "", stored(func(s *Store) { s.Schema = 4 })},
+		{"a store of an older relay", "store: schema", "warning  store: schema: version 2, and this program writes 3", "", stored(func(s *Store) { s.Schema = 2 })},
+		{"damage", "store: integrity", "failure  store: integrity: damaged: page 3 is never used (restore a backup", "", stored(func(s *Store) { s.Damage = []string{"page 3 is never used"} })},
+		{"a store too large to check", "store: integrity", "warning  store: integrity: the check wasn't finished in time", "", stored(func(s *Store) { s.Unchecked = true })},
+		{"little space", "store: space", "warning  store: space: only 100 MiB are free", "", stored(func(s *Store) { s.Free = 100 << 20 })},
+		{"an old backup", "store: backup", "warning  store: backup: the newest is 72h0m0s old (", "", func(r *rig) { r.opts.Backups = old }},
+		{"no backup", "store: backup", " has no backup (make one", "", func(r *rig) { r.opts.Backups = t.TempDir() }},
+		{"no directory of backups", "store: backup", "cannot read /nowhere: no such file", "", func(r *rig) { r.opts.Backups = "/nowhere" }},
+		{"no relay", "relay: running", "warning  relay: running: nothing answers", "", func(r *rig) { r.running = false }},
+		{"a relay that isn't ready", "relay: running", "failure  relay: running: a relay runs, but accepts no events: answered 503: draining", "",
+			func(r *rig) {
+				r.opts.Ready = func(context.Context) (string, bool, error) { return "", true, errors.New("answered 503: draining") }
+			}},
+		{"a bot's token", "webex noc: token", "failure  webex noc: token: webex: GET /people/me: 401 ", "",
+			func(r *rig) { require.NoError(t, r.webex.SetToken(webexsim.DefaultBot, "another")) }},
+		{"a bot without a token", "webex noc: token", "failure  webex noc: token: the bot has no token", "", func(r *rig) { r.opts.Config.Webex.Bots[0].Token = config.Secret{} }},
+		{"a person's token", "webex noc: token", "warning  webex noc: token: valid, but it belongs to a person, alice@example.com", "",
+			func(r *rig) {
+				require.NoError(t, r.webex.SetToken("alice@example.com", "token-of-alice"))
+				r.opts.Config.Webex.Bots[0].Token = config.NewSecret("token-of-alice")
+			}},
+		{"Webex", "webex noc: connection", "failure  webex noc: connection: webex: GET /people/me: 503 ", "", func(r *rig) { r.webex.Outage(time.Now().Add(time.Hour)) }},
+		{"a room without the bot", "webex noc: room db", "failure  webex noc: room db: the bot isn't in this room", "",
+			func(r *rig) { require.NoError(t, r.webex.RemoveFromRoom("db", webexsim.DefaultBot)) }},
+		{"a room for announcements", "webex noc: room db", "failure  webex noc: room db: Databases is for announcements, and the bot isn't a moderator", "",
+			func(r *rig) { require.NoError(t, r.webex.Announce("db")) }},
+		{"a room for announcements with the bot as moderator", "webex noc: room db", "ok       webex noc: room db: the bot is in Databases", "",
+			func(r *rig) {
+				require.NoError(t, r.webex.Announce("db"))
+				require.NoError(t, r.webex.Moderate("db", webexsim.DefaultBot))
+			}},
+		{"webhooks", "webex noc: webhooks", "failure  webex noc: webhooks: messages and buttons don't reach the relay: messages in groups: missing; ", "", listening},
+		{"webhooks of a relay that doesn't run", "webex noc: webhooks", "warning  webex noc: webhooks: messages in groups: missing; ", "",
+			func(r *rig) { listening(r); r.running = false }},
+		{"a test message", "webex noc: test message in db", "failure  webex noc: test message in db: webex: POST /messages: 403 ", "",
+			func(r *rig) { require.NoError(t, r.webex.Announce("db")); r.opts.Room = "db" }},
+		{"Zabbix", "zabbix main: connection", "failure  zabbix main: connection: zabbix: apiinfo.version: HTTP 503 ", "", func(r *rig) { r.zabbix.SetDown(true) }},
+		{"a source without a token", "zabbix main: token", "warning  zabbix main: token: no API token: nobody can act", "", func(r *rig) { r.opts.Config.Zabbix[0].APIToken = config.Secret{} }},
+		{"the API token", "zabbix main: token", "failure  zabbix main: token: Zabbix refuses it: Not authorized. (make a new token", "6.0.14",
+			func(r *rig) { r.zabbix.SetRelayToken("another") }},
+		{"a proxy that removes the header", "zabbix main: token", "warning  zabbix main: token: accepted, but only in the body of requests", "7.0.22",
+			func(r *rig) { require.NoError(t, r.zabbix.Break("strip-header")) }},
+		{"the same in a version that reads no other place", "zabbix main: token", "a proxy may remove the Authorization header", "7.4.7",
+			func(r *rig) { require.NoError(t, r.zabbix.Break("strip-header")) }},
+		{"a method", "zabbix main: method event.acknowledge",
+			"failure  zabbix main: method event.acknowledge: the role of the relay's user forbids it; what is lost: actions from rooms (allow it", "",
+			func(r *rig) { require.NoError(t, r.zabbix.Break("forbid:event.acknowledge")) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.version == "" {
+				c.version = "7.0.22"
+			}
+			r := newRig(t, c.version)
+			if c.version == "6.0.14" { // in this version, a token of another length is a session
+				r.opts.Config.Zabbix[0].APIToken = config.NewSecret(strings.Repeat("0", 64))
+			}
+			c.spoil(r)
+			require.Contains(t, r.line(c.where), c.line)
+		})
+	}
+}
+
+// listening makes the bot listen by webhooks.
+func listening(r *rig) {
+	r.opts.Config.Webex.Bots[0].Listen = config.ListenWebhook
+	r.opts.Config.Server.PublicURL = "http://127.0.0.1:1"
+}
+
+// The test message is in the room for a moment only.
+func TestTestMessage(t *testing.T) {
+	r := newRig(t, "7.0.22")
+	r.opts.Room = "db"
+	before := len(r.webex.Timeline("db"))
+	require.Contains(t, r.line("webex noc: test message in db"), "ok       webex noc: test message in db: posted and deleted")
+	require.Equal(t, 1, r.webex.Stats().Calls["POST /messages"])
+	require.Equal(t, 1, r.webex.Stats().Calls["DELETE /messages/{id}"])
+	for _, m := range r.webex.Timeline("db")[before:] {
+		require.True(t, m.Deleted)
+	}
+}
+
+// The public URL must lead to a relay.
+func TestPublicURL(t *testing.T) {
+	status, body := http.StatusUnauthorized, `{"error": "missing token"}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		require.Equal(t, "/v1/notify", req.URL.Path)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	defer server.Close()
+	r := newRig(t, "7.0.22")
+	r.opts.Config.Server.PublicURL = server.URL
+	require.Contains(t, r.line("relay: public URL"), "ok       relay: public URL: a relay answers at "+server.URL)
+	status, body = http.StatusOK, "<html>Welcome to nginx"
+	require.Contains(t, r.line("relay: public URL"), "answers 200, but not as a relay does (server.public_url must lead to server.listen")
+	status = http.StatusBadGateway
+	require.Contains(t, r.line("relay: public URL"), "answers 502: a proxy before the relay doesn't reach it")
+	server.Close()
+	require.Contains(t, r.line("relay: public URL"), "warning  relay: public URL: "+server.URL+": no answer: ")
+}
+
+// The form of --output json is documented in docs/operations.md.
+func TestJSON(t *testing.T) {
+	out, err := json.Marshal(NewReport([]Check{{Area: "webex", Target: "noc", Name: "token", Verdict: Failure, Found: "refused", Do: "make a new one"}}))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"verdict": "failure", "checks": [
+		{"area": "webex", "target": "noc", "check": "token", "verdict": "failure", "found": "refused", "do": "make a new one"}]}`, string(out))
+}
+
+// The worst verdict counts.
+func TestWorst(t *testing.T) {
+	require.Equal(t, OK, Worst(nil))
+	require.Equal(t, Warning, Worst([]Check{{Verdict: OK}, {Verdict: Warning}, {Verdict: OK}}))
+	require.Equal(t, Failure, Worst([]Check{{Verdict: Failure}, {Verdict: Warning}}))
+}
+
+// A neighbour that never answers doesn't keep the others from being reported.
+func TestBounded(t *testing.T) {
+	r := newRig(t, "7.0.22")
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	defer server.Close()
+	defer close(hang)
+	r.opts.Config.Zabbix[0].URL = server.URL
+	r.opts.Timeout = 50 * time.Millisecond
+	all := r.run()
+	require.Contains(t, all, "failure  zabbix main: connection: ")
+	require.Contains(t, all, "no answer in time")
+	require.NotEmpty(t, all)
+}
+
+// Text from neighbours stays in its line.
+func TestHarmlessText(t *testing.T) {
+	line := Check{Area: "webex", Target: "noc", Name: "room db", Verdict: OK, Found: "the bot is in a\nfailure  b\x1b[31m"}.line()
+	require.NotContains(t, line, "\n")
+	require.NotContains(t, line, "\x1b")
+}
