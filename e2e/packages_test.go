@@ -273,7 +273,7 @@ func (m *machine) credentials(w way) {
 	m.run(`install -d -m 700 /etc/alert-relay/secrets /etc/systemd/system/alert-relay.service.d
 cd /etc/alert-relay && cp config.yaml /root/files.yaml && mv webex-token zabbix-token relay-secret secrets/ && chmod 600 secrets/* && chown root:root secrets/*
 openssl rand -hex 32 > secrets/admin-token
-sed 's/^#LoadCredential=/LoadCredential=/' /usr/share/doc/alert-relay/credentials.conf > /etc/systemd/system/alert-relay.service.d/credentials.conf
+sed -E 's/^#(LoadCredential|ExecReload)=/\1=/' /usr/share/doc/alert-relay/credentials.conf > /etc/systemd/system/alert-relay.service.d/credentials.conf
 sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//; s/admin_listen: 127.0.0.1/admin_listen: 0.0.0.0/' config.yaml
 systemctl daemon-reload && systemctl restart alert-relay`)
 	require.Equal(m.t, "active", m.run("systemctl is-active alert-relay"))
