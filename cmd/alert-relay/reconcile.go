@@ -50,6 +50,7 @@ they stay open: --accept-gone closes them at the next such answer.` + whichRelay
 	}
 	a.add(cmd)
 	cmd.Flags().StringVar(&choice.Source, "source", "", "only this `SOURCE` (default all with an API token)")
+	complete(cmd, "source", g.sources)
 	cmd.Flags().BoolVar(&choice.AcceptGone, "accept-gone", false, "close all problems that are gone from Zabbix, however many")
 	return cmd
 }

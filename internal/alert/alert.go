@@ -219,6 +219,7 @@ type Observation struct {
 	Tags            []Tag     `json:"tags,omitempty"`
 	OpData          string    `json:"opdata,omitempty"`
 	TriggerID       string    `json:"trigger_id,omitempty"`
+	TriggerGone     bool      `json:"trigger_gone,omitempty"` // Zabbix has no such trigger any more
 	ItemID          string    `json:"item_id,omitempty"`
 	ItemName        string    `json:"item_name,omitempty"`
 	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows manual closing

@@ -104,7 +104,7 @@ func (z *simulated) happens(t *testing.T, open []int64) []int64 {
 	case n == 14:
 		require.NoError(t, z.Do("bob", open[at], zabbixsim.Severity, "", alert.Severity(1+z.r.IntN(5))))
 	case n == 15:
-		z.Delete(open[at])
+		z.DeleteTrigger(open[at])
 		return append(open[:at:at], open[at+1:]...)
 	case n == 16:
 		require.NoError(t, z.Maintain(open[at], pick(z.r, 0, 3*time.Minute, 100*time.Hour)))
@@ -135,17 +135,17 @@ func (z *simulated) mustShow(t *testing.T) {
 	inZabbix := map[string]zabbixsim.Problem{}
 	for _, p := range z.Problems() {
 		id := strconv.FormatInt(p.ID, 10)
-		if inZabbix[id] = p; p.RecoveryID != 0 {
+		if p.RecoveryID != 0 || p.Orphaned {
 			continue
 		}
+		inZabbix[id] = p
 		suppressed := p.Suppressed || time.Now().Before(p.Maintained)
 		s, ok := known[id]
 		require.True(t, ok, "%s is open in Zabbix alone", id)
 		require.Equal(t, []any{p.Severity, p.Acked, len(p.Acks), suppressed}, []any{s.Severity, s.Acknowledged, max(0, s.Updates), s.Suppressed}, id)
 	}
 	for id := range known {
-		p, ok := inZabbix[id]
-		require.True(t, ok && p.RecoveryID == 0, "%s is open here alone", id)
+		require.Contains(t, inZabbix, id, "it is open here alone")
 	}
 	all, err := z.life.db.FindProblems(context.Background(), store.Filter{Source: source})
 	require.NoError(t, err)

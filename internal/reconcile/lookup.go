@@ -61,8 +61,12 @@ func (q *Inquirer) putBack(source *asked, l Lookup) {
 	source.lookups[l.Key] = l
 }
 
-// mark marks the answer to a lookup.
+// mark marks the answer to a lookup. Of a deleted trigger, Zabbix 6.0 removes the problem at once and the event some hours later
+// (measured): such an event of a problem that is no longer listed is gone.
 func (l Lookup) mark(o alert.Observation) alert.Observation {
+	if missing := l.Found == alert.FoundRecovery || l.Found == alert.FoundGone; missing && o.TriggerGone && !o.Resolved {
+		o = alert.Observation{At: o.At, Gone: true}
+	}
 	switch {
 	case l.Key == (alert.Key{}),
 		l.Found == alert.FoundRecovery && !o.Resolved, // still open, or resolved by nothing that can be told

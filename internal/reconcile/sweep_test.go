@@ -400,7 +400,7 @@ func TestGone(t *testing.T) {
 			r.z.Resolve(before)
 			r.webhook(alert.KindRecovery, before)
 			r.pass(2 * time.Minute)
-			r.z.Delete(deleted)
+			r.z.DeleteTrigger(deleted)
 			for range 4 {
 				r.pass(grace / 2)
 				require.True(t, r.problem(deleted).Open())
@@ -553,6 +553,26 @@ func TestNow(t *testing.T) {
 	})
 }
 
+// However often somebody asks, two answers without a problem must be a minute apart.
+func TestGoneTakesAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.told()
+		deleted := r.told()
+		r.pass(2 * time.Minute)
+		r.z.DeleteTrigger(deleted)
+		for asked := time.Duration(0); asked < 61*time.Second; asked += 4 * time.Second {
+			require.True(t, r.problem(deleted).Open(), "after %v", asked)
+			_, err := r.sweeps.Now(t.Context(), "main", false)
+			require.NoError(t, err)
+			r.pass(4 * time.Second)
+		}
+		r.pass(4 * time.Second)
+		require.True(t, r.problem(deleted).Gone)
+	})
+}
+
 // After a command heard that Zabbix doesn't have an event, that event is read at once.
 func TestLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -561,7 +581,7 @@ func TestLook(t *testing.T) {
 		resolved, deleted := r.told(), r.told()
 		r.pass(2 * time.Minute)
 		r.z.Resolve(resolved)
-		r.z.Delete(deleted)
+		r.z.DeleteTrigger(deleted)
 		for _, id := range []int64{resolved, deleted} {
 			r.sweeps.Look(alert.Key{Source: "main", EventID: strconv.FormatInt(id, 10)})
 		}

@@ -180,7 +180,9 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 		}
 	}
 	for _, e := range events {
-		o := e.observation(triggers[e.ObjectID])
+		trigger, known := triggers[e.ObjectID]
+		o := e.observation(trigger)
+		o.TriggerGone = !known && triggers != nil
 		o.At, o.ResolvedAt = at, ends[e.RecoveryID]
 		seen[string(e.EventID)] = o
 	}

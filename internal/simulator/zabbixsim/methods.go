@@ -238,7 +238,7 @@ func (s *Server) open(a args, limit int) (found []*Problem) {
 	}
 	for _, id := range order {
 		p := s.problems[id]
-		if (p.RecoveryID != 0 && !a.truth("recent")) || (ids != nil && !ids[itoa(id)]) ||
+		if p.Orphaned || (p.RecoveryID != 0 && !a.truth("recent")) || (ids != nil && !ids[itoa(id)]) ||
 			a.has("suppressed") && a.truth("suppressed") != s.suppressed(p) || a.has("acknowledged") && a.truth("acknowledged") != p.Acked ||
 			severities != nil && !slices.Contains(severities, itoa(int64(p.Severity))) {
 			continue
@@ -262,6 +262,9 @@ func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
 	}
 	for _, p := range s.problems {
 		known[p.Trigger.ID] = p.Trigger
+	}
+	for id := range s.deleted {
+		delete(known, id)
 	}
 	out := []any{}
 	for _, id := range a.ids("triggerids") {

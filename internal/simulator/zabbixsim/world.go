@@ -104,6 +104,7 @@ type Problem struct {
 	Until      int64             // when that ends; 0 is never
 	CauseID    int64             // of which it is a symptom; 0 for none
 	Maintained time.Time         // suppressed by a maintenance until then; zero for none
+	Orphaned   bool              // its trigger was deleted, and only the event is left
 	closing    bool
 }
 
@@ -124,8 +125,9 @@ type Server struct {
 	triggers []Trigger
 	problems map[int64]*Problem
 	order    []int64
-	queue    []*message // to be sent now
-	waiting  int        // messages in the queue, in flight, or delayed
+	deleted  map[string]bool // ids of triggers
+	queue    []*message      // to be sent now
+	waiting  int             // messages in the queue, in flight, or delayed
 	sent     int
 	failed   int
 	tasks    []task // by time
@@ -171,6 +173,7 @@ func New(opts Options) (*Server, error) {
 		},
 		triggers: defaultTriggers(),
 		problems: map[int64]*Problem{},
+		deleted:  map[string]bool{},
 		calls:    map[string]int{},
 		changed:  map[chan struct{}]bool{},
 		nextID:   4700, nextAck: 100,
