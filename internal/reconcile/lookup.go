@@ -70,7 +70,7 @@ func (l Lookup) mark(o alert.Observation) alert.Observation {
 	switch {
 	case l.Key == (alert.Key{}),
 		l.Found == alert.FoundRecovery && !o.Resolved, // still open, or resolved by nothing that can be told
-		o.Gone != (l.Found == alert.FoundGone): // that it is gone is only believed where that was expected
+		o.Gone != (l.Found == alert.FoundGone):        // that it is gone is only believed where that was expected
 		return o
 	}
 	o.Found, o.Quiet = l.Found, l.Quiet && !o.Gone
