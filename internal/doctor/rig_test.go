@@ -30,10 +30,15 @@ type rig struct {
 
 func newRig(t *testing.T, version string) *rig {
 	t.Helper()
+	return newRigWith(t, zabbixsim.Options{Version: version, Quick: true})
+}
+
+func newRigWith(t *testing.T, o zabbixsim.Options) *rig {
+	t.Helper()
 	r := &rig{t: t, webex: webexsim.NewDefault(webexsim.Options{}), running: true}
 	t.Cleanup(r.webex.Close)
 	var err error
-	r.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: version, Quick: true})
+	r.zabbix, err = zabbixsim.New(o)
 	require.NoError(t, err)
 	webexServer, zabbixServer := httptest.NewServer(r.webex), httptest.NewServer(r.zabbix)
 	t.Cleanup(webexServer.Close)

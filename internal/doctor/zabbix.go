@@ -40,12 +40,12 @@ func zabbixChecks(ctx context.Context, o Options, i int) []Check {
 	own := client(s.APIToken.Reveal(), s.APIToken.From())
 	c.read(ctx, own, s.APIToken.IsSet())
 	c.judge(&l, s)
-	if c.err == nil {
-		admin, withAdmin := own, false
-		if s.Name == o.AdminSource && o.AdminToken != "" {
-			admin, withAdmin = client(o.AdminToken, ""), true
-		}
-		setupChecks(ctx, &l, o, s, admin, withAdmin, c)
+	switch given := s.Name == o.AdminSource && o.AdminToken != ""; {
+	case c.err != nil:
+	case given:
+		setupChecks(ctx, &l, s, client(o.AdminToken, ""), o.AdminToken, true, o, c.version)
+	case s.APIToken.IsSet() && c.refused == nil:
+		setupChecks(ctx, &l, s, own, s.APIToken.Reveal(), false, o, c.version)
 	}
 	seen.judge(&l, "Zabbix's", "the relay refuses events that are signed more than 5 minutes off")
 	return l.checks

@@ -11,11 +11,14 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/zabbix"
 )
 
 // Run sends alerts and runs delayed tasks until ctx ends.
@@ -94,6 +97,8 @@ func (s *Server) send(ctx context.Context, m *message) {
 	case m.attempts >= s.opts.Attempts:
 		s.waiting--
 		s.failed++
+		s.gaveUp = append(s.gaveUp, row{"alertid": itoa(int64(len(s.gaveUp) + 1)), "eventid": itoa(m.eventID), "clock": itoa(time.Now().Unix()), "status": "2",
+			"mediatypeid": s.ownMediaType(), "error": err.Error()})
 		s.opts.Log.Warn("alert failed", "event", m.eventID, "attempts", m.attempts, "error", err)
 	default:
 		s.enqueue(m, s.opts.Interval)
@@ -133,4 +138,30 @@ func Post(ctx context.Context, client *http.Client, url, secret string, body []b
 		return nil, fmt.Errorf("the relay's answer is not JSON: %w", err)
 	}
 	return a.Tags, nil
+}
+
+// ownMediaType is the id of the media type whose messages these are; 0 if it isn't there.
+func (s *Server) ownMediaType() string {
+	if m := s.object("mediatype", "name", zabbix.Name); m != nil {
+		return m.text("mediatypeid")
+	}
+	return "0"
+}
+
+// alertGet lists the messages that Zabbix gave up on.
+func (s *Server) alertGet(_ User, a args) (any, *rpcError) {
+	var filter map[string]any
+	_ = json.Unmarshal(a["filter"], &filter) // absent: none
+	from, _ := a.number("time_from")
+	out := []any{}
+	for _, alert := range s.gaveUp {
+		at, _ := strconv.Atoi(alert.text("clock"))
+		if matches(alert, filter) && at >= from && (!a.has("mediatypeids") || slices.Contains(a.ids("mediatypeids"), alert.text("mediatypeid"))) {
+			out = append(out, alert)
+		}
+	}
+	if a.truth("countOutput") {
+		return strconv.Itoa(len(out)), nil
+	}
+	return out, nil
 }

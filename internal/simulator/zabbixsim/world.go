@@ -140,6 +140,7 @@ type Server struct {
 	wake     chan struct{}
 	// objects are the configuration, by kind.
 	objects    map[string][]row
+	gaveUp     []row // messages that failed for good
 	nextObject int
 }
 
