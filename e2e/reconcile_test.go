@@ -61,11 +61,11 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		})
 
 		s.relay.start(t)
-		if z.number >= 7 { // 6.0 keeps the event of a deleted trigger for some hours, and records comments
+		if z.number >= 7 { // 6.0 keeps the event of a deleted trigger for some hours
 			// A command about the deleted trigger's problem is refused, and makes the relay look at it.
 			_, err := s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "comment anybody there?", ParentID: root["deleted"].ID, MentionBot: true})
 			require.NoError(t, err)
-			s.thread("noc", root["deleted"].ID, "no longer")
+			s.thread("noc", root["deleted"].ID, "event not found")
 		}
 		for _, key := range raised {
 			s.root("noc", event[key], "Average", "Found by reconciliation")
@@ -76,6 +76,11 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		}
 		s.root("noc", event["acked"], "acknowledged", "Bob Builder")
 		s.thread("noc", root["acked"].ID, "working on it", "found by reconciliation")
+		s.root("noc", event["stays"], "Average")
+		if z.number < 7 {
+			return // it lists a deleted trigger's problem for some time: found gone after three minutes
+		}
+
 		// Two answers a minute apart must be without it.
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*patience, errors.New("the deleted trigger's problem stays open"))
 		defer cancel()
@@ -88,7 +93,6 @@ func TestDowntimeIsReconciled(t *testing.T) {
 			return false
 		}))
 		s.thread("noc", root["deleted"].ID, "Gone from Zabbix")
-		s.root("noc", event["stays"], "Average")
 		s.relay.idle(t)
 		for kind, n := range map[string]float64{"problem": 5, "recovery": 3, "update": 1, "gone": 1} {
 			require.Equal(t, n, s.relay.metric(t, fmt.Sprintf(`alert_relay_found_total{kind=%q,source="main"}`, kind)), kind)
