@@ -18,6 +18,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/provision"
+	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 	mediatype "nms-alert-relay/zabbix"
@@ -267,12 +268,13 @@ func setupToken(cmd *cobra.Command, file string) (string, error) {
 }
 
 func setupClient(source config.Source, token string) (*zabbix.Client, error) {
-	transport, err := httpclient.New(httpclient.Options{ProxyURL: source.HTTP.ProxyURL.Reveal(), CAFile: source.HTTP.CAFile, Key: "zabbix[].url"})
+	transport, err := httpclient.New(relay.TransportOf(source, "zabbix[].url"))
 	if err != nil {
 		return nil, fmt.Errorf("zabbix %q: %w", source.Name, err)
 	}
-	return zabbix.New(zabbix.Options{URL: source.URL, Token: token, TokenFrom: "setup", Transport: transport, Timeout: time.Duration(source.HTTP.Timeout),
-		Version: build.Current().Version}), nil
+	o := relay.OptionsOf(source)
+	o.Token, o.TokenFrom, o.Transport, o.Version = token, "setup", transport, build.Current().Version
+	return zabbix.New(o), nil
 }
 
 // confirm asks a question that only "yes" answers.

@@ -210,14 +210,18 @@ func TestAlreadyDone(t *testing.T) {
 
 // Zabbix's refusal is final: the reply explains it, and there is no retry.
 func TestZabbixRefuses(t *testing.T) {
-	for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject, zabbix.CloseForbidden, zabbix.Invalid, zabbix.Other} {
+	for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject, zabbix.CloseForbidden, zabbix.Unsupported, zabbix.Invalid, zabbix.Other} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: kind, Message: "Zabbix's words"}}}
 			r.receives("M1", Input{Text: "close", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			synctest.Wait()
 			require.Empty(t, w.calls("main"))
 			require.Len(t, w.answers(), 1)
-			require.Contains(t, w.answers()[0], "Zabbix says: “Zabbix's words”")
+			if kind == zabbix.Unsupported { // our own words
+				require.Contains(t, w.answers()[0], "problem 4711: Zabbix's words")
+			} else {
+				require.Contains(t, w.answers()[0], "Zabbix says: “Zabbix's words”")
+			}
 			require.Equal(t, store.CommandFailed, w.command("M1").State)
 			time.Sleep(2 * time.Hour)
 			synctest.Wait()

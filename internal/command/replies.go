@@ -127,6 +127,8 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 			way = ""
 		}
 		return fmt.Sprintf("🚫 Couldn't %s %s: event not found in Zabbix `%s`, or the relay's user has no %s permission on its host.%s%s", verb, name, source, needs, way, said)
+	case zabbix.Unsupported:
+		return fmt.Sprintf("🚫 Couldn't %s %s: %s", verb, name, webex.EscapeMarkdown(e.Message))
 	case zabbix.Invalid:
 		return fmt.Sprintf("❌ Couldn't %s %s: Zabbix `%s` rejected the request as invalid.%s", verb, name, source, said)
 	}

@@ -175,7 +175,7 @@ func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, r
 
 // concernsAll reports whether a refusal is about the whole call, rather than about one of its events.
 func concernsAll(kind zabbix.ErrorKind) bool {
-	return kind == zabbix.NotAuthorised || kind == zabbix.RoleForbids || kind == zabbix.Invalid
+	return kind == zabbix.NotAuthorised || kind == zabbix.RoleForbids || kind == zabbix.Unsupported || kind == zabbix.Invalid
 }
 
 // look reads from Zabbix the outcome of attempts whose answer was lost.

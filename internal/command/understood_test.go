@@ -25,6 +25,7 @@ func TestUnderstood(t *testing.T) {
 		"refused":             {"close 4711", refused(zabbix.CloseForbidden), false, true},
 		"one of two refused":  {"close 4711 4712", append(refused(zabbix.CloseForbidden), refused(zabbix.CloseForbidden)...), false, true},
 		"the role forbids it": {"ack 4711", refused(zabbix.RoleForbids), false, true},
+		"unsupported":         {"ack 4711 x", refused(zabbix.Unsupported), false, true},
 		"invalid":             {"ack 4711 x", refused(zabbix.Invalid), false, true},
 		"expired":             {"ack 4711", nil, true, true},
 		"misspelt":            {"akc 4711", nil, false, false},

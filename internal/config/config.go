@@ -3,8 +3,11 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"net/http"
+
 	"nms-alert-relay/internal/alert"
 )
 
@@ -151,6 +154,8 @@ type Source struct {
 	Name string `yaml:"name" validate:"required,name"`
 	// The frontend's base URL; the API is at /api_jsonrpc.php below it.
 	URL string `yaml:"url" validate:"required,service_url"`
+	// The frontend's base URL for links in messages, if people reach it at another address than the relay. Default: url.
+	LinkURL string `yaml:"link_url" validate:"omitempty,service_url"`
 	// API token. Without it nobody can act from a room, and details that a payload lacks stay unknown.
 	APIToken Secret `yaml:"api_token"`
 	// Secret that this source signs its events with. Several during a rotation: all are accepted.
@@ -160,6 +165,47 @@ type Source struct {
 	// The effect of {ALERT.SENDTO}: add its rooms to the routes', use only them, or ignore it.
 	SendTo SendTo     `yaml:"send_to" validate:"oneof=add only ignore"`
 	HTTP   HTTPClient `yaml:",inline"`
+	// PEM file with a client certificate and its chain, for a web server or proxy that requires one.
+	CertFile string `yaml:"cert_file" validate:"required_with=KeyFile"`
+	// PEM file with that certificate's key.
+	KeyFile string `yaml:"key_file" validate:"required_with=CertFile"`
+	// User and password for a web server or proxy before Zabbix. Up to Zabbix 7.0: later versions need the header Authorization for the API token.
+	BasicAuth BasicAuth `yaml:"basic_auth"`
+	// Headers sent with every call to the API, for a proxy before Zabbix.
+	Headers []Header `yaml:"headers" validate:"dive"`
+
+	// The client certificate as it was when the configuration was read; nil for none.
+	Certificate *tls.Certificate `yaml:"-"`
+}
+
+// Links returns the address that links in messages lead to.
+func (s Source) Links() string { return cmp.Or(s.LinkURL, s.URL) }
+
+// Header returns the headers of calls to the API. Never log them or put them into an error.
+func (s Source) Header() http.Header {
+	h := http.Header{}
+	for _, each := range s.Headers {
+		h.Set(each.Name, cmp.Or(each.Value, each.Secret.Reveal()))
+	}
+	return h
+}
+
+// BasicAuth is a user and a password.
+type BasicAuth struct {
+	// The user's name.
+	Username string `yaml:"username" validate:"excludesall=:"`
+	// The user's password.
+	Password Secret `yaml:"password"`
+}
+
+// Header is a header of a request.
+type Header struct {
+	// Name of the header. Authorization, Host, Content-Type, Content-Length and those of the connection can't be set.
+	Name string `yaml:"name" validate:"required,header"`
+	// Its value, unless that is a secret.
+	Value string `yaml:"value" validate:"header_value"`
+	// Its value, if that is a secret.
+	Secret Secret `yaml:"value"`
 }
 
 // SendTo is the effect of {ALERT.SENDTO} on the rooms that routing found.

@@ -56,8 +56,8 @@ func (l *loader) complete(cfg *Config) {
 	}
 	for i := range cfg.Zabbix {
 		s := &cfg.Zabbix[i]
-		s.URL = strings.TrimRight(s.URL, "/")
-		s.HTTP.CAFile = l.resolve(s.HTTP.CAFile)
+		s.URL, s.LinkURL = strings.TrimRight(s.URL, "/"), strings.TrimRight(s.LinkURL, "/")
+		s.HTTP.CAFile, s.CertFile, s.KeyFile = l.resolve(s.HTTP.CAFile), l.resolve(s.CertFile), l.resolve(s.KeyFile)
 		if !l.given(at("zabbix", i) + ".timeout") {
 			s.HTTP.Timeout = Duration(10 * time.Second)
 		}

@@ -150,6 +150,52 @@ func TestFaults(t *testing.T) {
 			"example.com/=>example.com/zabbix/api_jsonrpc.php",
 			`relay.yaml:4: zabbix[0].url: "https://zabbix.example.com/zabbix/api_jsonrpc.php" is a page, not the frontend's base URL (use https://zabbix.example.com/zabbix)`,
 		},
+		"link_url": {
+			"name: main,=>name: main, link_url: zabbix.example.com,",
+			`relay.yaml:4: zabbix[0].link_url: invalid base URL "zabbix.example.com" (http:// or https://, a host and optionally a path; no user, query or fragment)`,
+		},
+		"key without certificate": {
+			"name: main,=>name: main, key_file: key.pem,",
+			`relay.yaml:4: zabbix[0].cert_file: is missing (cert_file and key_file go together)`,
+		},
+		"certificate of a source": {
+			"name: main,=>name: main, cert_file: relay.pem, key_file: relay.pem,",
+			"relay.yaml:4: zabbix[0].cert_file: cannot read relay.pem: no such file or directory\n" +
+				"relay.yaml:4: zabbix[0].key_file: cannot read relay.pem: no such file or directory",
+		},
+		"basic_auth without a password": {
+			"name: main,=>name: main, basic_auth: {username: relay},",
+			`relay.yaml:4: zabbix[0].basic_auth.password: is missing (use password_file or password_env, or set the environment variable ALERT_RELAY_ZABBIX_MAIN_PASSWORD)`,
+		},
+		"basic_auth without a user": {
+			"name: main,=>name: main, basic_auth: {password_env: OTHER},",
+			`relay.yaml:4: zabbix[0].basic_auth.username: is missing (username and password_file go together)`,
+		},
+		"basic_auth with a colon": {
+			"name: main,=>name: main, basic_auth: {username: 're:lay', password_env: OTHER},",
+			`relay.yaml:4: zabbix[0].basic_auth.username: "re:lay" must not contain ":"`,
+		},
+		"the password itself": {
+			"name: main,=>name: main, basic_auth: {username: relay, password: hunter22},",
+			`relay.yaml:4: zabbix[0].basic_auth.password: secrets are not allowed in this file (use password_file or password_env)`,
+		},
+		"headers of the relay": {
+			"name: main,=>name: main, headers: [{name: authorization, value: x}, {name: Host, value: x}, {name: content-type, value: x}, {name: Content-Length, value: x}, {name: 'a b', value: x}, {value: x}],",
+			`relay.yaml:4: zabbix[0].headers[0].name: header "authorization" can't be set (a name such as X-Api-Key; basic_auth sets Authorization, api_token_file is for the API token)
+relay.yaml:4: zabbix[0].headers[1].name: header "Host" can't be set (a name such as X-Api-Key; basic_auth sets Authorization, api_token_file is for the API token)
+relay.yaml:4: zabbix[0].headers[2].name: header "content-type" can't be set (a name such as X-Api-Key; basic_auth sets Authorization, api_token_file is for the API token)
+relay.yaml:4: zabbix[0].headers[3].name: header "Content-Length" can't be set (a name such as X-Api-Key; basic_auth sets Authorization, api_token_file is for the API token)
+relay.yaml:4: zabbix[0].headers[4].name: header "a b" can't be set (a name such as X-Api-Key; basic_auth sets Authorization, api_token_file is for the API token)
+relay.yaml:4: zabbix[0].headers[5].name: is missing`,
+		},
+		"headers without one value": {
+			"name: main,=>name: main, headers: [{name: X-A}, {name: X-B, value: x, value_env: OTHER}, {name: x-a, value: x}, {name: X-C, value: \"hunter22\\n\"}, {name: X-D, value_env: LINES}],",
+			`relay.yaml:4: zabbix[0].headers[0].value: is missing (value, or value_file or value_env for a secret)
+relay.yaml:4: zabbix[0].headers[1].value: is set more than once (use value, value_file or value_env)
+relay.yaml:4: zabbix[0].headers[2].name: duplicate header "x-a" (first at zabbix[0].headers[0].name, line 4)
+relay.yaml:4: zabbix[0].headers[3].value: contains characters that a header can't have (one line of text)
+relay.yaml:4: zabbix[0].headers[4].value_env: contains characters that a header can't have (one line of text)`,
+		},
 		"send_to": {
 			"name: main,=>name: main, send_to: onyl,",
 			`relay.yaml:4: zabbix[0].send_to: unknown value "onyl", expected add, only or ignore (did you mean only?)`,

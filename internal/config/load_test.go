@@ -32,6 +32,7 @@ var smallEnv = map[string]string{
 	"ALERT_RELAY_WEBEX_NOC_TOKEN":       "webex-token-of-noc\n",
 	"ALERT_RELAY_ZABBIX_MAIN_API_TOKEN": "zabbix-token-of-main",
 	"ALERT_RELAY_ZABBIX_MAIN_SECRET":    "0123456789abcdef-secret",
+	"LINES":                             "hunter22\nhunter23",
 	"SHORT":                             "short",
 	"OTHER":                             "another-secret-0123456789",
 }

@@ -45,6 +45,12 @@ func (l *loader) secrets(cfg *Config) {
 	for i := range cfg.Zabbix {
 		s := &cfg.Zabbix[i]
 		s.APIToken = l.secret(at("zabbix", i)+".api_token", convention("zabbix", s.Name, "api_token"), s.Name, false)
+		if s.BasicAuth.Username != "" {
+			s.BasicAuth.Password = l.secret(at("zabbix", i)+".basic_auth.password", convention("zabbix", s.Name, "password"), s.Name, true)
+		}
+		for j := range s.Headers {
+			s.Headers[j].Secret = l.secret(at(at("zabbix", i)+".headers", j)+".value", "", "", false)
+		}
 		s.Secrets = l.secretList(at("zabbix", i)+".secret", convention("zabbix", s.Name, "secret"), s.Name, true)
 	}
 	cfg.Tracing.Token = l.secret("tracing.token", convention("tracing", "token"), "tracing", false)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webexid"
@@ -48,20 +50,25 @@ func (l *loader) checkTLS(path string, t *TLS) {
 		t.ClientCAs = x509.NewCertPool()
 		t.ClientCAs.AppendCertsFromPEM(pem) // checked by authority
 	}
-	if t.CertFile == "" || t.KeyFile == "" {
-		return
+	t.Certificate = l.keyPair(path, t.CertFile, t.KeyFile)
+}
+
+// keyPair checks a certificate and its key, and returns them; nil for none or faulty ones.
+func (l *loader) keyPair(path, certFile, keyFile string) *tls.Certificate {
+	if certFile == "" || keyFile == "" {
+		return nil
 	}
-	cert, _, ok1 := l.read(path+".cert_file", t.CertFile)
-	key, _, ok2 := l.read(path+".key_file", t.KeyFile)
+	cert, _, ok1 := l.read(path+".cert_file", certFile)
+	key, _, ok2 := l.read(path+".key_file", keyFile)
 	if !ok1 || !ok2 {
-		return
+		return nil
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		l.fault(path+".cert_file", "cannot use certificate and key: "+err.Error(), "PEM: the certificate with its chain, and its key")
-		return
+		return nil
 	}
-	t.Certificate = &pair
+	return &pair
 }
 
 // checkAdmin checks who may use the admin listener.
@@ -137,6 +144,8 @@ func (l *loader) checkZabbix(cfg *Config) {
 		path := at("zabbix", i)
 		l.uniqueName(names, path+".name", s.Name, "source")
 		cfg.Zabbix[i].HTTP.CA = l.authority(path+".ca_file", s.HTTP.CAFile)
+		cfg.Zabbix[i].Certificate = l.keyPair(path, s.CertFile, s.KeyFile)
+		l.checkBehind(path, s)
 		if s.URL != "" && urls[s.URL] != "" && !l.faulted(path+".url") {
 			l.warn(path+".url", "same URL as "+urls[s.URL], "one Zabbix under two names is posted twice")
 		}
@@ -159,6 +168,37 @@ func (l *loader) checkZabbix(cfg *Config) {
 				l.checkLength(path+".secret_file", "secret", j, secret)
 			}
 		}
+	}
+}
+
+// checkBehind checks what a web server or proxy before a Zabbix wants.
+func (l *loader) checkBehind(path string, s Source) {
+	if s.BasicAuth.Username == "" && len(l.refs[path+".basic_auth.password"]) > 0 && !l.faultedBelow(path+".basic_auth") {
+		l.fault(path+".basic_auth.username", "is missing", "username and password_file go together")
+	}
+	names := uses{}
+	for j, h := range s.Headers {
+		key := at(path+".headers", j)
+		l.uniqueName(names, key+".name", h.Name, "header")
+		secret := len(l.refs[key+".value"]) > 0
+		switch {
+		case l.faultedBelow(key):
+		case h.Value != "" && secret:
+			l.fault(key+".value", "is set more than once", "use value, value_file or value_env")
+		case h.Value == "" && !secret:
+			l.fault(key+".value", "is missing", "value, or value_file or value_env for a secret")
+		case !httpguts.ValidHeaderFieldValue(h.Secret.Reveal()):
+			l.fault(l.secretKey(key+".value", 0), "contains characters that a header can't have", "one line of text")
+		}
+	}
+	https := strings.HasPrefix(strings.ToLower(s.URL), "https://")
+	switch {
+	case https || l.faulted(path+".url"):
+	case s.CertFile != "":
+		l.warn(path+".cert_file", "has no effect with an http:// URL", "use https://")
+	}
+	if !s.APIToken.IsSet() && (s.BasicAuth.Username != "" || len(s.Headers) > 0 || s.CertFile != "") && len(l.refs[path+".api_token"]) == 0 {
+		l.warn(path, "headers, basic_auth and cert_file have no effect without an API token: the relay makes no calls", "set api_token_file")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/go-playground/validator/v10"
+	"golang.org/x/net/http/httpguts"
 
 	"nms-alert-relay/internal/text"
 )
@@ -64,7 +66,14 @@ var textRules = map[string]struct {
 	},
 	"domain":  {domainPattern.MatchString, "invalid domain %q", "such as example.com, without @ or *"},
 	"room_id": {roomIDPattern.MatchString, "invalid Webex room id %q", listRooms},
-	"address": {validAddress, "invalid listen address %q", "host:port, or :port for every interface"},
+	"header": {
+		func(s string) bool {
+			return httpguts.ValidHeaderFieldName(s) && !reservedHeaders[http.CanonicalHeaderKey(s)]
+		},
+		"header %q can't be set", "a name such as X-Api-Key; basic_auth sets Authorization, api_token_file is for the API token",
+	},
+	"header_value": {httpguts.ValidHeaderFieldValue, "contains characters that a header can't have", "one line of text"}, // perhaps a secret: not shown
+	"address":      {validAddress, "invalid listen address %q", "host:port, or :port for every interface"},
 	"service_url": {
 		func(s string) bool { return validURL(s, true) },
 		"invalid base URL %q", "http:// or https://, a host and optionally a path; no user, query or fragment",
@@ -74,6 +83,11 @@ var textRules = map[string]struct {
 		"invalid proxy URL", "such as http://proxy.example.com:3128",
 	},
 }
+
+// reservedHeaders are set by the relay itself or by net/http.
+var reservedHeaders = map[string]bool{"Authorization": true, "Host": true, "Content-Type": true, "Content-Length": true, "Transfer-Encoding": true,
+	"Connection": true, "Upgrade": true, "Trailer": true, "Te": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authorization": true,
+	"Accept-Encoding": true}
 
 func mustDuration(text string) Duration {
 	d, err := ParseDuration(text)
@@ -141,6 +155,8 @@ func sentence(e validator.FieldError, path string) (what, hint string) {
 		return fmt.Sprintf("must be more than %s, got %s", e.Param(), value), ""
 	case "max", "most":
 		return fmt.Sprintf("must be at most %s, got %s", e.Param(), value), ""
+	case "excludesall":
+		return fmt.Sprintf("%q must not contain %q", value, e.Param()), ""
 	case "email":
 		return fmt.Sprintf("invalid e-mail address %q", value), "such as alice@example.com"
 	case "service_url":

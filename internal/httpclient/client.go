@@ -3,6 +3,7 @@ package httpclient
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,9 @@ type ClientOptions struct {
 	MaxAnswer int64             // bytes of a 2xx answer
 	Version   string            // of the relay, for User-Agent; "dev" by default
 	Token     *Token            // removed from errors
+	Headers   http.Header       // sent with every call; their values are removed from errors too
+	// Username and Password are for a web server or proxy before the neighbour. With them Bearer can't be used: both need Authorization.
+	Username, Password string
 }
 
 // Client makes the calls to one neighbour. It never retries: the caller decides that by the error. It follows no redirect: the token
@@ -103,6 +107,12 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "alert-relay/"+c.opts.Version)
+	for name, values := range c.opts.Headers {
+		req.Header[name] = values
+	}
+	if c.opts.Username != "" {
+		req.SetBasicAuth(c.opts.Username, c.opts.Password)
+	}
 	if call.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+call.Bearer)
 	}
@@ -139,10 +149,30 @@ func (c *Client) clean(err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	if s := err.Error(); c.opts.Token.Redact(s) != s {
-		return errors.New(c.opts.Token.Redact(s))
+	if s := err.Error(); c.Redact(s) != s {
+		return errors.New(c.Redact(s))
 	}
 	return err
+}
+
+// Redact removes the token, the password and the headers' values from a text that comes from outside.
+func (c *Client) Redact(s string) string {
+	s = c.opts.Token.Redact(s)
+	hide := func(value, name string) {
+		if len(value) >= 4 { // shorter ones would garble words
+			s = strings.ReplaceAll(s, value, name)
+		}
+	}
+	for _, values := range c.opts.Headers {
+		for _, v := range values {
+			hide(v, "[header]")
+		}
+	}
+	if c.opts.Username != "" {
+		hide(base64.StdEncoding.EncodeToString([]byte(c.opts.Username+":"+c.opts.Password)), "[password]")
+	}
+	hide(c.opts.Password, "[password]")
+	return s
 }
 
 // Glimpse describes an answer that isn't the neighbour's in a few words: its media type and the beginning of its text.
@@ -153,7 +183,7 @@ func (c *Client) Glimpse(a Answer) string {
 		kind = ""
 	}
 	what := "without text"
-	if words := text.ShortenBytes(c.opts.Token.Redact(PageText(a.Body[:min(len(a.Body), maxErrorBytes)])), most); words != "" {
+	if words := text.ShortenBytes(c.Redact(PageText(a.Body[:min(len(a.Body), maxErrorBytes)])), most); words != "" {
 		what = strconv.Quote(words)
 	}
 	return strings.TrimSpace(text.ShortenBytes(text.Line(kind), most) + " " + what)

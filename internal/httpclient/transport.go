@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ type Options struct {
 	CAFile string
 	// CA is what CAFile contains, if somebody has read it already; nil: New reads it.
 	CA []byte
+	// Certificate is the client's, with its chain and its key; nil for none.
+	Certificate *tls.Certificate
 	// Key is the configuration key of the neighbour's URL, for hints: "webex.api_url". proxy_url and ca_file are its siblings.
 	Key string
 	// Dial opens connections, also those to a proxy; nil for the network.
@@ -55,6 +58,10 @@ func New(o Options) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	var certificates []tls.Certificate
+	if o.Certificate != nil {
+		certificates = []tls.Certificate{*o.Certificate}
+	}
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
@@ -62,7 +69,7 @@ func New(o Options) (*Transport, error) {
 		Proxy:                  proxy,
 		DialContext:            o.Dial,
 		OnProxyConnectResponse: connected,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: roots, Certificates: certificates, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		// A bot has a few workers, which all call one host.
 		MaxIdleConns:        32,
@@ -81,7 +88,7 @@ func (t *Transport) Unchanged(o Options) bool {
 	pem, _, err := rootsWith(o.CAFile, o.CA)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return err == nil && o.ProxyURL == t.opts.ProxyURL && o.CAFile == t.opts.CAFile && o.Key == t.opts.Key && bytes.Equal(pem, t.pem)
+	return err == nil && sameCertificate(o.Certificate, t.opts.Certificate) && o.ProxyURL == t.opts.ProxyURL && o.CAFile == t.opts.CAFile && o.Key == t.opts.Key && bytes.Equal(pem, t.pem)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -187,4 +194,12 @@ func rootsWith(caFile string, pem []byte) (_ []byte, _ *x509.CertPool, err error
 		return nil, nil, fmt.Errorf("ca_file %s: contains no PEM certificate (-----BEGIN CERTIFICATE-----)", caFile)
 	}
 	return pem, roots, nil
+}
+
+// sameCertificate reports whether two client certificates are the same; each may be nil.
+func sameCertificate(a, b *tls.Certificate) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
 }

@@ -56,7 +56,7 @@ func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) 
 	s.access = admin.Access{Tokens: revealed(cfg.Server.AdminTokens), Authorities: cfg.Server.AdminTLS.ClientCAs}
 	s.names = command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
 	for _, source := range cfg.Zabbix {
-		s.names.Sources[source.Name] = source.URL
+		s.names.Sources[source.Name] = source.Links()
 	}
 	return s, nil
 }

@@ -31,7 +31,7 @@ const MaxMessage = 2048
 
 // Acknowledge calls event.acknowledge. Success means that Zabbix accepted it: the server closes a problem later (check with Observe
 // before reporting "closed"), and Zabbix silently skips actions that are already done. An invalid value is an error of kind Invalid, without a
-// call; so is an action that this version of Zabbix doesn't have.
+// call, and an action that this version of Zabbix doesn't have is one of kind Unsupported.
 //
 // One bad id fails the whole call, and then nothing was done (measured).
 func (c *Client) Acknowledge(ctx context.Context, a Acknowledge) error {
@@ -69,7 +69,7 @@ func (c *Client) ableTo(ctx context.Context, method string, action int) error {
 		return preparation(err)
 	}
 	if what := v.cannot(action); what != "" {
-		return &Error{Method: method, Kind: Invalid, Message: what}
+		return &Error{Method: method, Kind: Unsupported, Message: what}
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (c *Client) foreign(method string, a httpclient.Answer) *Error {
 func statusHint(status int) string {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
-		return "a proxy or the web server requires a login before Zabbix; let the relay through without one"
+		return "a proxy or the web server requires a login before Zabbix; set the source's basic_auth or headers, or let the relay through without one"
 	case status == http.StatusForbidden, status == http.StatusMethodNotAllowed, status == http.StatusUnavailableForLegalReasons:
 		return "a proxy or the web server doesn't let the relay through to api_jsonrpc.php"
 	case status == http.StatusPreconditionFailed:

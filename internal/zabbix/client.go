@@ -24,10 +24,15 @@ type Options struct {
 	// Renew reads the token again from there. It is called before each call for as long as Zabbix refuses the current one; nil for a
 	// token that can't change.
 	Renew     func() (string, error)
-	Transport http.RoundTripper // proxy and CA; nil for the default
-	Timeout   time.Duration     // of one call; 10 s by default
-	Log       *slog.Logger
-	Version   string // of the relay, for User-Agent
+	Transport http.RoundTripper // proxy, CA and client certificate; nil for the default
+	// Headers are sent with every call, for a proxy before Zabbix.
+	Headers http.Header
+	// Username and Password are for a web server or proxy before Zabbix. They need the header Authorization, so the API token goes into
+	// the body: 7.2 and later can't be called with them.
+	Username, Password string
+	Timeout            time.Duration // of one call; 10 s by default
+	Log                *slog.Logger
+	Version            string // of the relay, for User-Agent
 	// HeaderStripped is called when the Authorization header turns out not to reach Zabbix, and when it does again, for metrics.
 	HeaderStripped func(stripped bool)
 	// Observe is called after each call, for metrics. result is "ok" or an ErrorKind.
@@ -51,16 +56,18 @@ type Client struct {
 	mu      sync.Mutex
 	version Version // zero until asked
 
-	token   *httpclient.Token
-	body    bool        // the token goes into the body if the version allows it; guarded by mu
-	printed atomic.Bool // whether the warning about text around the answers was logged
-	denied  sync.Map    // the methods that the role forbids, so that each is logged once
+	token     *httpclient.Token
+	body      bool                      // the token goes into the body if the version allows it; guarded by mu
+	printed   atomic.Bool               // whether the warning about text around the answers was logged
+	noPlaceAt atomic.Pointer[neighbour] // where the log said that password and token can't be sent together
+	denied    sync.Map                  // the methods that the role forbids, so that each is logged once
 }
 
 // neighbour is where a client's calls go, and how.
 type neighbour struct {
 	endpoint string
 	http     *httpclient.Client
+	basic    bool // Authorization is the user's and password's
 }
 
 // New makes a client. The first call that needs the version asks for it.
@@ -80,7 +87,7 @@ func New(opts Options) *Client {
 	return c
 }
 
-// Reconfigure changes address, token, transport and timeout for the calls that begin from now on.
+// Reconfigure changes address, token, transport, headers, password and timeout for the calls that begin from now on.
 func (c *Client) Reconfigure(o Options) {
 	c.token.Replace(o.Token, o.TokenFrom, o.Renew)
 	before := c.to.Load().endpoint
@@ -98,8 +105,9 @@ func (c *Client) connect(o Options) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	c.to.Store(&neighbour{endpoint: strings.TrimRight(o.URL, "/") + "/api_jsonrpc.php", http: httpclient.NewClient(httpclient.ClientOptions{
+	c.to.Store(&neighbour{endpoint: strings.TrimRight(o.URL, "/") + "/api_jsonrpc.php", basic: o.Username != "", http: httpclient.NewClient(httpclient.ClientOptions{
 		Transport: o.Transport, Timeout: o.Timeout, MaxAnswer: maxAnswer, Version: c.opts.Version, Token: c.token,
+		Headers: o.Headers, Username: o.Username, Password: o.Password,
 	})})
 }
 
@@ -185,9 +193,13 @@ func (c *Client) do(ctx context.Context, v Version, method string, params, resul
 	if v.Text == "" {
 		return asError(c.observed(ctx, "", false, method, params, result))
 	}
-	token, body := c.token.Current(), c.tokenInBody(v)
+	basic := c.to.Load().basic
+	if basic && !v.TokenInBody {
+		return asError(c.noPlace(v, method))
+	}
+	token, body := c.token.Current(), basic || c.tokenInBody(v)
 	failed := c.observed(ctx, token, body, method, params, result)
-	if v.TokenInHeader && v.TokenInBody && failed.noToken() {
+	if v.TokenInHeader && v.TokenInBody && !basic && failed.noToken() {
 		again := c.observed(ctx, token, !body, method, params, result)
 		if again == nil || again.Kind != NotAuthorised {
 			failed = again

@@ -19,6 +19,7 @@ const (
 	RoleForbids    ErrorKind = "role_forbids"    // the user's role doesn't allow the method or the action
 	NoObject       ErrorKind = "no_object"       // no such object, or no permission for it: Zabbix doesn't distinguish
 	CloseForbidden ErrorKind = "close_forbidden" // the trigger doesn't allow manual closing
+	Unsupported    ErrorKind = "unsupported"     // this version of Zabbix can't do it; nothing was sent
 	Invalid        ErrorKind = "invalid"         // a parameter is wrong: a bug of ours, or a limit
 	Unreachable    ErrorKind = "unreachable"     // no answer, or one that isn't the API's: retry
 	Broken         ErrorKind = "broken"          // Zabbix reports a failure of its own, for instance of its database: retry
@@ -26,7 +27,7 @@ const (
 )
 
 // ErrorKinds lists every kind.
-var ErrorKinds = [...]ErrorKind{NotAuthorised, RoleForbids, NoObject, CloseForbidden, Invalid, Unreachable, Broken, Other}
+var ErrorKinds = [...]ErrorKind{NotAuthorised, RoleForbids, NoObject, CloseForbidden, Unsupported, Invalid, Unreachable, Broken, Other}
 
 // Temporary reports whether the same call may succeed later without a change of the token or the permissions.
 func (k ErrorKind) Temporary() bool { return k == Unreachable || k == Broken }
@@ -75,7 +76,7 @@ func (e *Error) MayBeBatch() bool {
 		return e.Unanswered || e.Status >= 500 || e.Status == 413 || e.Status == 414
 	case Broken:
 		return e.Interrupted
-	case NotAuthorised, RoleForbids:
+	case NotAuthorised, RoleForbids, Unsupported:
 		return false
 	default:
 		return true

@@ -35,7 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"source"}),
 		refused: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "alert_relay_zabbix_unauthorized",
-			Help: "1 while Zabbix refuses the API token: the result of the last call was not_authorised.",
+			Help: "1 while Zabbix refuses the API token, or can't be given it beside basic_auth: the result of the last call was not_authorised or unsupported.",
 		}, []string{"source"}),
 		away: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "alert_relay_zabbix_away",
@@ -79,7 +79,7 @@ func (m *Metrics) For(source string) func(method, result string, took time.Durat
 		m.calls.WithLabelValues(source, method, result).Inc()
 		seconds.Observe(took.Seconds())
 		if method != "apiinfo.version" { // which is called without the token
-			set(refused, ErrorKind(result) == NotAuthorised)
+			set(refused, ErrorKind(result) == NotAuthorised || ErrorKind(result) == Unsupported)
 		}
 		set(away, ErrorKind(result).Temporary())
 	}

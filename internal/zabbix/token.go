@@ -34,6 +34,19 @@ func (c *Client) useBody(body bool) {
 	}
 }
 
+// noPlace is the error of a call that can't have both the password and the API token. It is logged once for each address.
+func (c *Client) noPlace(v Version, method string) *Error {
+	e := &Error{Method: method, Kind: Unsupported, Message: "Zabbix " + v.Text + " reads the API token only in the header Authorization, which basic_auth needs: " +
+		"no call to Zabbix is possible until a relay's administrator changes that."}
+	c.opts.Observe(method, string(Unsupported), 0)
+	if c.noPlaceAt.Swap(c.to.Load()) != c.to.Load() {
+		c.opts.Log.Error("basic_auth can't be used with Zabbix 7.2 and later: they read the API token only in the header Authorization, which it needs; "+
+			"remove basic_auth, and let the proxy before Zabbix recognise the relay by a header (headers), a client certificate (cert_file) or its address",
+			"url", c.display(), "version", v.Text)
+	}
+	return e
+}
+
 // tokenJudged records whether Zabbix accepted a token, and logs when it begins to refuse it.
 func (c *Client) tokenJudged(v Version, used string, failed *Error) {
 	if used == "" {
@@ -47,7 +60,7 @@ func (c *Client) tokenJudged(v Version, used string, failed *Error) {
 		return
 	}
 	hint := "make a new one for the same user" + c.token.Hint()
-	if v.TokenInHeader && failed.noToken() {
+	if v.TokenInHeader && failed.noToken() && !c.to.Load().basic {
 		hint += ". If the token is good, the Authorization header may not reach Zabbix: " + passHeader
 	}
 	c.opts.Log.Error("Zabbix refuses the API token: until this is fixed, nobody can act from a room, and details of problems are missing ("+hint+")",
