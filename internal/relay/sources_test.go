@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
@@ -150,7 +153,12 @@ func TestAReloadChangesTheWayToZabbix(t *testing.T) {
 	config := ""
 	o := start(t, false, func(o *onDisk) {
 		z, _ = o.zabbix("7.0.22", firstSecret)
-		gateway := httptest.NewServer(http.StripPrefix("/monitoring/zabbix", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ours := memnet.NewAuthority("ours")
+		issue(t, ours, o.file("client.crt"), o.file("client.key"))
+		o.write("ca", string(ours.PEM))
+		clients := x509.NewCertPool()
+		clients.AppendCertsFromPEM(ours.PEM)
+		gateway := httptest.NewUnstartedServer(http.StripPrefix("/monitoring/zabbix", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if user, word, _ := r.BasicAuth(); r.Header.Get("X-Api-Key") != key.Load() || user != "relay" || word != "password-0123456789" || r.Header.Get("X-Client") != "alert-relay" {
 				refused.Store(fmt.Sprint(r.Header))
 				w.WriteHeader(http.StatusForbidden)
@@ -159,6 +167,8 @@ func TestAReloadChangesTheWayToZabbix(t *testing.T) {
 			}
 			z.ServeHTTP(w, r)
 		})))
+		gateway.TLS = &tls.Config{Certificates: []tls.Certificate{ours.Valid("127.0.0.1")}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}
+		gateway.StartTLS()
 		t.Cleanup(gateway.Close)
 		o.write("api-token", zabbixsim.RelayToken)
 		o.write("key", "first-key-0123456789\n")
@@ -170,6 +180,9 @@ zabbix:
     link_url: https://people.example.com/zabbix/
     secret_file: secret
     api_token_file: api-token
+    ca_file: ca
+    cert_file: client.crt
+    key_file: client.key
     basic_auth: {username: relay, password_file: password}
     headers: [{name: X-Client, value: alert-relay}, {name: x-api-key, value_file: key}]
 `, gateway.URL+"/monitoring/zabbix/")
