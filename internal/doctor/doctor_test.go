@@ -196,6 +196,7 @@ func TestWorst(t *testing.T) {
 	require.Equal(t, OK, Worst(nil))
 	require.Equal(t, Warning, Worst([]Check{{Verdict: OK}, {Verdict: Warning}, {Verdict: OK}}))
 	require.Equal(t, Failure, Worst([]Check{{Verdict: Failure}, {Verdict: Warning}}))
+	require.Equal(t, Failure, Worst([]Check{{Verdict: OK}, {Verdict: Warning}, {Verdict: Failure}, {Verdict: OK}}))
 }
 
 // A neighbour that never answers doesn't keep the others from being reported.
