@@ -103,6 +103,35 @@ func TestSetup(t *testing.T) {
 		require.NoError(t, err)
 		s.root("noc", link, "resolved")
 		require.NotContains(t, s.relay.log.String(), "forbids an API method", "the role allows what the relay calls")
+
+		// The doctor finds everything as it should be, and then what somebody breaks.
+		doctor := func(args ...string) (string, error) {
+			t.Helper()
+			cmd := exec.Command(buildRelay(t), append([]string{"doctor", "--config", s.relay.config, "--admin", "http://" + s.relay.admin}, args...)...)
+			cmd.Env = append(os.Environ(), s.relay.env...)
+			out, err := cmd.CombinedOutput()
+			require.NotContains(t, string(out), secret)
+			require.NotContains(t, string(out), admin)
+			return string(out), err
+		}
+		everyAction := z.rows(t, "action.get", object{"search": object{"name": "Webex (alert-relay): problems"}})
+		require.Len(t, everyAction, 1)
+		setAction := func(status string) {
+			z.call(t, "action.update", object{"actionid": everyAction[0]["actionid"], "status": status})
+		}
+		out, err := doctor("--token-file", adminFile, "--room", "noc")
+		require.NoError(t, err, out)
+		require.NotRegexp(t, `(?m)^(warning|failure) `, out)
+		require.Contains(t, out, "zabbix main: action Webex (alert-relay): problems (managed): enabled, with problem, recovery and update operations")
+		out, err = doctor()
+		require.NoError(t, err, out)
+		require.Contains(t, out, "warning  zabbix main: media type and action: not checked: the relay's own token can't see them")
+		setAction("1")
+		out, err = doctor("--token-file", adminFile)
+		require.Error(t, err)
+		require.Contains(t, out, "failure  zabbix main: action: Webex (alert-relay): problems (managed) is disabled: no problem arrives")
+		require.Contains(t, out, "failures: 1\n")
+		setAction("0")
 		s.relay.stop(t)
 
 		// The removal leaves what somebody else made.
