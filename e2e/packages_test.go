@@ -274,13 +274,13 @@ func (m *machine) credentials(w way) {
 cd /etc/alert-relay && cp config.yaml /root/files.yaml && mv webex-token zabbix-token relay-secret secrets/ && chmod 600 secrets/* && chown root:root secrets/*
 openssl rand -hex 32 > secrets/admin-token
 sed -E 's/^#(LoadCredential|ExecReload)=/\1=/' /usr/share/doc/alert-relay/credentials.conf > /etc/systemd/system/alert-relay.service.d/credentials.conf
-sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//; s/admin_listen: 127.0.0.1/admin_listen: 0.0.0.0/' config.yaml
+sed -i -E '/(api_token|secret)_file:/d; /name: noc/s/ token_file: [^,]*,//; s/admin_listen: 127.0.0.1/admin_listen: 0.0.0.0/; /^server:/a\  admin_token_file: $CREDENTIALS_DIRECTORY/admin-token' config.yaml
 systemctl daemon-reload && systemctl restart alert-relay`)
 	require.Equal(m.t, "active", m.run("systemctl is-active alert-relay"))
 	configured := m.run("cat /etc/alert-relay/config.yaml")
-	require.NotRegexp(m.t, "(webex|zabbix|admin)-token|relay-secret", configured)
+	require.NotRegexp(m.t, "(webex|zabbix)-token|relay-secret", configured)
 	require.Contains(m.t, configured, "admin_listen: 0.0.0.0:9091")
-	require.Contains(m.t, m.run("alert-relay check /etc/alert-relay/config.yaml 2>&1"), "set its systemd credential admin-token or its environment variable ALERT_RELAY_ADMIN_TOKEN")
+	require.Contains(m.t, m.run("alert-relay check /etc/alert-relay/config.yaml 2>&1"), "$CREDENTIALS_DIRECTORY is set by systemd, for a unit with LoadCredential=")
 	require.Equal(m.t, "alive", m.run("alert-relay health --config /etc/alert-relay/config.yaml"))
 	list := "alert-relay deadletter list --config /etc/alert-relay/config.yaml"
 	_, err := m.try(list, "")

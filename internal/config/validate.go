@@ -87,13 +87,10 @@ func (l *loader) checkAdmin(s Server) {
 	}
 	open := !text.Loopback(adminHost) && len(s.AdminTokens) == 0 && len(l.refs["server.admin_token"]) == 0 && s.AdminTLS.ClientCAFile == ""
 	switch {
-	case open && !s.AdminInsecure && l.opts.Elsewhere:
-		variable := convention("admin_token")
-		l.warn("server.admin_listen", s.AdminListen+" isn't loopback, and there is no token here", "the relay doesn't start without one: set its systemd credential "+
-			credential(variable)+" or its environment variable "+variable+", or admin_token_file, or client_ca_file in admin_tls")
 	case open && !s.AdminInsecure:
 		l.fault("server.admin_listen", s.AdminListen+" isn't loopback, and everybody who reaches it could read payloads and drop messages",
-			"127.0.0.1:"+adminPort+", or set admin_token_file, or client_ca_file in admin_tls; admin_insecure: true if a firewall protects it")
+			"127.0.0.1:"+adminPort+", or set admin_token_file ($CREDENTIALS_DIRECTORY/admin-token for a systemd credential), admin_token_env, "+
+				"or client_ca_file in admin_tls; admin_insecure: true if a firewall protects it")
 	case !open && s.AdminInsecure:
 		l.warn("server.admin_insecure", "has no effect: the listener is on loopback, or requires a token or a client certificate", "remove it")
 	}

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -80,8 +81,11 @@ func sourceOf(k *key, named string) (string, *fault.Fault) {
 
 // notStored is the answer if the store doesn't accept an event or a notice.
 func notStored(err error) *refusal {
-	if errors.Is(err, store.ErrBusy) {
+	switch {
+	case errors.Is(err, store.ErrBusy):
 		return busy("the store can't keep up")
+	case errors.Is(err, context.Canceled): // nobody reads the answer; it isn't a fault of the relay's
+		return hangUp(refuse(http.StatusRequestTimeout, "the sender hung up before it was stored", "wait longer for the answer"))
 	}
 	r := refuse(http.StatusServiceUnavailable, "cannot store it", "try again; see the relay's log")
 	r.retryAfter, r.cause, r.reason = 10*time.Second, err, "store"

@@ -245,6 +245,7 @@ func TestEvents(t *testing.T) {
 		"any content type":          {body: event, header: map[string]string{"Authorization": "Bearer " + secret, "Content-Type": "text/plain"}, status: 202, answer: ok, source: "main"},
 		"store busy":                {body: event, header: bearer(secret), err: fmt.Errorf("queue: %w", store.ErrBusy), status: 429, retry: "2", refused: "main/problem", answer: `{"error":"the store can't keep up","hint":"try again"}`},
 		"store closed":              {body: event, header: bearer(secret), err: store.ErrClosed, status: 503, retry: "10", refused: "main/problem", answer: `{"error":"cannot store it","hint":"try again; see the relay's log"}`},
+		"sender hung up":            {body: event, header: bearer(secret), err: fmt.Errorf("append: %w", context.Canceled), status: 408, refused: "main/problem"},
 		"store broken":              {body: event, header: bearer(secret), err: errors.New("disk full"), status: 503, retry: "10", refused: "main/problem"},
 		"test button":               {body: strings.Replace(event, "4711", "{EVENT.ID}", 1), header: bearer(secret), status: 202, source: "main", answer: `{"message":"The relay received this test of source main and posts a test message to noc.","problem":null,"test":true,"rooms":["noc"]}`},
 	} {
