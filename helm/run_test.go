@@ -56,15 +56,16 @@ func TestTheRenderedPodRuns(t *testing.T) {
 	serve.until(t, func() bool { return get(ready, "") == http.StatusOK }, ready)
 	require.Equal(t, http.StatusOK, get("http://"+admin+container.LivenessProbe.HTTPGet.Path, ""))
 
+	secretFile := filepath.Join(dir, "secret")
+	require.NoError(t, os.WriteFile(secretFile, []byte(secrets["relay-secret"]), 0o600))
+	start(t, relay(t), "simulate", "zabbix", "--listen", zabbix, "--pace", "0", "--storm", "1",
+		"--relay", "http://"+public+"/v1/zabbix/events", "--secret-file", secretFile)
+
 	test := pods(t, r)["test"]
 	for _, c := range containers(test) {
 		require.NoError(t, node.run(test, c).wait(), c.Name)
 	}
 
-	secretFile := filepath.Join(dir, "secret")
-	require.NoError(t, os.WriteFile(secretFile, []byte(secrets["relay-secret"]), 0o600))
-	start(t, relay(t), "simulate", "zabbix", "--listen", zabbix, "--pace", "0", "--storm", "1",
-		"--relay", "http://"+public+"/v1/zabbix/events", "--secret-file", secretFile)
 	posted := regexp.MustCompile(`(?m)^alert_relay_messages_total\{.*op="root",result="ok".*\} 1$`)
 	endpoint := all[*monitoring.ServiceMonitor](t, r)[0].Spec.Endpoints[0]
 	token := secrets[endpoint.Authorization.Credentials.Key]

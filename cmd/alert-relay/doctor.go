@@ -70,6 +70,7 @@ The exit code is 1 if there is a failure; warnings don't count.`,
 	_ = cmd.MarkFlagFilename("backups") // the flag is defined just above
 	_ = cmd.MarkFlagFilename("token-file")
 	complete(cmd, "room", g.rooms)
+	complete(cmd, "source", g.sources)
 	return cmd
 }
 
@@ -96,6 +97,7 @@ func (f doctorFlags) options(cmd *cobra.Command, a *adminFlags) (doctor.Options,
 	if err != nil && a.address() != "" {
 		return o, err
 	}
+	o.MustRun = a.address() != ""
 	o.Ready = func(ctx context.Context) (string, bool, error) {
 		if err != nil {
 			return "", false, err

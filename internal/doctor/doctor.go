@@ -44,6 +44,8 @@ type Options struct {
 	Backups string
 	// Ready asks the relay whether it accepts events. answers is false if nothing answers there.
 	Ready func(ctx context.Context) (word string, answers bool, err error)
+	// MustRun says that the relay's address was given, so that an answer is expected.
+	MustRun bool
 	// Room is where a test message is posted and deleted; "" for nowhere.
 	Room string
 	// AdminToken is the API token of a Super admin in Zabbix, and AdminSource its source; empty for none.

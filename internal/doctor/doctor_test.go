@@ -91,6 +91,7 @@ func TestEachFaultHasItsLine(t *testing.T) {
 		{"no backup", "store: backup", " has no backup (make one", "", func(r *rig) { r.opts.Backups = t.TempDir() }},
 		{"no directory of backups", "store: backup", "cannot read /nowhere: no such file", "", func(r *rig) { r.opts.Backups = "/nowhere" }},
 		{"no relay", "relay: running", "warning  relay: running: nothing answers", "", func(r *rig) { r.running = false }},
+		{"no relay at an address that was given", "relay: running", "failure  relay: running: nothing answers", "", func(r *rig) { r.running, r.opts.MustRun = false, true }},
 		{"a relay that isn't ready", "relay: running", "failure  relay: running: a relay runs, but accepts no events: answered 503: draining", "",
 			func(r *rig) {
 				r.opts.Ready = func(context.Context) (string, bool, error) { return "", true, errors.New("answered 503: draining") }

@@ -14,12 +14,14 @@ import (
 func relayChecks(ctx context.Context, o Options) (checks []Check, running bool) {
 	l := list{area: "relay"}
 	word, answers, err := o.Ready(ctx)
-	judgeReady(&l, word, answers, err)
+	judgeReady(&l, word, answers, err, o.MustRun)
 	return l.checks, answers
 }
 
-func judgeReady(l *list, word string, answers bool, err error) {
+func judgeReady(l *list, word string, answers bool, err error, mustRun bool) {
 	switch {
+	case err != nil && !answers && mustRun:
+		l.failure("running", err.Error(), "")
 	case err != nil && !answers:
 		l.warning("running", err.Error(), "")
 	case err != nil:

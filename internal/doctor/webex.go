@@ -35,7 +35,7 @@ func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
 		return l.checks
 	}
 	h := o.Config.Webex.HTTP
-	transport, err := httpclient.New(httpclient.Options{ProxyURL: h.ProxyURL.Reveal(), CAFile: h.CAFile, Key: "webex.api_url"})
+	transport, err := httpclient.New(httpclient.Options{ProxyURL: h.ProxyURL.Reveal(), CAFile: h.CAFile, CA: h.CA, Key: "webex.api_url"})
 	if err != nil {
 		l.failure("connection", err.Error(), "")
 		return l.checks
