@@ -106,6 +106,8 @@ func TestListenerFiles(t *testing.T) {
 	r.opts.Now = func() time.Time { return now }
 	r.opts.Config.Server.AdminTLS.CertFile, r.opts.Config.Server.AdminTLS.KeyFile = cert, keyFile
 	require.Contains(t, r.line("files: server.admin_tls.cert_file"), "warning  files: server.admin_tls.cert_file: the certificate expires in 10 days, on 2026-12-10")
+	r.opts.Config.Zabbix[0].CertFile, r.opts.Config.Zabbix[0].KeyFile = cert, keyFile
+	require.Contains(t, r.line("files: zabbix[0].cert_file"), "warning  files: zabbix[0].cert_file: the certificate expires in 10 days")
 	require.NoError(t, os.Chmod(keyFile, 0o604))
 	require.Contains(t, r.line("files: server.admin_tls.key_file"), "is readable by everybody on this machine (chmod o-r "+keyFile+")")
 	require.NoError(t, os.WriteFile(cert, []byte("nothing"), 0o600))

@@ -20,7 +20,7 @@ type file struct {
 	err       error
 }
 
-// fileChecks checks who may read and write the files, and how long certificates of listeners are valid.
+// fileChecks checks who may read and write the files, and how long our certificates are valid.
 func fileChecks(_ context.Context, o Options) []Check {
 	if o.Config == nil {
 		return nil
@@ -34,9 +34,9 @@ func fileChecks(_ context.Context, o Options) []Check {
 		}
 	}
 	judgeFiles(&l, files)
-	for _, t := range listeners(o.Config) {
-		name := t.key + ".cert_file"
-		leaf, err := readCertificate(t.CertFile)
+	for _, p := range pairs(o.Config) {
+		name := p.key + ".cert_file"
+		leaf, err := readCertificate(p.certFile)
 		if err != nil {
 			l.failure(name, err.Error(), "give a PEM file with the certificate and its chain")
 			continue
@@ -46,18 +46,20 @@ func fileChecks(_ context.Context, o Options) []Check {
 	return l.checks
 }
 
-// listener is a listener with TLS.
-type listener struct {
-	key string
-	config.TLS
-}
+// pair is a certificate of ours with its key.
+type pair struct{ key, certFile, keyFile string }
 
-// listeners returns the listeners with TLS.
-func listeners(c *config.Config) (list []listener) {
-	for _, t := range []listener{{"server.tls", c.Server.TLS}, {"server.admin_tls", c.Server.AdminTLS}} {
-		if t.On() {
-			list = append(list, t)
+// pairs returns the certificates of listeners with TLS, and of sources that require a client's.
+func pairs(c *config.Config) (list []pair) {
+	add := func(p pair) {
+		if p.certFile != "" {
+			list = append(list, p)
 		}
+	}
+	add(pair{"server.tls", c.Server.TLS.CertFile, c.Server.TLS.KeyFile})
+	add(pair{"server.admin_tls", c.Server.AdminTLS.CertFile, c.Server.AdminTLS.KeyFile})
+	for i, z := range c.Zabbix {
+		add(pair{fmt.Sprintf("zabbix[%d]", i), z.CertFile, z.KeyFile})
 	}
 	return list
 }
@@ -78,6 +80,10 @@ func filesOf(c *config.Config) []file {
 	}
 	for _, z := range c.Zabbix {
 		secret("API token of source "+z.Name, z.APIToken)
+		secret("password of source "+z.Name, z.BasicAuth.Password)
+		for _, h := range z.Headers {
+			secret("header "+h.Name+" of source "+z.Name, h.Secret)
+		}
 		for _, s := range z.Secrets {
 			secret("secret of source "+z.Name, s)
 		}
@@ -87,8 +93,8 @@ func filesOf(c *config.Config) []file {
 			secret("token of notify sender "+n.Name, s)
 		}
 	}
-	for _, t := range listeners(c) {
-		list = append(list, file{key: t.key + ".key_file", name: t.KeyFile, private: true})
+	for _, p := range pairs(c) {
+		list = append(list, file{key: p.key + ".key_file", name: p.keyFile, private: true})
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -87,7 +88,7 @@ func (c *connection) judge(l *list, s config.Source) {
 		l.failure("connection", c.err.Error(), "problems are still posted, but nobody can act from a room")
 		return
 	}
-	l.ok("connection", "Zabbix "+shown(c.version)+" answers at "+s.URL)
+	l.ok("connection", "Zabbix "+shown(c.version)+" answers at "+text.RedactURL(s.URL))
 	switch {
 	case !s.APIToken.IsSet():
 		l.warning("token", "no API token: nobody can act from a room, and details that a payload lacks stay unknown", "set api_token_file; 'alert-relay setup zabbix' makes a token")
