@@ -77,6 +77,12 @@ func (e *Executor) suspect(ctx context.Context, s scope, req Request, own alert.
 	return "", nil
 }
 
+// threadKnown is how long a command waits for its thread's message to be known: a person may answer before Webex's answer to the
+// relay is stored.
+const threadKnown = 3 * time.Second
+
+var errThreadUnknown = errors.New("the message whose thread it is in isn't known yet: it may have been posted just now")
+
 // ownProblem returns the problem whose thread a command is in, if any. In a flapping trigger's thread, which its
 // openings share, it is the open one, or else the newest.
 func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string, sent time.Time) (key alert.Key, shared bool, err error) {
@@ -90,7 +96,11 @@ func (e *Executor) ownProblem(ctx context.Context, s scope, parentID string, sen
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return alert.Key{}, false, err
 	}
+	unknown := err != nil
 	digest, err := e.o.Store.GroupByMessage(ctx, parentID)
+	if unknown && errors.Is(err, store.ErrNotFound) && time.Since(sent) < threadKnown {
+		return alert.Key{}, false, errThreadUnknown
+	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && (digest.Kind != store.GroupFlap || !s.isHere(digest.Room)) {
 		return alert.Key{}, false, nil
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,4 +32,21 @@ func TestAPressOfAVerbWithoutAButton(t *testing.T) {
 			require.Empty(t, w.calls("main"))
 		})
 	}
+}
+
+// A command in the thread of a message that was posted just now waits until the message is known, instead of asking which problem
+// is meant. It waits for some seconds only: the thread may be of somebody else's message.
+func TestAThreadThatIsNotKnownYet(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		c := store.Command{ID: "M1", Bot: "relay", RoomID: "ROOM-noc", State: store.CommandReceived, CreatedAt: time.Now(), Detail: []byte(`{"envelope":{"resource":"messages"}}`)}
+		_, err := w.ClaimCommand(r.ctx, c)
+		require.NoError(t, err)
+		in := Input{Text: "ack", Room: "noc", RoomID: "ROOM-noc", ParentID: "ROOT-main/9@noc", Person: alice}
+		require.ErrorIs(t, r.Accept(r.ctx, c, in), errThreadUnknown)
+		require.Empty(t, w.answers())
+		w.problem("main/9", "noc")
+		require.NoError(t, r.Accept(r.ctx, c, in))
+		synctest.Wait()
+		require.Len(t, w.calls("main"), 1)
+	})
 }

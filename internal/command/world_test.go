@@ -427,7 +427,10 @@ func (r *relay) receives(id string, h Input) {
 		r.w.mu.Lock()
 		r.w.inputs[id] = h
 		r.w.mu.Unlock()
-		_ = r.Accept(r.ctx, c, h) // it fails if the relay has crashed
+		if err := r.Accept(r.ctx, c, h); errors.Is(err, errThreadUnknown) {
+			time.Sleep(threadKnown)
+			_ = r.Accept(r.ctx, c, h)
+		} // else it fails if the relay has crashed
 	}
 }
 
