@@ -212,15 +212,11 @@ func (s *Server) AddToRoom(roomName, email string) error {
 func (s *Server) RemoveFromRoom(roomName, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, p, err := s.who(roomName, email)
+	m, err := s.memberOf(roomName, email)
 	if err != nil {
 		return err
 	}
-	m := r.member(p)
-	if m == nil {
-		return refuse(http.StatusNotFound, p.email+" isn't in it")
-	}
-	s.leave(m, p)
+	s.leave(m, m.person)
 	return nil
 }
 
@@ -240,13 +236,9 @@ func (s *Server) Announce(roomName string) error {
 func (s *Server) Moderate(roomName, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, p, err := s.who(roomName, email)
+	m, err := s.memberOf(roomName, email)
 	if err != nil {
 		return err
-	}
-	m := r.member(p)
-	if m == nil {
-		return refuse(http.StatusNotFound, p.email+" isn't in it")
 	}
 	m.mod = true
 	return nil
@@ -274,6 +266,18 @@ func (s *Server) who(roomName, email string) (*room, *person, error) {
 		return nil, nil, refuse(http.StatusNotFound, "nobody has the address "+email)
 	}
 	return r, p, nil
+}
+
+func (s *Server) memberOf(roomName, email string) (*membership, error) {
+	r, p, err := s.who(roomName, email)
+	if err != nil {
+		return nil, err
+	}
+	m := r.member(p)
+	if m == nil {
+		return nil, refuse(http.StatusNotFound, p.email+" isn't in it")
+	}
+	return m, nil
 }
 
 func (s *Server) byEmail(email string) *person { return s.people[PersonID(email)] }
