@@ -36,7 +36,7 @@ var may = map[string][]string{
 	"templates":           {},
 	"zabbix":              {},
 	"internal/config":     {"internal/alert", "internal/fault", "internal/webexid"},
-	"internal/zabbix":     {"internal/alert", "internal/fault", "internal/httpclient"},
+	"internal/zabbix":     {"internal/alert", "internal/fault", "internal/httpclient", "zabbix"},
 	"internal/webex":      {"internal/httpclient", "internal/webexid"},
 	"internal/store":      {"internal/alert", "internal/pace", "internal/store", "internal/webexid"},
 	"internal/tracing":    {"internal/httpclient", "internal/logging", "internal/store"},
@@ -54,6 +54,7 @@ var may = map[string][]string{
 	"internal/doctor":    {"internal/chat", "internal/config", "internal/httpclient", "internal/webex", "internal/webexid", "internal/zabbix", "zabbix"},
 	"internal/provision": {"internal/zabbix", "zabbix"},
 	"internal/reconcile": {"internal/alert", "internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
+	"internal/watch":     {"internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
 	"internal/simulator": {"internal/alert", "internal/pace", "internal/webexid", "internal/simulator", "internal/relay", "internal/config", "zabbix"},
 }
 

@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/tracing"
+	"nms-alert-relay/internal/watch"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -27,6 +28,7 @@ type metrics struct {
 	ledger    *ledger.Metrics
 	delivery  *delivery.Metrics
 	reconcile *reconcile.Metrics
+	watch     *watch.Metrics
 	chat      *chat.Metrics
 	command   *command.Metrics
 	admin     *admin.Metrics
@@ -43,7 +45,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	info.WithLabelValues(version, cmp.Or(current.Commit, "unknown"), current.Go).Set(1)
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info)
 	m := &metrics{
-		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil),
+		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil), watch: watch.NewMetrics(reg),
 		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
 		tracing: tracing.NewMetrics(reg), config: newConfigMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{

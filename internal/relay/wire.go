@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/watch"
 )
 
 // connect makes the parts and connects them.
@@ -53,6 +54,10 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Sources: each(sources, lister), Settings: sweepSettings(cfg), Store: r.store, Inquirer: inquirer,
 		Notices: reconcile.Notices{First: r.firstNotices, Held: r.heldNotices}, Log: log, Metrics: r.metrics.reconcile,
 	})
+	speaking := watch.NewSources(watch.Options{
+		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Notices: r.troubleNotices,
+		Log: log, Metrics: r.metrics.watch,
+	})
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
@@ -77,7 +82,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
 	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
-	r.parts = parts{deliver, inquirer, sweeps, executor, listener, reader}
+	r.parts = parts{deliver, inquirer, sweeps, speaking, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))
 
 	public := receiver.NewServer("", now.certified(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -95,7 +100,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
 		},
 		{{"delivery", deliver.Run}},
-		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"retention", r.prune}, {"configuration", r.watch}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"retention", r.prune}, {"configuration", r.watch}},
 		{{"commands", executor.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
@@ -111,6 +116,7 @@ type parts struct {
 	delivery *delivery.Delivery
 	inquirer *reconcile.Inquirer
 	sweeps   *reconcile.Sweeps
+	speaking *watch.Sources
 	executor *command.Executor
 	listener *chat.Listener
 	reader   *chat.Reader

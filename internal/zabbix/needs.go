@@ -12,6 +12,9 @@ var Needs = map[string]string{
 	"trigger.get":       "the close button, the item of a problem, and host groups whose names contain commas",
 	"problem.get":       "reconciliation: what Zabbix's messages missed is never found",
 	"event.acknowledge": "actions from rooms",
+	"mediatype.get":     "a warning when the relay's media type is disabled",
+	"action.get":        "a warning when the action that reports problems is disabled, if the relay's user may see actions",
+	"alert.get":         "a warning when Zabbix gives up on messages to the relay",
 }
 
 // Methods are the names of all those methods, sorted.

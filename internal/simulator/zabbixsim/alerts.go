@@ -163,5 +163,11 @@ func (s *Server) alertGet(_ User, a args) (any, *rpcError) {
 	if a.truth("countOutput") {
 		return strconv.Itoa(len(out)), nil
 	}
+	if a.text("sortorder") == "DESC" {
+		slices.Reverse(out)
+	}
+	if limit, ok := a.number("limit"); ok {
+		out = out[:min(limit, len(out))]
+	}
 	return out, nil
 }

@@ -1,0 +1,33 @@
+package relay
+
+import (
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/watch"
+	"nms-alert-relay/internal/zabbix"
+)
+
+func shows(c *zabbix.Client) watch.Zabbix { return c }
+
+// watchInterval is how often sources are asked whether they still report.
+func watchInterval(cfg *config.Config) time.Duration { return time.Duration(cfg.Reconcile.Interval) }
+
+// foundSoFar is how many problems and recoveries only reconciliation has found in a source.
+func (r *Relay) foundSoFar(source string) int64 {
+	return r.metrics.ledger.FoundSoFar(source, alert.FoundProblem) + r.metrics.ledger.FoundSoFar(source, alert.FoundRecovery)
+}
+
+// troubleNotices is the message about a source that doesn't report everything, in the default room.
+func (r *Relay) troubleNotices(source, key string, kind watch.Kind, c watch.Condition) []store.Notice {
+	s := r.live.Load()
+	if len(s.cfg.DefaultRooms) == 0 {
+		return nil
+	}
+	return s.notice(s.cfg.DefaultRooms[0], key, func(room render.Room) string {
+		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Count: c.Count, Detail: c.Detail}, room)
+	})
+}

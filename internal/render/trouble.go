@@ -1,0 +1,52 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// SourceTrouble is something that keeps a source from reporting.
+type SourceTrouble struct {
+	Source string
+	Kind   string // alerts, media_type, action, found
+	Since  time.Time
+	Until  time.Time // zero while it goes on
+	Count  int       // of messages or problems
+	Detail string    // Zabbix's own text, for alerts; what is wrong, otherwise
+}
+
+// maxDetail bounds the detail of a source's trouble, in characters.
+const maxDetail = 300
+
+// SourceTrouble returns the message about it.
+func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
+	location := orUTC(room.Location)
+	source, since := limited(t.Source, maxLabel).String(), formatTime(t.Since.In(location))
+	detail := limited(t.Detail, maxDetail).String()
+	var what, do string
+	switch t.Kind {
+	case "alerts":
+		messages := "messages"
+		if t.Count == 1 {
+			messages = "message"
+		}
+		what = fmt.Sprintf("Zabbix **%s** gave up on **%d** %s to the relay", source, t.Count, messages)
+		do = "Reconciliation finds the problems in them. Zabbix has the errors in Reports → Action log."
+		if detail != "" {
+			do = "The last error: " + detail + "\n" + do
+		}
+	case "found":
+		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: **%d** problems and recoveries were found by reconciliation alone", source, t.Count)
+		do = "They are posted late. Run `alert-relay doctor`, and look at Reports → Action log in Zabbix."
+	default:
+		what = fmt.Sprintf("Zabbix **%s** doesn't report everything: %s", source, detail)
+		do = "What happens is posted late, by reconciliation. Enable or correct it in Zabbix, or run `alert-relay setup zabbix`."
+	}
+	message := fmt.Sprintf("⚠️ %s. Since %s.\n%s", what, since, do)
+	if !t.Until.IsZero() {
+		message = fmt.Sprintf("✅ Over: %s. From %s to %s.", what, since, formatTime(t.Until.In(location)))
+	}
+	out, _ := finish(strings.TrimSpace(message))
+	return out
+}

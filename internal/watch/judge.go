@@ -1,0 +1,163 @@
+package watch
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Kind is a kind of trouble that keeps a source from reporting.
+type Kind string
+
+// The kinds.
+const (
+	Alerts    Kind = "alerts"     // Zabbix gave up on messages
+	MediaType Kind = "media_type" // our media type is disabled or was deleted
+	Action    Kind = "action"     // the action is disabled, or lacks operations
+	Found     Kind = "found"      // only reconciliation finds problems and recoveries
+)
+
+// Kinds is all of them.
+var Kinds = [...]Kind{Alerts, MediaType, Action, Found}
+
+// Verdict is what a look says about one kind.
+type Verdict int
+
+// The verdicts.
+const (
+	Unknown Verdict = iota // Zabbix doesn't show it: nothing begins or ends
+	Fine
+	Trouble
+)
+
+// Finding is what a look found of one kind.
+type Finding struct {
+	Verdict Verdict
+	Count   int    // of messages or problems; 0 where nothing is counted
+	Detail  string // untrusted text in it
+}
+
+const (
+	// alertWindow is how long a failed alert counts. Zabbix makes an alert before it tries to send it, and may try for minutes.
+	alertWindow = 15 * time.Minute
+	// foundWindow and foundLimit are how many problems and recoveries only reconciliation may find in which time.
+	foundWindow, foundLimit = 10 * time.Minute, 3
+)
+
+// seen is what was visible in an earlier look: what a user can't see now may be gone, or was never shown.
+type seen struct{ mediaType, action bool }
+
+// judgeMediaType judges whether our media type is there and enabled.
+func judgeMediaType(s zabbix.Sending, before seen) Finding {
+	ours, shown := s.OurMediaType()
+	switch {
+	case shown && ours.Disabled:
+		return Finding{Verdict: Trouble, Detail: fmt.Sprintf("its media type %q is disabled", ours.Name)}
+	case shown:
+		return Finding{Verdict: Fine}
+	case before.mediaType && len(s.MediaTypes) > 0:
+		return Finding{Verdict: Trouble, Detail: "its media type for the relay was deleted or renamed"}
+	default:
+		return Finding{}
+	}
+}
+
+// judgeAction judges whether an enabled action sends problems, recoveries and updates by our media type. An operation that sends by all
+// media of its recipients may be ours: then there is no trouble.
+func judgeAction(s zabbix.Sending, before seen) Finding {
+	ours, shown := s.OurMediaType()
+	if !shown || len(s.Actions) == 0 {
+		return Finding{}
+	}
+	sends := func(types []string) bool {
+		return slices.Contains(types, ours.ID) || slices.Contains(types, zabbix.AllMedia)
+	}
+	var silent, incomplete []string
+	for _, a := range s.Actions {
+		named := slices.Contains(slices.Concat(a.Problem, a.Recovery, a.Update), ours.ID)
+		switch {
+		case !a.Disabled && sends(a.Problem) && sends(a.Recovery) && sends(a.Update):
+			return Finding{Verdict: Fine}
+		case !named:
+		case a.Disabled:
+			silent = append(silent, fmt.Sprintf("%q is disabled", a.Name))
+		case !sends(a.Problem):
+			silent = append(silent, fmt.Sprintf("%q has no operation for problems", a.Name))
+		case !sends(a.Recovery):
+			incomplete = append(incomplete, fmt.Sprintf("%q has no recovery operation", a.Name))
+		default:
+			incomplete = append(incomplete, fmt.Sprintf("%q has no update operation", a.Name))
+		}
+	}
+	switch {
+	case len(incomplete) > 0:
+		return Finding{Verdict: Trouble, Detail: "its action " + text.Some(incomplete, 3)}
+	case len(silent) > 0:
+		return Finding{Verdict: Trouble, Detail: "its action " + text.Some(silent, 3)}
+	case before.action:
+		return Finding{Verdict: Trouble, Detail: "no action sends by the relay's media type any more"}
+	default:
+		return Finding{}
+	}
+}
+
+// judgeAlerts judges the failed alerts.
+func judgeAlerts(s zabbix.Sending, now time.Time) Finding {
+	switch {
+	case !s.FailedKnown:
+		return Finding{}
+	case len(s.Failed) == 0 || now.Sub(s.Failed[0].At) > alertWindow:
+		return Finding{Verdict: Fine}
+	}
+	return Finding{Verdict: Trouble, Count: len(s.Failed), Detail: s.Failed[0].Error}
+}
+
+// alertsFrom is from when on failed alerts are read: from the beginning of the trouble, to count them, and at least those that still count.
+func alertsFrom(since, now time.Time) time.Time {
+	from := now.Add(-alertWindow)
+	if !since.IsZero() && since.Add(-alertWindow).Before(from) {
+		return since.Add(-alertWindow)
+	}
+	return from
+}
+
+// sample is how much only reconciliation had found by a time.
+type sample struct {
+	at    time.Time
+	found int64
+}
+
+// history is the samples of the last foundWindow and the one before them, oldest first.
+type history []sample
+
+// add adds a sample and drops those that are too old.
+func (h history) add(s sample) history {
+	h = append(h, s)
+	for len(h) > 1 && s.at.Sub(h[1].at) >= foundWindow {
+		h = h[1:]
+	}
+	return h
+}
+
+// judgeFound judges what only reconciliation found. so is the count of a trouble that began already, 0 for none: it ends once nothing was
+// found for a whole window.
+func judgeFound(h history, so int) Finding {
+	if len(h) < 2 {
+		return Finding{}
+	}
+	first, before, last := h[0], h[len(h)-2], h[len(h)-1]
+	n := int(last.found - first.found)
+	switch {
+	case so > 0 && n > 0:
+		return Finding{Verdict: Trouble, Count: so + int(last.found-before.found)}
+	case n >= foundLimit:
+		return Finding{Verdict: Trouble, Count: n}
+	case so > 0 && last.at.Sub(first.at) < foundWindow:
+		return Finding{} // the relay started a moment ago
+	default:
+		return Finding{Verdict: Fine}
+	}
+}

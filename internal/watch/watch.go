@@ -1,0 +1,261 @@
+// Package watch finds out whether each source still reports: what the relay can't hear, it asks Zabbix about.
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/roster"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// Zabbix shows how it sends to the relay: zabbix.Client.
+type Zabbix interface {
+	Sending(ctx context.Context, since time.Time) (zabbix.Sending, error)
+}
+
+// Store is what Sources need of store.Store.
+type Store interface {
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+}
+
+// Options configure Sources.
+type Options struct {
+	Sources  map[string]Zabbix // by the source's name
+	Interval time.Duration     // between looks; at most maxInterval
+	Store    Store
+	// Found is how much only reconciliation has found in a source so far.
+	Found func(source string) int64
+	// Notices makes the message of a condition, for the rooms that get it. One with the same key edits it.
+	Notices func(source, key string, kind Kind, c Condition) []store.Notice
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+const (
+	// maxInterval is how often each source is asked at least.
+	maxInterval = time.Minute
+	// settle is how long after its start the relay ignores what reconciliation finds: that is from its own downtime.
+	settle = 5 * time.Minute
+)
+
+// Sources ask each source every interval whether it still reports. See docs/adr/037-is-the-source-speaking.md.
+type Sources struct {
+	opts    Options
+	sources roster.Roster[*watched]
+
+	mu       sync.Mutex // guards interval
+	interval time.Duration
+}
+
+// watched is a source.
+type watched struct {
+	Zabbix
+	woken chan struct{}
+}
+
+// NewSources makes Sources.
+func NewSources(opts Options) *Sources {
+	s := &Sources{opts: opts}
+	s.SetSources(opts.Sources, opts.Interval)
+	return s
+}
+
+// SetSources makes these the sources, while they run too.
+func (s *Sources) SetSources(sources map[string]Zabbix, interval time.Duration) {
+	names := slices.Collect(maps.Keys(sources))
+	s.opts.Metrics.Add(names)
+	s.sources.Set(names, func(name string) *watched { return &watched{sources[name], make(chan struct{}, 1)} })
+	s.mu.Lock()
+	changed := s.interval != interval
+	s.interval = interval
+	s.mu.Unlock()
+	if changed {
+		for _, source := range s.sources.All() {
+			pace.Wake(source.woken)
+		}
+	}
+}
+
+// wait is the time between looks.
+func (s *Sources) wait() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return min(s.interval, maxInterval)
+}
+
+// Run watches until ctx ends.
+func (s *Sources) Run(ctx context.Context) error {
+	s.sources.Run(ctx, s.loop)
+	return nil
+}
+
+// look is the state of one source's loop.
+type look struct {
+	*Sources
+	*watched
+	name       string
+	began      time.Time
+	conditions map[Kind]Condition
+	loaded     bool
+	looks      map[Kind]int // in a row that found trouble
+	seen       seen
+	history    history
+	hidden     string // what Zabbix doesn't show, as it was logged
+}
+
+func (s *Sources) loop(ctx context.Context, name string, source *watched) {
+	defer func() {
+		if _, ok := s.sources.Get(name); !ok {
+			s.opts.Metrics.forget(name)
+		}
+	}()
+	l := &look{Sources: s, watched: source, name: name, began: time.Now(), conditions: map[Kind]Condition{}, looks: map[Kind]int{}}
+	for pace.Pause(ctx, s.wait(), source.woken) {
+		if err := l.once(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.opts.Log.Debug("cannot find out whether a source still reports: retrying", "source", name, "error", err)
+		}
+	}
+}
+
+// once looks, and queues the messages about what has changed.
+func (l *look) once(ctx context.Context, now time.Time) error {
+	if err := l.load(ctx); err != nil {
+		return err
+	}
+	findings := map[Kind]Finding{}
+	if now.Sub(l.began) >= settle {
+		l.history = l.history.add(sample{now, l.opts.Found(l.name)})
+		so := 0
+		if c := l.conditions[Found]; c.Open() {
+			so = c.Count
+		}
+		findings[Found] = judgeFound(l.history, so)
+	}
+	since := time.Time{}
+	if c := l.conditions[Alerts]; c.Open() {
+		since = c.Since
+	}
+	sending, asked := l.Sending(ctx, alertsFrom(since, now))
+	if asked == nil {
+		findings[MediaType] = judgeMediaType(sending, l.seen)
+		findings[Action] = judgeAction(sending, l.seen)
+		findings[Alerts] = judgeAlerts(sending, now)
+		l.seen.mediaType = l.seen.mediaType || findings[MediaType].Verdict != Unknown
+		l.seen.action = l.seen.action || findings[Action].Verdict != Unknown
+		l.logHidden(findings)
+	}
+	faults := []error{asked}
+	for _, kind := range Kinds {
+		faults = append(faults, l.apply(ctx, kind, findings[kind], now))
+	}
+	return errors.Join(faults...)
+}
+
+// logHidden logs what Zabbix doesn't show, when that changes.
+func (l *look) logHidden(findings map[Kind]Finding) {
+	var hidden []string
+	for _, kind := range []Kind{MediaType, Action, Alerts} {
+		if findings[kind].Verdict == Unknown {
+			hidden = append(hidden, string(kind))
+		}
+	}
+	if now := text.Some(hidden, len(hidden)); now != l.hidden {
+		l.hidden = now
+		l.opts.Log.Info("Zabbix doesn't show the relay's user everything that could keep it from reporting; 'alert-relay doctor' checks it with a Super admin's token",
+			"source", l.name, "not_shown", hidden)
+	}
+}
+
+// load reads the conditions of an earlier run, once.
+func (l *look) load(ctx context.Context) error {
+	if l.loaded {
+		return nil
+	}
+	for _, kind := range Kinds {
+		value, err := l.opts.Store.Value(ctx, l.value(kind))
+		if errors.Is(err, store.ErrNotFound) || err == nil && value == "" {
+			continue
+		}
+		var c Condition
+		if err == nil {
+			err = json.Unmarshal([]byte(value), &c)
+		}
+		if err != nil {
+			return fmt.Errorf("condition %s: %w", kind, err)
+		}
+		l.conditions[kind] = c
+		l.opts.Metrics.set(l.name, kind, c.Open())
+	}
+	l.loaded = true
+	return nil
+}
+
+// apply applies a finding: it stores the condition, queues its message, and stores that it is queued. After a crash in between the message
+// is queued again, which edits it.
+func (l *look) apply(ctx context.Context, kind Kind, f Finding, now time.Time) error {
+	switch f.Verdict {
+	case Trouble:
+		l.looks[kind]++
+	case Fine:
+		l.looks[kind] = 0
+	}
+	before := l.conditions[kind]
+	c := before.next(f, l.looks[kind], now)
+	if c != before {
+		if err := l.save(ctx, kind, c); err != nil {
+			return err
+		}
+		l.opts.Metrics.set(l.name, kind, c.Open())
+		switch {
+		case c.Open() && !before.Open():
+			l.opts.Log.Warn("a source may not report everything", "source", l.name, "kind", string(kind), "count", c.Count, "detail", text.Line(c.Detail))
+		case before.Open() && !c.Open():
+			l.opts.Log.Info("a source reports again", "source", l.name, "kind", string(kind))
+		}
+	}
+	if c.Since.IsZero() || c.Queued {
+		return nil
+	}
+	for _, n := range l.opts.Notices(l.name, l.value(kind)+"/"+c.Since.UTC().Format(time.RFC3339), kind, c) {
+		if _, err := l.opts.Store.AddNotice(ctx, n); err != nil {
+			return fmt.Errorf("message about a source: %w", err)
+		}
+	}
+	c.Queued = true
+	if !c.Open() {
+		c = Condition{}
+	}
+	return l.save(ctx, kind, c)
+}
+
+// value is the name of the stored value of a condition.
+func (l *look) value(kind Kind) string { return "watch/" + l.name + "/" + string(kind) }
+
+func (l *look) save(ctx context.Context, kind Kind, c Condition) error {
+	value := ""
+	if !c.Since.IsZero() {
+		encoded, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		value = string(encoded)
+	}
+	if err := l.opts.Store.SetValue(ctx, l.value(kind), value); err != nil {
+		return err
+	}
+	l.conditions[kind] = c
+	return nil
+}
