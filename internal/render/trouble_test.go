@@ -1,0 +1,38 @@
+package render
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Messages about a source say what is wrong, since when and what to do; nothing in them can mention anybody or open a link.
+func TestSourceTrouble(t *testing.T) {
+	r, err := New(Options{})
+	require.NoError(t, err)
+	since := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for _, kind := range []string{"alerts", "media_type", "action", "found"} {
+		trouble := SourceTrouble{Source: "<@all>", Kind: kind, Since: since, Count: 5, Detail: "<@personEmail:a@example.com> [x](https://evil.example) " + strings.Repeat("y", 5000)}
+		going := r.SourceTrouble(trouble, Room{})
+		require.Contains(t, going, "⚠️")
+		require.Contains(t, going, "24 Nov 12:00")
+		trouble.Until = since.Add(time.Hour)
+		over := r.SourceTrouble(trouble, Room{})
+		require.Contains(t, over, "✅ Over")
+		require.Contains(t, over, "24 Nov 13:00")
+		for _, text := range []string{going, over} {
+			require.NotContains(t, text, "<@")
+			require.NotContains(t, text, "[x](")
+			require.Less(t, len(text), 1200)
+		}
+		if kind == "alerts" || kind == "found" {
+			require.Contains(t, going, "**5**")
+			require.Contains(t, over, "**5**")
+		}
+	}
+	one := r.SourceTrouble(SourceTrouble{Source: "main", Kind: "alerts", Since: since, Count: 1, Detail: "timed out"}, Room{})
+	require.Contains(t, one, "gave up on **1** message to the relay")
+	require.Contains(t, one, "The last error: timed out")
+}
