@@ -79,7 +79,7 @@ func (s *Sources) SetSources(sources map[string]Zabbix, interval time.Duration) 
 	s.opts.Metrics.Add(names)
 	s.sources.Set(names, func(name string) *watched { return &watched{sources[name], make(chan struct{}, 1)} })
 	s.mu.Lock()
-	changed := s.interval != interval
+	changed := s.interval != 0 && s.interval != interval
 	s.interval = interval
 	s.mu.Unlock()
 	if changed {
