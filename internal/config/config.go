@@ -35,6 +35,8 @@ type Config struct {
 	AllowedDomains []string `yaml:"allowed_domains" validate:"dive,domain"`
 	// Senders that may use the notify API.
 	Notify []Notify `yaml:"notify" validate:"dive"`
+	// Signs of life that senders give by POST /v1/heartbeat/NAME. One that is missing is told in rooms.
+	Heartbeats []Heartbeat `yaml:"heartbeats" validate:"dive"`
 	// When a room's new problems are collected in one message, a digest.
 	Storm Storm `yaml:"storm"`
 	// When the repeated openings of one trigger share one message.
@@ -386,6 +388,18 @@ type Notify struct {
 	Rooms []string `yaml:"rooms"`
 	// Whether it may write to people directly.
 	Persons bool `yaml:"persons"`
+}
+
+// Heartbeat is a sign of life that a sender gives at an interval.
+type Heartbeat struct {
+	// Name of the heartbeat, in its address and in messages.
+	Name string `yaml:"name" validate:"required,name"`
+	// How often it comes, 10s to 31d.
+	Interval Duration `yaml:"interval" validate:"required,least=10s,most=31d"`
+	// How much later it may come, at most 31d. Default: a tenth of the interval, at least 10s.
+	Grace Duration `yaml:"grace" validate:"least=0s,most=31d"`
+	// Rooms that are told when it is missing. Default: default_rooms.
+	Rooms []string `yaml:"rooms"`
 }
 
 // Storm is when a room's posts are collected in a digest.

@@ -65,6 +65,15 @@ func (l *loader) complete(cfg *Config) {
 			s.SendTo = SendToAdd
 		}
 	}
+	for i := range cfg.Heartbeats {
+		h := &cfg.Heartbeats[i]
+		if !l.given(at("heartbeats", i) + ".grace") {
+			h.Grace = max(h.Interval/10, Duration(10*time.Second))
+		}
+		if len(h.Rooms) == 0 {
+			h.Rooms = cfg.DefaultRooms
+		}
+	}
 	for i := range cfg.Rooms {
 		l.completeRoom(cfg, &cfg.Rooms[i], at("rooms", i))
 	}

@@ -30,6 +30,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkRoutes(cfg)
 	l.checkPeople(cfg)
 	l.checkNotify(cfg)
+	l.checkHeartbeats(cfg)
 	l.directory("templates.dir", cfg.Templates.Dir)
 	l.checkUnread()
 }
@@ -316,6 +317,18 @@ func (l *loader) checkNotify(cfg *Config) {
 		if len(n.Rooms) == 0 && !n.Persons && !l.faulted(path+".rooms") {
 			l.fault(path, "cannot write to anybody", "rooms: [noc], or persons: true")
 		}
+	}
+}
+
+func (l *loader) checkHeartbeats(cfg *Config) {
+	names := uses{}
+	for i, h := range cfg.Heartbeats {
+		path := at("heartbeats", i)
+		l.uniqueName(names, path+".name", h.Name, "heartbeat")
+		l.roomsExist(cfg, path+".rooms", h.Rooms)
+	}
+	if len(cfg.Heartbeats) > 0 && len(cfg.Notify) == 0 && !l.faulted("notify") {
+		l.fault("heartbeats", "need a sender's token", "notify: [{name: cron, token_file: FILE, rooms: [noc]}]")
 	}
 }
 

@@ -17,10 +17,12 @@ const (
 	endpointWebex   = "webex"
 	endpointMessage = "message"
 	endpointOther   = "other"
+
+	endpointHeartbeat = "heartbeat"
 )
 
 var (
-	endpoints     = [...]string{endpointEvents, endpointNotify, endpointWebex, endpointMessage, endpointOther}
+	endpoints     = [...]string{endpointEvents, endpointNotify, endpointHeartbeat, endpointWebex, endpointMessage, endpointOther}
 	statusClasses = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
 )
 

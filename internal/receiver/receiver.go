@@ -82,6 +82,8 @@ type Options struct {
 	Webhooks Webhooks
 	Links    Links
 
+	Heartbeats Heartbeats
+
 	Now     func() time.Time // time.Now by default
 	Log     *slog.Logger     // nil for none
 	Metrics *Metrics
@@ -143,6 +145,7 @@ func (r *Receiver) routes() http.Handler {
 
 	e.POST("/v1/zabbix/events", r.serve(endpointEvents, r.event))
 	e.POST("/v1/notify", r.serve(endpointNotify, r.notify))
+	e.POST("/v1/heartbeat/:name", r.serve(endpointHeartbeat, r.heartbeat))
 	e.POST("/v1/webex/:bot", r.serve(endpointWebex, r.webhook))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/m/:source/:eventid/:signature", r.serve(endpointMessage, r.message))

@@ -31,3 +31,21 @@ func (r *Relay) troubleNotices(source, key string, kind watch.Kind, c watch.Cond
 		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Count: c.Count, Detail: c.Detail}, room)
 	})
 }
+
+func heartbeatsOf(cfg *config.Config) (list []watch.Heartbeat) {
+	for _, h := range cfg.Heartbeats {
+		list = append(list, watch.Heartbeat{Name: h.Name, Interval: time.Duration(h.Interval), Grace: time.Duration(h.Grace), Rooms: h.Rooms})
+	}
+	return list
+}
+
+// heartbeatNotices are the messages about a heartbeat that is missing or is back, one for each of its rooms.
+func (r *Relay) heartbeatNotices(h watch.Heartbeat, key string, b watch.Beat) (notices []store.Notice) {
+	s := r.live.Load()
+	for _, room := range h.Rooms {
+		notices = append(notices, s.notice(room, key, func(room render.Room) string {
+			return s.renderer.HeartbeatMissing(render.MissingHeartbeat{Name: h.Name, Interval: h.Interval, Known: b.Known, Last: b.Last, Since: b.Silent.Since, Until: b.Silent.Until}, room)
+		})...)
+	}
+	return notices
+}

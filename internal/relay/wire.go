@@ -58,6 +58,8 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Notices: r.troubleNotices,
 		Log: log, Metrics: r.metrics.watch,
 	})
+	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})
+	r.registry.MustRegister(heartbeats)
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
@@ -82,7 +84,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
 	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
-	r.parts = parts{deliver, inquirer, sweeps, speaking, executor, listener, reader}
+	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))
 
 	public := receiver.NewServer("", now.certified(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -100,7 +102,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
 		},
 		{{"delivery", deliver.Run}},
-		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"retention", r.prune}, {"configuration", r.watch}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"retention", r.prune}, {"configuration", r.watch}},
 		{{"commands", executor.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
@@ -113,13 +115,14 @@ const askAfter = time.Second
 
 // parts are the parts that a reload changes.
 type parts struct {
-	delivery *delivery.Delivery
-	inquirer *reconcile.Inquirer
-	sweeps   *reconcile.Sweeps
-	speaking *watch.Sources
-	executor *command.Executor
-	listener *chat.Listener
-	reader   *chat.Reader
+	delivery   *delivery.Delivery
+	inquirer   *reconcile.Inquirer
+	sweeps     *reconcile.Sweeps
+	speaking   *watch.Sources
+	heartbeats *watch.Heartbeats
+	executor   *command.Executor
+	listener   *chat.Listener
+	reader     *chat.Reader
 }
 
 // snapshot compiles a configuration for this relay.

@@ -15,8 +15,9 @@ func (r *Relay) receiver(cfg *config.Config) *receiver.Receiver {
 	o := receiver.Options{
 		PublicURL: cfg.Server.PublicURL, LinkKey: r.linkKey,
 		Intake: in, Notices: in, Webhooks: r.parts.listener,
-		Links: locator{r.store, r.live.config, r.parts.reader.Me},
-		Log:   r.log, Metrics: r.metrics.receiver, Limits: r.limits, Trace: r.tracer,
+		Links:      locator{r.store, r.live.config, r.parts.reader.Me},
+		Heartbeats: r.parts.heartbeats,
+		Log:        r.log, Metrics: r.metrics.receiver, Limits: r.limits, Trace: r.tracer,
 	}
 	for _, s := range cfg.Zabbix {
 		o.Sources = append(o.Sources, receiver.Source{Name: s.Name, Secrets: revealed(s.Secrets)})

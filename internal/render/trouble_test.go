@@ -36,3 +36,15 @@ func TestSourceTrouble(t *testing.T) {
 	require.Contains(t, one, "gave up on **1** message to the relay")
 	require.Contains(t, one, "The last error: timed out")
 }
+
+func TestHeartbeatMissing(t *testing.T) {
+	r, err := New(Options{})
+	require.NoError(t, err)
+	known := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	m := MissingHeartbeat{Name: "backup", Interval: 90 * time.Minute, Known: known, Since: known.Add(2 * time.Hour)}
+	require.Equal(t, "⚠️ Heartbeat **backup** is missing: never heard since 24 Nov 12:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
+	m.Last = known.Add(time.Hour)
+	require.Equal(t, "⚠️ Heartbeat **backup** is missing: last heard 24 Nov 13:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
+	m.Until = known.Add(3 * time.Hour)
+	require.Equal(t, "✅ Heartbeat **backup** is back: missing from 24 Nov 14:00:00 UTC to 24 Nov 15:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
+}

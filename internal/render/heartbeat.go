@@ -1,0 +1,31 @@
+package render
+
+import (
+	"fmt"
+	"time"
+)
+
+// MissingHeartbeat is a sign of life that doesn't come.
+type MissingHeartbeat struct {
+	Name     string
+	Interval time.Duration
+	Known    time.Time // when it was configured
+	Last     time.Time // when it was last heard; zero for never
+	Since    time.Time // when it counted as missing
+	Until    time.Time // when it was heard again; zero while it is missing
+}
+
+// HeartbeatMissing returns the message about it.
+func (r *Renderer) HeartbeatMissing(m MissingHeartbeat, room Room) string {
+	location := orUTC(room.Location)
+	name, at := limited(m.Name, maxLabel), func(t time.Time) string { return formatTime(t.In(location)) }
+	message := fmt.Sprintf("⚠️ Heartbeat **%s** is missing: last heard %s", name, at(m.Last))
+	switch {
+	case !m.Until.IsZero():
+		message = fmt.Sprintf("✅ Heartbeat **%s** is back: missing from %s to %s", name, at(m.Since), at(m.Until))
+	case m.Last.IsZero():
+		message = fmt.Sprintf("⚠️ Heartbeat **%s** is missing: never heard since %s", name, at(m.Known))
+	}
+	out, _ := finish(message + fmt.Sprintf(", expected every %s.", formatDuration(m.Known, m.Known.Add(m.Interval))))
+	return out
+}

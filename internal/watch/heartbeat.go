@@ -1,0 +1,275 @@
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+)
+
+// Heartbeat is a sign of life that a sender gives at an interval.
+type Heartbeat struct {
+	Name            string
+	Interval, Grace time.Duration
+	Rooms           []string
+}
+
+// Beat is what is stored of a heartbeat.
+type Beat struct {
+	Known  time.Time `json:"known"`           // when it was first configured
+	Last   time.Time `json:"last,omitzero"`   // zero: never heard
+	Silent Condition `json:"silent,omitzero"` // zero: not missing
+}
+
+// maxStartGrace bounds how long the relay waits after its start for a heartbeat that was due while it was down.
+const maxStartGrace = time.Hour
+
+// deadline is when a heartbeat counts as missing. watched is since when this relay listens to it.
+func (h Heartbeat) deadline(b Beat, watched time.Time) time.Time {
+	heard := b.Last
+	if heard.IsZero() {
+		heard = b.Known
+	}
+	due, earliest := heard.Add(h.Interval+h.Grace), watched.Add(min(h.Interval, maxStartGrace)+h.Grace)
+	if due.Before(earliest) {
+		return earliest
+	}
+	return due
+}
+
+// HeartbeatOptions configure Heartbeats.
+type HeartbeatOptions struct {
+	Heartbeats []Heartbeat
+	Store      Store
+	// Notices makes the messages about a heartbeat that is missing, or was. One with the same key edits it.
+	Notices func(h Heartbeat, key string, b Beat) []store.Notice
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Heartbeats watch senders that give signs of life. They are a collector of Prometheus, too.
+type Heartbeats struct {
+	opts  HeartbeatOptions
+	woken chan struct{}
+
+	mu    sync.Mutex
+	beats map[string]*heartbeat
+}
+
+// heartbeat is one of them while the relay runs.
+type heartbeat struct {
+	Heartbeat
+	beat    Beat
+	loaded  bool
+	watched time.Time // since when
+}
+
+// NewHeartbeats makes Heartbeats.
+func NewHeartbeats(opts HeartbeatOptions) *Heartbeats {
+	h := &Heartbeats{opts: opts, woken: make(chan struct{}, 1)}
+	h.Set(opts.Heartbeats)
+	return h
+}
+
+// Set makes these the heartbeats, while they run too. Those that stay keep what was heard of them.
+func (h *Heartbeats) Set(heartbeats []Heartbeat) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := make(map[string]*heartbeat, len(heartbeats))
+	for _, b := range heartbeats {
+		known := h.beats[b.Name]
+		if known == nil {
+			known = &heartbeat{watched: h.opts.Now()}
+		}
+		known.Heartbeat = b
+		next[b.Name] = known
+	}
+	h.beats = next
+	pace.Wake(h.woken)
+}
+
+// Beat records a sign of life and returns once it is on disk, with the time by which the next one is expected. store.ErrNotFound: there is
+// no heartbeat of that name.
+func (h *Heartbeats) Beat(ctx context.Context, name string) (expectedBy time.Time, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b := h.beats[name]
+	if b == nil {
+		return time.Time{}, store.ErrNotFound
+	}
+	if err := h.load(ctx, b); err != nil {
+		return time.Time{}, err
+	}
+	now := h.opts.Now()
+	next := b.beat
+	next.Last = now
+	if next.Silent.Open() {
+		next.Silent.Until, next.Silent.Queued = now, false
+	}
+	if err := h.save(ctx, b, next); err != nil {
+		return time.Time{}, err
+	}
+	if !next.Silent.Since.IsZero() {
+		pace.Wake(h.woken)
+	}
+	return b.deadline(b.beat, b.watched), nil
+}
+
+// Names are the names of the heartbeats, sorted.
+func (h *Heartbeats) Names() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var names []string
+	for name := range h.beats {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// heartbeatRetry is the pause after a failure of the store.
+const heartbeatRetry = 10 * time.Second
+
+// Run queues messages about heartbeats that are missing, or are back, until ctx ends.
+func (h *Heartbeats) Run(ctx context.Context) error {
+	for {
+		next, err := h.check(ctx)
+		if err != nil && ctx.Err() == nil {
+			h.opts.Log.Warn("cannot check the heartbeats: retrying", "in", heartbeatRetry, "error", err)
+			next = h.opts.Now().Add(heartbeatRetry)
+		}
+		if !pace.Pause(ctx, max(next.Sub(h.opts.Now()), time.Millisecond), h.woken) {
+			return nil
+		}
+	}
+}
+
+// check checks every heartbeat and returns when to check again.
+func (h *Heartbeats) check(ctx context.Context) (next time.Time, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.opts.Now()
+	next = now.Add(time.Hour)
+	var faults []error
+	for _, b := range h.beats {
+		if err := h.checkOne(ctx, b, now); err != nil {
+			faults = append(faults, fmt.Errorf("heartbeat %s: %w", b.Name, err))
+			continue
+		}
+		if at := b.deadline(b.beat, b.watched); b.beat.Silent.Since.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	return next, errors.Join(faults...)
+}
+
+// checkOne stores that a heartbeat is missing, queues the message, and stores that it is queued. After a crash in between the message is
+// queued again, which edits it.
+func (h *Heartbeats) checkOne(ctx context.Context, b *heartbeat, now time.Time) error {
+	if err := h.load(ctx, b); err != nil {
+		return err
+	}
+	if b.beat.Silent.Since.IsZero() && !now.Before(b.deadline(b.beat, b.watched)) {
+		next := b.beat
+		next.Silent = Condition{Since: now}
+		if err := h.save(ctx, b, next); err != nil {
+			return err
+		}
+		h.opts.Log.Warn("heartbeat missing", "heartbeat", b.Name, "last", b.beat.Last, "interval", b.Interval)
+	}
+	silent := b.beat.Silent
+	if silent.Since.IsZero() || silent.Queued {
+		return nil
+	}
+	for _, n := range h.opts.Notices(b.Heartbeat, valueOf(b.Name)+"/"+silent.Since.UTC().Format(time.RFC3339Nano), b.beat) {
+		if _, err := h.opts.Store.AddNotice(ctx, n); err != nil {
+			return err
+		}
+	}
+	next := b.beat
+	next.Silent.Queued = true
+	if !silent.Open() {
+		h.opts.Log.Info("heartbeat back", "heartbeat", b.Name)
+		next.Silent = Condition{}
+	}
+	return h.save(ctx, b, next)
+}
+
+// valueOf is the name of the stored value of a heartbeat.
+func valueOf(name string) string { return "heartbeat/" + name }
+
+// load reads what is stored of a heartbeat, once.
+func (h *Heartbeats) load(ctx context.Context, b *heartbeat) error {
+	if b.loaded {
+		return nil
+	}
+	value, err := h.opts.Store.Value(ctx, valueOf(b.Name))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		if err := h.save(ctx, b, Beat{Known: b.watched}); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal([]byte(value), &b.beat); err != nil {
+			h.opts.Log.Error("what is stored of a heartbeat can't be read: starting anew", "heartbeat", b.Name, "value", text.Shorten(value, maxDetail), "error", err)
+			b.beat = Beat{Known: b.watched}
+		}
+	}
+	b.loaded = true
+	return nil
+}
+
+func (h *Heartbeats) save(ctx context.Context, b *heartbeat, next Beat) error {
+	value, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := h.opts.Store.SetValue(ctx, valueOf(b.Name), string(value)); err != nil {
+		return err
+	}
+	b.beat = next
+	return nil
+}
+
+var (
+	ageDesc = prometheus.NewDesc("alert_relay_heartbeat_age_seconds",
+		"Time since a heartbeat was last heard, or since it was configured if it never was, by name.", []string{"name"}, nil)
+	missingDesc = prometheus.NewDesc("alert_relay_heartbeat_missing",
+		"1 while a heartbeat isn't heard within its interval and grace, by name.", []string{"name"}, nil)
+)
+
+// Describe describes the metrics.
+func (h *Heartbeats) Describe(to chan<- *prometheus.Desc) { to <- ageDesc; to <- missingDesc }
+
+// Collect collects the metrics.
+func (h *Heartbeats) Collect(to chan<- prometheus.Metric) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.opts.Now()
+	for _, b := range h.beats {
+		heard, missing := b.watched, 0.0
+		if !b.beat.Known.IsZero() {
+			heard = b.beat.Known
+		}
+		if !b.beat.Last.IsZero() {
+			heard = b.beat.Last
+		}
+		if b.beat.Silent.Open() {
+			missing = 1
+		}
+		to <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, now.Sub(heard).Seconds(), b.Name)
+		to <- prometheus.MustNewConstMetric(missingDesc, prometheus.GaugeValue, missing, b.Name)
+	}
+}
