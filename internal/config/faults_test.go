@@ -41,6 +41,18 @@ func TestFaults(t *testing.T) {
 			"reconcile: {interval: -1m}",
 			`relay.yaml:8: reconcile.interval: "-1m" is not a duration (a number with a unit: 500ms, 30s, 15m, 1h30m, 7d)`,
 		},
+		"heartbeat often": {
+			"heartbeats: [{name: a, interval: 1s}]\nnotify: [{name: a, token_env: OTHER, rooms: [noc]}]",
+			`relay.yaml:8: heartbeats[0].interval: must be at least 10s, got 1s`,
+		},
+		"heartbeat without a sender": {
+			"heartbeats: [{name: a, interval: 1m}]",
+			`relay.yaml:8: heartbeats: need a sender's token (notify: [{name: cron, token_file: FILE, rooms: [noc]}])`,
+		},
+		"heartbeat for an unknown room": {
+			"heartbeats: [{name: a, interval: 1m, rooms: [nco]}]\nnotify: [{name: a, token_env: OTHER, rooms: [noc]}]",
+			`relay.yaml:8: heartbeats[0].rooms[0]: unknown room "nco" (did you mean noc?)`,
+		},
 		"zone": {
 			"time_zone: Berlin",
 			`relay.yaml:8: time_zone: "Berlin" is not a time zone (an IANA name such as Europe/Berlin, or UTC)`,

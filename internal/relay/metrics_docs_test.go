@@ -43,6 +43,8 @@ var metricTables = []struct {
 		{"alert_relay_event_body_bytes", `histogram_quantile(0.99, sum by (le) (rate(alert_relay_event_body_bytes_bucket[1h])))`},
 		{"alert_relay_journal_append_seconds", `histogram_quantile(0.99, sum by (le) (rate(alert_relay_journal_append_seconds_bucket[5m])))`},
 		{"alert_relay_send_to_unknown_total", `sum by (source) (increase(alert_relay_send_to_unknown_total[1d])) > 0`},
+		{"alert_relay_heartbeat_age_seconds", `alert_relay_heartbeat_age_seconds`},
+		{"alert_relay_heartbeat_missing", `alert_relay_heartbeat_missing == 1`},
 		{"alert_relay_webhooks_total", `sum by (bot, result) (rate(alert_relay_webhooks_total[5m]))`},
 	}},
 	{"ledger", []described{
@@ -116,7 +118,7 @@ var metricTables = []struct {
 }
 
 // openLabels have values that the configuration or the build decides; all others have the same values everywhere.
-var openLabels = []string{"bot", "room", "source", "version", "commit", "goversion", "hash"}
+var openLabels = []string{"bot", "room", "source", "name", "version", "commit", "goversion", "hash"}
 
 // docs/metrics.md describes every metric as it is registered, and the other pages name no other. -update writes its tables.
 func TestEveryMetricIsDocumented(t *testing.T) {
@@ -193,6 +195,8 @@ zabbix: [{name: main, url: "http://127.0.0.1:1", secret_env: SECRET, api_token_e
 rooms: [{name: noc, id: ROOM, bot: relay}]
 default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
+notify: [{name: cron, token_env: CRON, rooms: [noc]}]
+heartbeats: [{name: backup, interval: 1d}]
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
 	require.NoError(t, err)
 	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
