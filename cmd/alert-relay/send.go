@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nms-alert-relay/internal/client"
+	"nms-alert-relay/internal/config"
 )
 
 // Environment variables with defaults of send.
@@ -54,10 +55,16 @@ relay's own host.`,
 			if m.Markdown = strings.TrimSpace(m.Markdown); m.Markdown == "" {
 				return errors.New("send: TEXT is empty")
 			}
-			m, err := toRelay(cmd, g, m, tokenFile)
+			relay, err := toRelay(cmd, g, m.Relay, tokenFile, func(r client.Relay, cfg *config.Config) (client.Relay, error) {
+				to := m
+				to.Relay = r
+				to, err := to.FromConfig(cfg)
+				return to.Relay, err
+			})
 			if err != nil {
 				return err
 			}
+			m.Relay = relay
 			id, err := client.Send(cmd.Context(), m)
 			if err != nil {
 				return failed(err)
@@ -65,51 +72,56 @@ relay's own host.`,
 			return g.print(cmd, map[string]string{"id": id}, func(w io.Writer) { fmt.Fprintln(w, "accepted as", id) })
 		},
 	}
-	g.configFlag(cmd)
-	g.outputFlag(cmd)
-	cmd.Flags().StringVar(&m.URL, "url", "", "the relay's public `URL` (or "+envURL+")")
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` with a notify token (or the token itself in "+envToken+")")
+	relayFlags(cmd, g, &m.Relay, &tokenFile)
 	cmd.Flags().StringVar(&m.Key, "key", "", "later messages with the same `KEY` edit this one")
-	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 	cmd.Flags().BoolVar(&m.Person, "person", false, "ROOM is an e-mail address: a direct message")
 	return cmd
 }
 
-// toRelay completes a message with the relay's address and token: from flags, the environment, or the configuration.
-func toRelay(cmd *cobra.Command, g *globals, m client.Message, tokenFile string) (_ client.Message, err error) {
+// toRelay completes a relay's address and token: from flags, the environment, or with fromConfig the configuration.
+func toRelay(cmd *cobra.Command, g *globals, r client.Relay, tokenFile string, fromConfig func(client.Relay, *config.Config) (client.Relay, error)) (_ client.Relay, err error) {
 	if tokenFile != "" {
-		if m.Token, err = readSecret("token-file", tokenFile); err != nil {
-			return m, err
+		if r.Token, err = readSecret("token-file", tokenFile); err != nil {
+			return r, err
 		}
 	}
-	m.URL, m.Token = cmp.Or(m.URL, os.Getenv(envURL)), cmp.Or(m.Token, strings.TrimSpace(os.Getenv(envToken)))
-	if err := webAddress("url", m.URL); err != nil {
-		return m, err
+	r.URL, r.Token = cmp.Or(r.URL, os.Getenv(envURL)), cmp.Or(r.Token, strings.TrimSpace(os.Getenv(envToken)))
+	if err := webAddress("url", r.URL); err != nil {
+		return r, err
 	}
-	if m.URL != "" && m.Token != "" {
-		return m, nil
+	if r.URL != "" && r.Token != "" {
+		return r, nil
 	}
 	if g.file() == "" {
-		return m, fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(m), " and "), envConfig)
+		return r, fmt.Errorf("which relay? Use %s, or --config FILE (or %s) on the relay's own host", strings.Join(missing(r), " and "), envConfig)
 	}
 	cfg, err := g.elsewhere(cmd)
 	if err != nil {
-		return m, err
+		return r, err
 	}
-	if m, err = m.FromConfig(cfg); err != nil {
-		return m, failed(err)
+	if r, err = fromConfig(r, cfg); err != nil {
+		return r, failed(err)
 	}
-	return m, nil
+	return r, nil
 }
 
 // missing returns the flags that are needed to find the relay.
-func missing(m client.Message) []string {
+func missing(r client.Relay) []string {
 	var list []string
-	if m.URL == "" {
+	if r.URL == "" {
 		list = append(list, "--url (or "+envURL+")")
 	}
-	if m.Token == "" {
+	if r.Token == "" {
 		list = append(list, "--token-file (or "+envToken+")")
 	}
 	return list
+}
+
+// relayFlags adds the flags of toRelay.
+func relayFlags(cmd *cobra.Command, g *globals, r *client.Relay, tokenFile *string) {
+	g.configFlag(cmd)
+	g.outputFlag(cmd)
+	cmd.Flags().StringVar(&r.URL, "url", "", "the relay's public `URL` (or "+envURL+")")
+	cmd.Flags().StringVar(tokenFile, "token-file", "", "`FILE` with a notify token (or the token itself in "+envToken+")")
+	_ = cmd.MarkFlagFilename("token-file") // the flag is defined just above
 }
