@@ -159,6 +159,7 @@ func TestOnlyReconciliationFinds(t *testing.T) {
 		w := newWorld(t)
 		w.start()
 		defer func() { w.stop() }()
+		w.pass(2 * maxInterval)
 		w.source.set(func(s *source) { s.found = 50 })
 		w.pass(time.Hour)
 		require.Empty(t, w.messages())

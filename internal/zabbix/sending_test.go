@@ -1,0 +1,102 @@
+package zabbix
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// answering is a Zabbix 7.0 with fixed results by method; one that begins with "{" is an error.
+func answering(t *testing.T, results map[string]func(params map[string]any) string) *Client {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			Method string
+			Params json.RawMessage
+		}
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			t.Error(err)
+		}
+		result := `"7.0.22"`
+		if req.Method != "apiinfo.version" {
+			var params map[string]any
+			if err := json.Unmarshal(req.Params, &params); err != nil {
+				t.Error(err)
+			}
+			result = results[req.Method](params)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		kind := "result"
+		if strings.HasPrefix(result, "{") {
+			kind = "error"
+		}
+		_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,%q:%s}`, kind, result)
+	}))
+	t.Cleanup(server.Close)
+	return New(Options{URL: server.URL, Token: strings.Repeat("a", 64)})
+}
+
+// What Zabbix doesn't show is left out; only a Zabbix that doesn't answer is an error.
+func TestSending(t *testing.T) {
+	const forbidden = `{"code":-32500,"message":"Application error.","data":"No permissions to call \"x.get\"."}`
+	const refused = `{"code":-32602,"message":"Invalid params.","data":"Invalid parameter \"/output/4\": value must be one of \"mediatypeid\"."}`
+	const broken = `{"code":1,"message":"Error","data":"SQL statement execution has failed"}`
+	named := `[{"mediatypeid":"9","name":"Webex (alert-relay)","status":"0"},{"mediatypeid":"8","name":"Slack","status":"1"}]`
+	scripted := `[{"mediatypeid":"9","name":"Chat","status":"1","script":"var PATH = '/v1/zabbix/events';"}]`
+	always := func(answer string) func(map[string]any) string { return func(map[string]any) string { return answer } }
+	results := map[string]func(map[string]any) string{
+		"mediatype.get": always(named),
+		"action.get": always(`[{"name":"Report","status":"1","operations":[{"operationtype":"0","opmessage":{"mediatypeid":"9"}},{"operationtype":"1","opmessage":[]}],
+			"recovery_operations":[{"operationtype":"11","opmessage":[]}],"update_operations":[]}]`),
+		"alert.get": func(params map[string]any) string {
+			require.Equal(t, "DESC", params["sortorder"], "the newest are read if there are too many")
+			require.InDelta(t, 100, params["time_from"], 0)
+			require.Equal(t, []any{"9"}, params["mediatypeids"])
+			return `[{"alertid":"7","clock":"200","error":"timed out"}]`
+		},
+	}
+	read := func() (Sending, error) { return answering(t, results).Sending(t.Context(), time.Unix(100, 0)) }
+	s, err := read()
+	require.NoError(t, err)
+	ours, shown := s.OurMediaType()
+	require.True(t, shown)
+	require.Equal(t, MediaType{ID: "9", Name: "Webex (alert-relay)", Ours: true}, ours)
+	require.Equal(t, []Action{{Name: "Report", Disabled: true, Problem: []string{"9"}, Recovery: []string{AllMedia}}}, s.Actions)
+	require.Equal(t, []FailedAlert{{At: time.Unix(200, 0).UTC(), Error: "timed out"}}, s.Failed)
+
+	for method, answer := range map[string]string{"mediatype.get": forbidden, "action.get": forbidden, "alert.get": forbidden} {
+		kept := results[method]
+		results[method] = always(answer)
+		s, err := read()
+		require.NoError(t, err, method)
+		_, shown := s.OurMediaType()
+		require.Equal(t, method != "mediatype.get", shown)
+		require.Equal(t, method == "action.get", s.FailedKnown)
+		require.Equal(t, method == "action.get", len(s.Actions) == 0)
+		results[method] = always(broken)
+		_, err = read()
+		require.Error(t, err, method)
+		results[method] = kept
+	}
+
+	// A renamed one is found by its script, unless Zabbix refuses to show that.
+	for answer, want := range map[string]bool{scripted: true, refused: false} {
+		results["mediatype.get"] = func(params map[string]any) string {
+			if strings.Contains(fmt.Sprint(params["output"]), "script") {
+				return answer
+			}
+			return `[{"mediatypeid":"9","name":"Chat","status":"1"}]`
+		}
+		s, err := read()
+		require.NoError(t, err)
+		_, shown := s.OurMediaType()
+		require.Equal(t, want, shown)
+		require.Len(t, s.MediaTypes, 1)
+	}
+}
