@@ -47,27 +47,37 @@ const (
 	foundWindow, foundLimit = 10 * time.Minute, 3
 )
 
-// seen is what was visible in an earlier look: what a user can't see now may be gone, or was never shown.
-type seen struct{ mediaType, action bool }
+// recognise marks the media type with this id as ours if none is: it was renamed, and Zabbix doesn't show its script.
+func recognise(s zabbix.Sending, id string) zabbix.Sending {
+	if _, shown := s.OurMediaType(); shown {
+		return s
+	}
+	s.MediaTypes = slices.Clone(s.MediaTypes)
+	for i, m := range s.MediaTypes {
+		s.MediaTypes[i].Ours = m.ID == id
+	}
+	return s
+}
 
-// judgeMediaType judges whether our media type is there and enabled.
-func judgeMediaType(s zabbix.Sending, before seen) Finding {
+// judgeMediaType judges whether our media type is there and enabled. id is its id in an earlier look, "" for none. Zabbix shows either all
+// media types or none.
+func judgeMediaType(s zabbix.Sending, id string) Finding {
 	ours, shown := s.OurMediaType()
 	switch {
 	case shown && ours.Disabled:
 		return Finding{Verdict: Trouble, Detail: fmt.Sprintf("its media type %q is disabled", ours.Name)}
 	case shown:
 		return Finding{Verdict: Fine}
-	case before.mediaType && len(s.MediaTypes) > 0:
-		return Finding{Verdict: Trouble, Detail: "its media type for the relay was deleted or renamed"}
+	case id != "" && len(s.MediaTypes) > 0:
+		return Finding{Verdict: Trouble, Detail: "its media type for the relay was deleted"}
 	default:
 		return Finding{}
 	}
 }
 
 // judgeAction judges whether an enabled action sends problems, recoveries and updates by our media type. An operation that sends by all
-// media of its recipients may be ours: then there is no trouble.
-func judgeAction(s zabbix.Sending, before seen) Finding {
+// media of its recipients may be ours: then there is no trouble. One that isn't shown may have been deleted, or be hidden: nobody knows.
+func judgeAction(s zabbix.Sending) Finding {
 	ours, shown := s.OurMediaType()
 	if !shown || len(s.Actions) == 0 {
 		return Finding{}
@@ -97,8 +107,6 @@ func judgeAction(s zabbix.Sending, before seen) Finding {
 		return Finding{Verdict: Trouble, Detail: "its action " + text.Some(incomplete, 3)}
 	case len(silent) > 0:
 		return Finding{Verdict: Trouble, Detail: "its action " + text.Some(silent, 3)}
-	case before.action:
-		return Finding{Verdict: Trouble, Detail: "no action sends by the relay's media type any more"}
 	default:
 		return Finding{}
 	}

@@ -19,19 +19,22 @@ func TestJudgeMediaType(t *testing.T) {
 	other := zabbix.MediaType{ID: "1", Name: "Slack"}
 	for name, c := range map[string]struct {
 		types  []zabbix.MediaType
-		before seen
+		before string
 		want   Verdict
 	}{
-		"enabled":                      {[]zabbix.MediaType{other, ours}, seen{}, Fine},
-		"disabled":                     {[]zabbix.MediaType{other, disabled}, seen{}, Trouble},
-		"none shown":                   {nil, seen{}, Unknown},
-		"none shown any more":          {nil, seen{mediaType: true}, Unknown},
-		"never seen among others":      {[]zabbix.MediaType{other}, seen{}, Unknown},
-		"seen once, now others":        {[]zabbix.MediaType{other}, seen{mediaType: true}, Trouble},
-		"another disabled one of them": {[]zabbix.MediaType{{ID: "1", Disabled: true}, ours}, seen{}, Fine},
+		"enabled":                      {[]zabbix.MediaType{other, ours}, "", Fine},
+		"disabled":                     {[]zabbix.MediaType{other, disabled}, "", Trouble},
+		"none shown":                   {nil, "", Unknown},
+		"none shown any more":          {nil, "9", Unknown},
+		"never seen among others":      {[]zabbix.MediaType{other}, "", Unknown},
+		"seen once, now others":        {[]zabbix.MediaType{other}, "9", Trouble},
+		"another disabled one of them": {[]zabbix.MediaType{{ID: "1", Disabled: true}, ours}, "", Fine},
 	} {
 		require.Equal(t, c.want, judgeMediaType(zabbix.Sending{MediaTypes: c.types}, c.before).Verdict, name)
 	}
+	renamed := zabbix.Sending{MediaTypes: []zabbix.MediaType{other, {ID: "9", Name: "Chat"}}}
+	require.Equal(t, Fine, judgeMediaType(recognise(renamed, "9"), "9").Verdict, "its id is known")
+	require.Equal(t, Unknown, judgeMediaType(recognise(renamed, ""), "").Verdict)
 }
 
 func TestJudgeAction(t *testing.T) {
@@ -41,27 +44,26 @@ func TestJudgeAction(t *testing.T) {
 	disabled.Disabled = true
 	for name, c := range map[string]struct {
 		actions []zabbix.Action
-		before  seen
+		before  string
 		want    Verdict
 		detail  string
 	}{
-		"complete":                        {actions: []zabbix.Action{whole}, want: Fine},
-		"disabled":                        {actions: []zabbix.Action{disabled}, want: Trouble, detail: `"Report" is disabled`},
-		"disabled beside a complete one":  {actions: []zabbix.Action{disabled, whole}, want: Fine},
-		"by all media of the recipient":   {actions: []zabbix.Action{{Problem: all, Recovery: all, Update: all}}, want: Fine},
-		"disabled, another by all media":  {actions: []zabbix.Action{disabled, {Problem: all, Recovery: all, Update: all}}, want: Fine},
-		"no problem operation":            {actions: []zabbix.Action{{Name: "Report", Recovery: ours, Update: ours}}, want: Trouble, detail: `"Report" has no operation for problems`},
-		"no recovery operation":           {actions: []zabbix.Action{{Name: "Report", Problem: ours, Update: ours}}, want: Trouble, detail: `"Report" has no recovery operation`},
-		"no update operation":             {actions: []zabbix.Action{{Name: "Report", Problem: ours, Recovery: all}}, want: Trouble, detail: `"Report" has no update operation`},
-		"only others', ours never seen":   {actions: []zabbix.Action{{Problem: other, Recovery: other, Update: other}}, want: Unknown},
-		"only others', ours seen earlier": {actions: []zabbix.Action{{Problem: other}}, before: seen{action: true}, want: Trouble, detail: "no action sends"},
-		"none shown":                      {before: seen{action: true}, want: Unknown},
+		"complete":                       {actions: []zabbix.Action{whole}, want: Fine},
+		"disabled":                       {actions: []zabbix.Action{disabled}, want: Trouble, detail: `"Report" is disabled`},
+		"disabled beside a complete one": {actions: []zabbix.Action{disabled, whole}, want: Fine},
+		"by all media of the recipient":  {actions: []zabbix.Action{{Problem: all, Recovery: all, Update: all}}, want: Fine},
+		"disabled, another by all media": {actions: []zabbix.Action{disabled, {Problem: all, Recovery: all, Update: all}}, want: Fine},
+		"no problem operation":           {actions: []zabbix.Action{{Name: "Report", Recovery: ours, Update: ours}}, want: Trouble, detail: `"Report" has no operation for problems`},
+		"no recovery operation":          {actions: []zabbix.Action{{Name: "Report", Problem: ours, Update: ours}}, want: Trouble, detail: `"Report" has no recovery operation`},
+		"no update operation":            {actions: []zabbix.Action{{Name: "Report", Problem: ours, Recovery: all}}, want: Trouble, detail: `"Report" has no update operation`},
+		"only others', ours never seen":  {actions: []zabbix.Action{{Problem: other, Recovery: other, Update: other}}, want: Unknown},
+		"none shown":                     {want: Unknown},
 	} {
-		f := judgeAction(zabbix.Sending{MediaTypes: []zabbix.MediaType{{ID: "9", Ours: true}}, Actions: c.actions}, c.before)
+		f := judgeAction(zabbix.Sending{MediaTypes: []zabbix.MediaType{{ID: "9", Ours: true}}, Actions: c.actions})
 		require.Equal(t, c.want, f.Verdict, name)
 		require.Contains(t, f.Detail, c.detail, name)
 	}
-	require.Equal(t, Unknown, judgeAction(zabbix.Sending{Actions: []zabbix.Action{disabled}}, seen{action: true}).Verdict, "whose action it is isn't known without the media type")
+	require.Equal(t, Unknown, judgeAction(zabbix.Sending{Actions: []zabbix.Action{disabled}}).Verdict, "whose action it is isn't known without the media type")
 }
 
 func TestJudgeAlerts(t *testing.T) {

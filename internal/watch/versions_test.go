@@ -44,7 +44,7 @@ func TestEveryVersionIsJudged(t *testing.T) {
 				now := time.Now()
 				s, err := c.Sending(t.Context(), alertsFrom(time.Time{}, now))
 				require.NoError(t, err)
-				return judgeMediaType(s, seen{}), judgeAction(s, seen{}), judgeAlerts(s, now)
+				return judgeMediaType(s, ""), judgeAction(s), judgeAlerts(s, now)
 			}
 			mediaType, action, alerts := judge(admin)
 			require.Equal(t, []Finding{{Verdict: Fine}, {Verdict: Fine}, {Verdict: Fine}}, []Finding{mediaType, action, alerts})

@@ -111,7 +111,7 @@ type look struct {
 	conditions map[Kind]Condition
 	loaded     bool
 	looks      map[Kind]int // in a row that found trouble
-	seen       seen
+	mediaType  string       // the id of ours, in an earlier look
 	history    history
 	hidden     string // what Zabbix doesn't show, as it was logged
 }
@@ -150,11 +150,13 @@ func (l *look) once(ctx context.Context, now time.Time) error {
 	}
 	sending, asked := l.Sending(ctx, alertsFrom(since, now))
 	if asked == nil {
-		findings[MediaType] = judgeMediaType(sending, l.seen)
-		findings[Action] = judgeAction(sending, l.seen)
+		sending = recognise(sending, l.mediaType)
+		if ours, shown := sending.OurMediaType(); shown {
+			l.mediaType = ours.ID
+		}
+		findings[MediaType] = judgeMediaType(sending, l.mediaType)
+		findings[Action] = judgeAction(sending)
 		findings[Alerts] = judgeAlerts(sending, now)
-		l.seen.mediaType = l.seen.mediaType || findings[MediaType].Verdict != Unknown
-		l.seen.action = l.seen.action || findings[Action].Verdict != Unknown
 		l.logHidden(findings)
 	}
 	faults := []error{asked}

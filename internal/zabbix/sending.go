@@ -11,7 +11,7 @@ import (
 )
 
 // Sending is what Zabbix shows the relay's user of how it sends to the relay. Most users see only a part of it: a user who isn't a Super
-// admin sees no action and, up to 6.4, no media type.
+// admin sees no or few actions and, up to 6.4, no media type.
 type Sending struct {
 	MediaTypes []MediaType // all webhooks that are shown
 	Actions    []Action    // all trigger actions that are shown
