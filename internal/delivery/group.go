@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -17,6 +18,7 @@ import (
 type groupTask struct {
 	id    int64
 	doubt step.Doubt
+	alone bool // the thread of its cause refuses replies
 }
 
 func (d *Delivery) newGroupTask(g store.Group) *task {
@@ -86,6 +88,15 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 			return later
 		}
 	}
+	if g.Kind == store.GroupCause && next.Call() != step.Edit && next.Call() != step.Remove {
+		var ready, ok bool
+		if m.parent, ready, ok = b.causeMessage(l, t, g); !ok {
+			return later
+		}
+		if !ready {
+			return outcome{wake: now.Add(step.CauseWait)}
+		}
+	}
 	return b.showGroup(l, t, g, m, room, next, began)
 }
 
@@ -93,7 +104,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSettings, next step.Step, began time.Time) outcome {
 	now := time.Now()
 	message := room.address()
-	if next.Op != step.OpGroup && next.Op != step.OpGroupEdit {
+	if message.ParentID = m.parent; next.Op != step.OpGroup && next.Op != step.OpGroupEdit && m.parent == "" {
 		message.ParentID = g.MessageID
 	}
 	var text step.Text
@@ -141,6 +152,11 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	if !made {
 		return outcome{wake: now}
 	}
+	if err != nil && m.parent != "" && step.WithoutParent(err) {
+		t.Value.group.alone = true
+		b.logOf(t).Warn("the thread of the cause refuses its symptoms: they get a message of their own", "cause", g.Name, "error", err)
+		return outcome{called: true, wake: now}
+	}
 	if err != nil {
 		return b.refusedGroup(l, t, g, next, err, now)
 	}
@@ -154,6 +170,20 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 	out := b.shown(l, t, g)
 	out.called = true
 	return out
+}
+
+// causeMessage returns the message in whose thread a group of symptoms is shown: its cause's, or "" if none shows the cause.
+// ready is false while that message is still to be posted.
+func (b *bot) causeMessage(l lives, t *task, g store.Group) (id string, ready, ok bool) {
+	if t.Value.group.alone {
+		return "", true, true
+	}
+	cause := alert.ParseKey(g.Name)
+	posts, ok := read(l.begin, b.Delivery, "reading a cause's posts", func(ctx context.Context) (map[alert.Key][]store.Post, error) {
+		return b.Store.PostsOf(ctx, []alert.Key{cause})
+	})
+	id, ready = step.CauseMessage(posts[cause], g.Room)
+	return id, ready, ok
 }
 
 // digestText renders a digest.

@@ -19,6 +19,7 @@ type members struct {
 	lines    []render.DigestLine // that weren't posted, in their order
 	lastLine int                 // the number of the last line that any member got
 	joined   []store.Member      // those that joined since the digest was written
+	parent   string              // of symptoms: the message of their cause; "" for none
 	late     int                 // how many joined after the group itself was read
 }
 
@@ -36,7 +37,7 @@ func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {
 
 // members reads the members of a group.
 func (b *bot) members(l lives, g store.Group) (m members, ok bool) {
-	m.digest, m.lastLine = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}, g.Lines
+	m.digest, m.lastLine = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap, Symptoms: g.Kind == store.GroupCause}, g.Lines
 	posts, ok := read(l.begin, b.Delivery, "reading a group's members", func(ctx context.Context) ([]store.Member, error) {
 		return b.Store.Members(ctx, g.ID)
 	})

@@ -23,8 +23,12 @@ func (d *Draft) Asks() []store.GroupingAsk {
 		}
 		return a
 	}
-	for _, post := range d.touchedPosts() {
+	for p, post := range d.touchedPosts() {
 		g := d.grouping(post.Room)
+		if !carries(p.Problem) {
+			a := ask(post.Room, g, false)
+			a.Ended = append(a.Ended, post.Key.String())
+		}
 		switch {
 		case post.Group != 0:
 			if a := ask(post.Room, g, false); !slices.Contains(a.Groups, post.Group) {
@@ -32,6 +36,9 @@ func (d *Draft) Asks() []store.GroupingAsk {
 			}
 		case g.gatherable(post.Post):
 			a := ask(post.Room, g, true)
+			if cause, ok := d.causeOf(post.Key); ok && !slices.Contains(a.Causes, cause.String()) {
+				a.Causes = append(a.Causes, cause.String())
+			}
 			if post.Opening == 0 || g.FlapCount < 2 || !post.released {
 				continue
 			}
@@ -54,10 +61,10 @@ func (d *Draft) Asks() []store.GroupingAsk {
 	return asks
 }
 
-// Unknown returns the keys of posts that wait in these rooms, and whose problems aren't known.
+// Unknown returns the keys of posts that wait in these rooms, or that are symptoms there, and whose problems aren't known.
 func (d *Draft) Unknown(rooms map[string]store.RoomGrouping) (keys []alert.Key) {
 	for _, r := range rooms {
-		for _, post := range r.Fresh {
+		for _, post := range slices.Concat(r.Fresh, r.Symptoms) {
 			if d.problem(post.Key).Revision == 0 {
 				keys = append(keys, post.Key)
 			}

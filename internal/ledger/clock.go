@@ -84,7 +84,7 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string
 	for i, p := range due {
 		keys[i] = p.Key
 	}
-	out, _, err := l.commit(ctx, keys, func(known Known) *Draft { return PlanDue(due, rooms, known, l.opts.Rules, now) })
+	out, _, err := l.commit(ctx, keys, nil, func(known Known) *Draft { return PlanDue(due, rooms, known, l.opts.Rules, now) })
 	if err != nil || out.empty() {
 		return err
 	}

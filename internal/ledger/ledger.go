@@ -143,7 +143,7 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 			keys = append(keys, key)
 		}
 	}
-	out, took, err := l.commit(ctx, keys, func(known Known) *Draft { return Plan(items, known, l.opts.Rules, time.Now()) })
+	out, took, err := l.commit(ctx, keys, items, func(known Known) *Draft { return Plan(items, known, l.opts.Rules, time.Now()) })
 	if err != nil {
 		return entries, 0, err
 	}
@@ -156,9 +156,9 @@ func (l *Ledger) fold(ctx context.Context, size int) (entries []store.Entry, too
 
 // commit plans and writes a batch about problems with these keys. After a conflict it reads and plans again; a batch that
 // meets only conflicts counts as rejected. It returns how long the write took.
-func (l *Ledger) commit(ctx context.Context, keys []alert.Key, plan func(Known) *Draft) (out Outcome, took time.Duration, err error) {
+func (l *Ledger) commit(ctx context.Context, keys []alert.Key, items []Item, plan func(Known) *Draft) (out Outcome, took time.Duration, err error) {
 	for conflicts := range maxConflicts {
-		known, failed := l.known(ctx, keys, conflicts)
+		known, failed := l.known(ctx, keys, items, conflicts)
 		if failed != nil {
 			return out, 0, failed
 		}
@@ -223,9 +223,9 @@ func (l *Ledger) done(out Outcome) {
 	}
 }
 
-// known reads the stored problems with these keys, the earlier problems with their event ids, and their posts. A problem that was
+// known reads the stored problems with these keys, the causes that they or the items name, the earlier problems with their event ids, and their posts. A problem that was
 // pruned may have left earlier ones, which are the conflict when its id comes back: after each conflict it looks for one more.
-func (l *Ledger) known(ctx context.Context, keys []alert.Key, conflicts int) (k Known, err error) {
+func (l *Ledger) known(ctx context.Context, keys []alert.Key, items []Item, conflicts int) (k Known, err error) {
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
 	}
@@ -246,6 +246,13 @@ func (l *Ledger) known(ctx context.Context, keys []alert.Key, conflicts int) (k 
 				p.Generation++
 			}
 		}
+	}
+	if named := causes(k, items); len(named) > 0 {
+		more, err := l.opts.Store.Problems(ctx, named)
+		if err != nil && !errors.Is(err, store.ErrRejected) { // a damaged one carries no symptoms
+			return k, fmt.Errorf("reading causes: %w", err)
+		}
+		maps.Copy(k.Problems, more)
 	}
 	// In a storm nearly all problems are new, and have no posts.
 	if k.Posts, err = l.opts.Store.PostsOf(ctx, slices.Collect(maps.Keys(k.Problems))); err != nil {

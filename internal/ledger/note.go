@@ -55,6 +55,10 @@ func (l *Ledger) noteGathered(all []Gathered) {
 			l.opts.Log.Info("opened again", "key", g.Key.String(), "room", g.Room, "openings", g.Joined)
 			continue
 		}
+		if g.Kind == store.GroupCause {
+			l.opts.Log.Info("a symptom is shown under its cause", "key", g.Key.String(), "room", g.Room, "symptoms", g.Joined)
+			continue
+		}
 		if i+1 == len(all) || all[i+1].Room != g.Room || all[i+1].Kind != g.Kind {
 			l.opts.Log.Info("problems joined a digest", "room", g.Room, "problems", g.Joined)
 		}

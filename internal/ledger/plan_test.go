@@ -113,6 +113,21 @@ func (w *world) grouping(a store.GroupingAsk) (r store.RoomGrouping) {
 			r.NewFlaps++
 		}
 	}
+	for _, g := range w.groups {
+		if g.Room != a.Room || g.Kind != store.GroupCause || !slices.Contains(slices.Concat(a.Causes, a.Ended), g.Name) {
+			continue
+		}
+		if !slices.ContainsFunc(r.Groups, func(o store.Group) bool { return o.ID == g.ID }) {
+			r.Groups = append(r.Groups, g)
+		}
+		for _, posts := range w.known.Posts {
+			for _, p := range posts {
+				if p.Group == g.ID && p.Open && slices.Contains(a.Ended, g.Name) {
+					r.Symptoms = append(r.Symptoms, p)
+				}
+			}
+		}
+	}
 	for name, g := range newest {
 		asked := slices.ContainsFunc(a.Openings, func(o int64) bool { return flapName(o) == name })
 		if (g.Kind == store.GroupStorm || asked) && !slices.ContainsFunc(r.Groups, func(o store.Group) bool { return o.ID == g.ID }) {

@@ -12,16 +12,17 @@ import (
 // roomDraft holds the changes of a batch to the groups of one room.
 type roomDraft struct {
 	*Draft
-	room    string
-	rules   Grouping
-	known   store.RoomGrouping
-	posts   []*draftPost // of the batch, in its order
-	fresh   []draftPost  // gatherable posts of known.Fresh, without the batch's
-	waiting []*draftPost // that could share a message: of posts and fresh
-	joined  int          // posts that join the room with this batch
-	groups  []*store.Group
-	changed []*store.Group                // to be written, in the order of their first change
-	leaving map[*store.Group][]*draftPost // members that somebody acted on
+	room     string
+	rules    Grouping
+	known    store.RoomGrouping
+	posts    []*draftPost // of the batch, in its order
+	fresh    []draftPost  // gatherable posts of known.Fresh, without the batch's
+	waiting  []*draftPost // that could share a message: of posts and fresh
+	joined   int          // posts that join the room with this batch
+	groups   []*store.Group
+	changed  []*store.Group                // to be written, in the order of their first change
+	leaving  map[*store.Group][]*draftPost // members that somebody acted on
+	released []*draftPost                  // open symptoms that are no longer shown under their cause
 }
 
 // group decides, room by room, in which messages the batch's posts are shown.
@@ -77,17 +78,20 @@ func (r *roomDraft) decide() {
 	for i := range r.fresh {
 		r.waiting = append(r.waiting, &r.fresh[i])
 	}
+	r.joinCauses(false)
 	r.excludeActed()
 	begin := r.joinFlapping(inBatch)
 	if r.rules.storm(r.inflow(begin)) {
 		r.joinStorm()
 	} else {
+		r.joinCauses(true)
 		for _, post := range begin {
 			r.join(r.flapGroup(post.Opening), post)
 		}
 		r.holdBurst()
 	}
 	r.leaveActed()
+	r.release(inBatch)
 	for _, post := range r.posts {
 		r.addLines(post)
 	}
@@ -116,7 +120,8 @@ func (r *roomDraft) excludeActed() {
 	}
 }
 
-// updateMembers marks the groups of members that changed, and takes out members that became severe.
+// updateMembers marks the groups of members that changed, and takes out members that became severe. A symptom stays under
+// its cause when somebody acts on it, and leaves when it is no longer that cause's.
 func (r *roomDraft) updateMembers() {
 	for _, post := range r.posts {
 		g := r.groupOf(post)
@@ -128,7 +133,12 @@ func (r *roomDraft) updateMembers() {
 			r.leave(g, post)
 			continue
 		}
-		if p.Open() && p.acted {
+		if g.Kind == store.GroupCause {
+			if p.Open() && !r.stays(g, post.Key) {
+				r.released = append(r.released, post)
+				continue
+			}
+		} else if p.Open() && p.acted {
 			r.leaving[g] = append(r.leaving[g], post)
 		}
 		if p.headline {

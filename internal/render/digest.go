@@ -31,7 +31,9 @@ type Digest struct {
 	Items []DigestItem
 	Left  int  // the number that left it for messages of their own
 	Flap  bool // they are openings of one trigger
-	Last  bool // the message can't be edited any more before all are resolved
+	// Symptoms: they are symptoms of one cause, in whose thread the message is.
+	Symptoms bool
+	Last     bool // the message can't be edited any more before all are resolved
 	// Account: this is a reply in the thread of a message that can't be edited any more, with the current state and the problems
 	// that left since the message was written (Gone).
 	Account bool
@@ -160,12 +162,22 @@ func (r *Renderer) heading(d Digest) string {
 		b.WriteString(accountHead + " " + resolvedOf(d.Items) + "\n" + r.goneOf(d.Gone))
 	}
 	if len(d.Items) == 0 {
+		if d.Symptoms {
+			return b.String() + "☑️ **No symptoms any more**" + left
+		}
 		return b.String() + "☑️ **This digest is empty now**" + left
+	}
+	if open == 0 && d.Symptoms {
+		return b.String() + fmt.Sprintf("✅ **%s of this problem, all resolved**%s", count(over, "symptom"), left)
 	}
 	if open == 0 {
 		return b.String() + fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
 	}
-	fmt.Fprintf(&b, "🌩️ **%s at once** · %s open", count(len(d.Items), "problem"), number(open))
+	if d.Symptoms {
+		fmt.Fprintf(&b, "↳ **%s of this problem** · %s open", count(len(d.Items), "symptom"), number(open))
+	} else {
+		fmt.Fprintf(&b, "🌩️ **%s at once** · %s open", count(len(d.Items), "problem"), number(open))
+	}
 	if over > 0 {
 		fmt.Fprintf(&b, ", %s resolved", number(over))
 	}
@@ -244,7 +256,9 @@ func (r *Renderer) footOf(d Digest, cut bool) string {
 	if d.Last && open {
 		b.WriteString(lastEdit + "\n")
 	}
-	if open {
+	if open && d.Symptoms {
+		b.WriteString(oneOfThem + ", `ack ID`.")
+	} else if open {
 		b.WriteString(allOfThem)
 	} else {
 		b.WriteString(oneOfThem + ".")

@@ -13,6 +13,7 @@ type GroupKind string
 const (
 	GroupStorm GroupKind = "storm" // too many problems at once
 	GroupFlap  GroupKind = "flap"  // openings of one trigger, again and again
+	GroupCause GroupKind = "cause" // symptoms, in the thread of their cause
 )
 
 // Group is a set of posts of one room that share one message, the digest. Its members are the posts
@@ -21,7 +22,7 @@ type Group struct {
 	ID   int64 // given by the store, never twice
 	Room string
 	Kind GroupKind
-	Name string // of a flap: its Opening, in decimal; "" for a storm
+	Name string // of a flap: its Opening, in decimal; of symptoms: their cause's key; "" for a storm
 
 	// The ledger's. Progress is compared by the counters alone (record 030): the times only space messages.
 	OpenedAt       time.Time
@@ -95,6 +96,8 @@ type GroupingAsk struct {
 	Openings    []int64
 	OpenedAfter time.Time // for Openings
 	Groups      []int64   // asked for by id, whatever their age and state
+	Causes      []string  // names of groups of symptoms
+	Ended       []string  // the same, whose open posts are asked for, too
 }
 
 // RoomGrouping is the store's answer about a room.
@@ -104,11 +107,12 @@ type RoomGrouping struct {
 	Burst    int    // posts with JoinedAt after BurstSince
 	Behind   int    // pending posts
 	NewFlaps int    // flap groups opened after Since
-	// Groups are the newest live storm group, the newest live flap group of each opening, and
-	// those asked for by id.
+	// Groups are the newest live storm group, the newest live flap group of each opening, the groups of symptoms with
+	// these names, and those asked for by id.
 	Groups []Group
 	// Openings are the newest posts of each of these openings, MaxOpenings at most, with OpenedAt after OpenedAfter.
 	Openings map[int64][]Opening
+	Symptoms []Post // open posts of the groups in Ended
 }
 
 // MaxOpenings bounds how many posts of one opening are read: a trigger on a log may have thousands.

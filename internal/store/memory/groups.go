@@ -172,6 +172,14 @@ func (d *data) grouping(ask store.GroupingAsk) (g store.RoomGrouping) {
 			g.Openings[opening] = found
 		}
 	}
+	for _, group := range d.findGroups(func(g store.Group) bool {
+		return g.Room == ask.Room && g.Kind == store.GroupCause && (slices.Contains(ask.Causes, g.Name) || slices.Contains(ask.Ended, g.Name))
+	}) {
+		wanted = append(wanted, group.ID)
+		if slices.Contains(ask.Ended, group.Name) {
+			g.Symptoms = append(g.Symptoms, d.posts.find(0, byKey, func(p store.Post) bool { return p.Group == group.ID && p.Open })...)
+		}
+	}
 	g.Groups = d.findGroups(func(g store.Group) bool { return slices.Contains(wanted, g.ID) })
 	return g
 }

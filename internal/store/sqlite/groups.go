@@ -146,6 +146,13 @@ const (
 	newestFlaps = fromGroups + `
 		WHERE g.id IN (SELECT (SELECT max(g.id) FROM groups g LEFT JOIN group_cursors c ON c.grp = g.id
 			WHERE g.room = ?1 AND g.kind = 'flap' AND g.name = CAST(o.value AS TEXT)` + liveGroup + `) FROM json_each(?2) o)`
+	// A room without groups of symptoms costs one look at the index, however many problems resolve.
+	causeGroups = fromGroups + `
+		WHERE EXISTS (SELECT 1 FROM groups WHERE room = ?1 AND kind = 'cause')
+			AND g.id IN (SELECT n.id FROM json_each(?2) o CROSS JOIN groups n ON n.room = ?1 AND n.kind = 'cause' AND n.name = o.value)`
+	symptoms = `SELECT ` + postColumns + ` FROM json_each(?2) o CROSS JOIN groups n ON n.room = ?1 AND n.kind = 'cause' AND n.name = o.value
+		CROSS JOIN posts t ON t.grp = n.id AND t.grp > 0 AND t.open = 1` + withCursor + withPending + `
+		WHERE EXISTS (SELECT 1 FROM groups WHERE room = ?1 AND kind = 'cause') ORDER BY t.event_id, t.source`
 	groupsByID = fromGroups + ` WHERE g.id IN (SELECT value FROM json_each(?))`
 	openings   = `SELECT t.opening, t.source, t.event_id, t.opened_at, t.open
 		FROM (SELECT DISTINCT value AS opening FROM json_each(?1)) o CROSS JOIN posts t
@@ -207,6 +214,22 @@ func (s *Store) grouping(ctx context.Context, ask store.GroupingAsk) (g store.Ro
 	}
 	if len(ask.Groups) > 0 {
 		add(groupsByID, string(groupList))
+	}
+	if names := slices.Concat(ask.Causes, ask.Ended); len(names) > 0 && err == nil {
+		list, err := json.Marshal(names)
+		if err != nil {
+			return g, err
+		}
+		add(causeGroups, ask.Room, string(list))
+	}
+	if len(ask.Ended) > 0 && err == nil && len(g.Groups) > 0 {
+		list, err := json.Marshal(ask.Ended)
+		if err != nil {
+			return g, err
+		}
+		if g.Symptoms, err = queryReadable(ctx, s, "read symptoms", scanPost, symptoms, ask.Room, string(list)); err != nil {
+			return g, err
+		}
 	}
 	if err != nil || len(ask.Openings) == 0 {
 		return g, err
