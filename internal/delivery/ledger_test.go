@@ -107,6 +107,8 @@ func (d groupDraft) join(room string) int64 {
 	switch {
 	case d.store.flap != "":
 		kind, name = store.GroupFlap, d.store.flap
+	case d.store.cause != "":
+		kind, name = store.GroupCause, d.store.cause
 	case !d.store.storm:
 		return 0
 	}

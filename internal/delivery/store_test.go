@@ -29,6 +29,7 @@ type testStore struct {
 
 	storm   bool             // new posts join a storm group
 	flap    string           // new posts join the group of this flapping trigger
+	cause   string           // new posts join the group of this cause
 	burst   time.Duration    // new posts are pending only after this time
 	changed func(store.Fold) // called after folds that the store begins itself, for reroutes
 	causes  []store.Cause    // of new posts

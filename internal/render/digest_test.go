@@ -65,6 +65,20 @@ func TestDigestGolden(t *testing.T) {
 	}
 }
 
+// A message about symptoms is in the thread of their cause, whose commands aren't theirs.
+func TestSymptoms(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	some, left := storm(4, 2, func(i int) bool { return i != 1 }), storm(4, 2, all)
+	left.Left = 2
+	empty := render.Digest{Left: 3}
+	over := storm(2, 2, none)
+	for name, d := range map[string]render.Digest{"open": some, "left": left, "empty": empty, "all resolved": over} {
+		d.Symptoms = true
+		markdown, _ := r.Digest(d, room)
+		golden(t, "symptoms/"+name+".txt", markdown)
+	}
+}
+
 // A digest that says it is complete names every problem, and the list always does, one per line.
 func TestDigestAccountsForAll(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc"}

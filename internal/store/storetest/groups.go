@@ -379,6 +379,52 @@ func testGrouping(t *testing.T, open Opener) {
 	require.Equal(t, []string{"noc"}, must(s.FreshRooms(t.Context()))(t))
 }
 
+// Groups of symptoms are read by their causes' names, and the open posts of those that ended with them.
+func testSymptoms(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	group := func(id int64, room string, kind store.GroupKind, name string) store.Group {
+		return store.Group{ID: id, Room: room, Kind: kind, Name: name, OpenedAt: t0, Joined: 1, Revision: 1}
+	}
+	member := func(id, room string, group int64, isOpen bool) store.Post {
+		p := post(id, room, 1)
+		p.Group, p.Open, p.PendingSince = group, isOpen, time.Time{}
+		return p
+	}
+	fold(t, s, store.Fold{
+		Groups: []store.Group{
+			group(-1, "noc", store.GroupCause, "main/1"), group(-2, "noc", store.GroupCause, "main/1"), group(-3, "noc", store.GroupCause, "main/2"),
+			group(-4, "noc", store.GroupCause, "main/3"), group(-5, "db", store.GroupCause, "main/1"), group(-6, "noc", store.GroupFlap, "main/1"),
+		},
+		Posts: []store.Post{
+			member("11", "noc", -1, true), member("12", "noc", -1, false), member("13", "noc", -2, true), member("14", "noc", -3, true),
+			member("15", "noc", -4, true), member("11", "db", -5, true), member("16", "noc", -6, true), post("17", "noc", 1),
+		},
+	})
+	named := func(groups []store.Group) (names []string) {
+		for _, g := range groups {
+			require.Equal(t, store.GroupCause, g.Kind)
+			same(t, must(s.Group(t.Context(), g.ID))(t), g)
+			names = append(names, g.Room+" "+g.Name)
+		}
+		return names
+	}
+	got := must(s.Grouping(t.Context(), []store.GroupingAsk{{Room: "noc", Causes: []string{"main/2", "main/9"}, Ended: []string{"main/1", "main/8"}}}))(t)["noc"]
+	require.ElementsMatch(t, []string{"noc main/1", "noc main/1", "noc main/2"}, named(got.Groups))
+	ids := make([]string, len(got.Symptoms))
+	for i, p := range got.Symptoms {
+		require.Equal(t, "noc", p.Room)
+		ids[i] = p.Key.EventID
+	}
+	require.ElementsMatch(t, []string{"11", "13"}, ids)
+
+	got = must(s.Grouping(t.Context(), []store.GroupingAsk{{Room: "noc", Causes: []string{"main/3"}}}))(t)["noc"]
+	require.Equal(t, []string{"noc main/3"}, named(got.Groups))
+	require.Empty(t, got.Symptoms)
+	got = must(s.Grouping(t.Context(), []store.GroupingAsk{{Room: "noc", Causes: []string{"main/3"}, Ended: []string{"main/9"}}}))(t)["noc"]
+	require.Empty(t, got.Symptoms)
+	same(t, store.RoomGrouping{}, must(s.Grouping(t.Context(), []store.GroupingAsk{{Room: "empty", Causes: []string{"main/1"}, Ended: []string{"main/1"}}}))(t)["empty"])
+}
+
 // A trigger may have thousands of posts: a fold reads the newest of each opening that it asks for.
 func testManyOpenings(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Opener) {
 		"groups/leavers":            testLeavers,
 		"groups/conflicts":          testGroupConflicts,
 		"groups/grouping":           testGrouping,
+		"groups/symptoms":           testSymptoms,
 		"groups/many openings":      testManyOpenings,
 		"groups/members":            testMembers,
 		"groups/dead":               testDeadGroups,
