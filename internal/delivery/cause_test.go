@@ -62,8 +62,9 @@ func TestSymptomsAreInTheThreadOfTheirCause(t *testing.T) {
 		require.Len(t, all, 1)
 		require.Contains(t, all[0].markdown, "main/1=resolved main/2=open main/3=open")
 
-		w.fold(2, say("looking"), "noc")
+		w.symptoms(4, 5)
 		w.pass(time.Minute)
+		require.Len(t, w.textsWith("noc", "The complete list"), 1)
 		for _, m := range w.webex.live("R-noc") {
 			require.True(t, m.id == root || m.parent == root, "a thread has no threads: %s", m.markdown)
 		}
