@@ -105,6 +105,8 @@ const (
 	KindNudge Kind = "nudge"
 	// KindClock is the passing of time: a suppression may have ended.
 	KindClock Kind = "clock"
+	// KindSymptom is a change of the symptoms of this problem. The ledger makes it, exactly once.
+	KindSymptom Kind = "symptom"
 )
 
 // Host is a host of a problem.
@@ -172,6 +174,7 @@ type Event struct {
 	Update       *Update   // for updates and actions
 	Observation  *Observation
 	Nudge        *Nudge
+	Symptoms     Symptoms // by how much they change
 
 	SendTo   string // {ALERT.SENDTO}
 	ActionID string // {ACTION.ID}

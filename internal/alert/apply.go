@@ -108,6 +108,9 @@ func (p *Problem) knows(e Event) bool {
 func (p *Problem) mergeStates(e Event) {
 	m := &p.Merge
 	switch {
+	case e.Kind == KindSymptom:
+		p.Symptoms = p.Symptoms.plus(e.Symptoms)
+		return
 	case e.Kind == KindClock:
 		m.Clock = max(m.Clock, micro(e.At))
 		return
@@ -207,7 +210,7 @@ func (p *Problem) mergeTimes(e Event, started bool) {
 // mergeEventFacts merges the facts that describe the problem.
 func (p *Problem) mergeEventFacts(e Event) bool {
 	switch {
-	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock:
+	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock || e.Kind == KindSymptom:
 		return false // they bring no facts
 	case e.Kind != KindObservation:
 		return p.mergeFacts(e, e.Facts)
@@ -350,7 +353,7 @@ func (p *Problem) foundNow(was Problem, found Found) bool {
 // change together with something that counts.
 func (p Problem) looksSame(o Problem) bool {
 	return p.State == o.State && p.Origin == o.Origin && p.Severity == o.Severity && p.Acknowledged == o.Acknowledged &&
-		p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
+		p.Symptoms == o.Symptoms && p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
 		p.Cancelled == o.Cancelled && p.Gone == o.Gone && p.Announced == o.Announced && p.CanClose == o.CanClose &&
 		p.RecoveredOpData == o.RecoveredOpData && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) &&
 		p.Facts.looksSame(o.Facts) && slices.EqualFunc(p.Timeline, o.Timeline, Entry.looksSame)

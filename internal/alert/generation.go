@@ -45,7 +45,7 @@ func (k Key) Original() Key {
 func (p Problem) Relation(e Event) Relation {
 	start, trigger, exactly := e.Opened, e.Facts.TriggerID, e.Exact
 	switch {
-	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock:
+	case e.Kind == KindAction || e.Kind == KindNudge || e.Kind == KindClock || e.Kind == KindSymptom:
 		return Same
 	case e.Kind == KindObservation && (e.Observation == nil || e.Observation.Gone):
 		return Same

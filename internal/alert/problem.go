@@ -62,12 +62,14 @@ type Problem struct {
 	Acknowledged    bool      `json:"acknowledged"`
 	Suppressed      bool      `json:"suppressed,omitempty"`
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"`
-	HeldBack        bool      `json:"held_back,omitempty"` // a maintenance suppressed it before Zabbix sent its problem event
-	Cancelled       bool      `json:"cancelled,omitempty"` // Zabbix cancelled its escalation and has sent nothing since
-	Gone            bool      `json:"gone,omitempty"`      // Zabbix no longer knows it
-	Announced       bool      `json:"announced,omitempty"` // its problem event arrived, or the API knows it
-	CanClose        bool      `json:"can_close,omitempty"` // its trigger allows manual closing
-	Observed        bool      `json:"observed,omitempty"`  // the API has answered about it
+	HeldBack        bool      `json:"held_back,omitempty"`  // a maintenance suppressed it before Zabbix sent its problem event
+	Cancelled       bool      `json:"cancelled,omitempty"`  // Zabbix cancelled its escalation and has sent nothing since
+	Gone            bool      `json:"gone,omitempty"`       // Zabbix no longer knows it
+	Announced       bool      `json:"announced,omitempty"`  // its problem event arrived, or the API knows it
+	CanClose        bool      `json:"can_close,omitempty"`  // its trigger allows manual closing
+	Observed        bool      `json:"observed,omitempty"`   // the API has answered about it
+	Symptoms        Symptoms  `json:"symptoms,omitzero"`    // the problems that Zabbix ranks as its symptoms
+	CountedBy       string    `json:"counted_by,omitempty"` // the event id of the cause whose Symptoms have it; the ledger's
 	RecoveredOpData string    `json:"recovered_opdata,omitempty"`
 
 	OpenedAt   time.Time `json:"opened_at,omitzero"`

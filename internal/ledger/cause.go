@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 
 	"nms-alert-relay/internal/alert"
@@ -46,6 +47,34 @@ func causes(k Known, items []Item) (keys []alert.Key) {
 func (d *Draft) causeOf(key alert.Key) (alert.Key, bool) {
 	cause, ok := causeKey(key.Source, key.EventID, d.problem(key).CauseEventID)
 	return cause, ok && carries(d.problem(cause))
+}
+
+// count keeps the number of symptoms in their causes, which show it. A symptom whose cause isn't known is counted once
+// another event about it arrives.
+func (d *Draft) count(key alert.Key, was alert.Problem) {
+	p := d.problems[key]
+	id := p.SymptomOf()
+	if id == "" && p.CountedBy == "" {
+		return
+	}
+	if id != "" && d.problem(alert.Key{Source: key.Source, EventID: id}).Revision == 0 {
+		id = ""
+	}
+	changes := p.Counted(was, id)
+	p.changed = p.changed || p.CountedBy != id
+	p.CountedBy = id
+	for _, of := range slices.Sorted(maps.Keys(changes)) {
+		cause := alert.Key{Source: key.Source, EventID: of}
+		e := effect{problem: d.problem(cause), posts: d.postsOf(cause)}
+		if e.problem.Revision == 0 {
+			continue // it was pruned
+		}
+		e.problem, e.change = alert.Apply(e.problem, alert.Event{Key: cause, Kind: alert.KindSymptom, Symptoms: changes[of], At: d.now})
+		for i := range e.posts {
+			d.desire(&e.posts[i], e.problem, d.now)
+		}
+		d.merge(e)
+	}
 }
 
 // showsCause reports whether a message of its own shows the cause in the room, or is about to. claimed reports that

@@ -83,15 +83,17 @@ func TestWhereASymptomIsShown(t *testing.T) {
 		prior func(w *world)
 		under string
 	}{
-		"its cause is shown":              {"1", nil, "cause main/1"},
-		"its cause waits to be posted":    {"1", func(w *world) { w.postOf(1).Claimed, w.postOf(1).RootID, w.postOf(1).PendingSince = false, "", w.now }, "cause main/1"},
-		"its cause isn't known":           {"99", nil, ""},
-		"it is its own cause":             {"3", nil, ""},
-		"it has no cause":                 {"", nil, ""},
-		"its cause was refused":           {"1", func(w *world) { w.postOf(1).State = store.PostDead }, ""},
-		"its cause is in another room":    {"1", func(w *world) { w.postOf(1).Room = "db" }, ""},
-		"its cause is in a digest":        {"1", func(w *world) { w.postOf(1).Group = 1 }, ""},
-		"its cause is delayed":            {"1", func(w *world) { w.postOf(1).Claimed, w.postOf(1).RootID = false, "" }, ""},
+		"its cause is shown":           {"1", nil, "cause main/1"},
+		"its cause waits to be posted": {"1", func(w *world) { w.postOf(1).Claimed, w.postOf(1).RootID, w.postOf(1).PendingSince = false, "", w.now }, "cause main/1"},
+		"its cause isn't known":        {"99", nil, ""},
+		"it is its own cause":          {"3", nil, ""},
+		"it has no cause":              {"", nil, ""},
+		"its cause was refused":        {"1", func(w *world) { w.postOf(1).State = store.PostDead }, ""},
+		"its cause is in another room": {"1", func(w *world) { w.postOf(1).Room = "db" }, ""},
+		"its cause is in a digest":     {"1", func(w *world) { w.postOf(1).Group = 1 }, ""},
+		"its cause is delayed": {"1", func(w *world) {
+			w.postOf(1).Claimed, w.postOf(1).RootID, w.postOf(1).TellAfter = false, "", w.now.Add(time.Hour)
+		}, ""},
 		"its cause is resolved":           {"1", func(w *world) { w.plan(w.at(0, of(recovered(0), 1))...) }, ""},
 		"its cause is a symptom":          {"1", func(w *world) { w.ranks(time.Second, 1, 2) }, ""},
 		"they are each other's symptoms":  {"1", func(w *world) { w.ranks(time.Second, 1, 3) }, ""},
@@ -178,4 +180,34 @@ func TestSymptomsInAStorm(t *testing.T) {
 	w.plan(w.at(time.Minute, events...)...)
 	require.Len(t, w.groups, 1)
 	require.Equal(t, "cause main/1", w.under(30))
+}
+
+// tally is the count that a problem shows of its symptoms.
+func (w *world) tally(id int) alert.Symptoms {
+	return w.known.Problems[alert.Key{Source: "main", EventID: strconv.Itoa(id)}].Symptoms
+}
+
+// A cause counts its symptoms, those with messages of their own too, each once, and its room gets each change.
+func TestACauseCountsItsSymptoms(t *testing.T) {
+	w := posted(t, 2)
+	shown := w.postOf(1).Desired
+	w.plan(w.at(time.Minute, symptom(3, 1, alert.Average), symptom(4, 1, alert.Disaster), symptom(3, 1, alert.Average))...)
+	require.Equal(t, alert.Symptoms{All: 2, Open: 2}, w.tally(1))
+	require.Greater(t, w.postOf(1).Desired, shown)
+	require.True(t, w.postOf(1).Pending())
+
+	w.plan(w.at(2*time.Minute, of(recovered(0), 4), of(recovered(0), 4))...)
+	require.Equal(t, alert.Symptoms{All: 2, Open: 1}, w.tally(1))
+	w.ranks(3*time.Minute, 3, 2)
+	require.Equal(t, alert.Symptoms{All: 1}, w.tally(1))
+	require.Equal(t, alert.Symptoms{All: 1, Open: 1}, w.tally(2))
+	w.ranks(4*time.Minute, 3, 0)
+	require.Zero(t, w.tally(2))
+
+	w.plan(w.at(5*time.Minute, symptom(5, 99, alert.Average), symptom(6, 6, alert.Average))...)
+	require.Zero(t, w.tally(99), "it isn't known")
+	require.Zero(t, w.tally(6), "it is no symptom of itself")
+	w.plan(w.at(6*time.Minute, problems(99, 1, alert.Average)...)...)
+	w.ranks(7*time.Minute, 5, 99)
+	require.Equal(t, alert.Symptoms{All: 1, Open: 1}, w.tally(99), "it is known since")
 }

@@ -191,6 +191,7 @@ func (d *Draft) touchedPosts() iter.Seq2[*draftProblem, *draftPost] {
 
 // add applies one entry. A fault, even a panic, sets the entry aside and leaves the batch unchanged.
 func (d *Draft) add(item *Item) {
+	was := d.problem(item.Decoded.Event.Key)
 	e, err := d.effect(item)
 	if err != nil {
 		d.out.Fold.SetAside[item.Entry.ID] = err.Error()
@@ -209,6 +210,9 @@ func (d *Draft) add(item *Item) {
 	}
 	d.archive(e.old)
 	d.merge(e)
+	if len(e.old) == 0 {
+		d.count(e.problem.Key, was)
+	}
 }
 
 // merge adds the effect of an entry or a clock to the batch.

@@ -71,6 +71,7 @@ func (b *builder) view(room Room, now time.Time) *View {
 	b.runbook(v)
 	v.OpData, v.RecoveredOpData = once(p.Name, v.OpData), once(p.Name, v.RecoveredOpData)
 	b.cause(v)
+	v.Symptoms = symptomsOf(b.p)
 	b.describe(v)
 	b.notes(v)
 	return v
@@ -219,6 +220,20 @@ func inEffect(a alert.Actions, p alert.Problem, ack, severity, suppress, closed 
 	}
 	a.Comment = true // at least the comment is left
 	return a
+}
+
+// symptomsOf counts the symptoms of a problem; "" for none.
+func symptomsOf(p *alert.Problem) string {
+	s := p.Symptoms
+	switch {
+	case s.All == 0:
+		return ""
+	case s.Open == 0:
+		return count(s.All, "symptom") + ", resolved"
+	case s.Open == s.All:
+		return count(s.All, "symptom")
+	}
+	return count(s.All, "symptom") + ", " + number(s.Open) + " open"
 }
 
 // cause names the cause of a symptom: from the stored problem, or else from the macros that Zabbix sent with the symptom.

@@ -45,7 +45,8 @@ type View struct {
 	Cause           Text // of a symptom: the ID of its cause
 	CauseName       Text
 	CauseHosts      []Text
-	CauseURL        URL // the cause in Zabbix
+	CauseURL        URL    // the cause in Zabbix
+	Symptoms        string // of a cause: "3 symptoms, 2 open"
 
 	OpenedAt        time.Time
 	ResolvedAt      time.Time
