@@ -106,6 +106,9 @@ func (b *batch) call() zabbix.Acknowledge {
 	}
 	does := b.req.act().actions(b.req, a.Severity)
 	call.Ack, call.Unack, call.Close = does.Ack, does.Unack, does.Close
+	if call.ToCause = does.ToCause; does.ToSymptom {
+		call.SymptomOf = b.req.Cause.EventID
+	}
 	if does.Severity != nil {
 		call.Severity = &does.Severity.New
 	}

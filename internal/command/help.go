@@ -27,7 +27,7 @@ func helpText(topic Verb, role config.Role, direct bool) string {
 			if topic == Ack {
 				b.WriteString(" In a digest's thread, `ack all` acknowledges all of its problems, after asking you to confirm.")
 			}
-			if t.act != nil && !t.prose && t.object == "" {
+			if t.act != nil && !t.prose && t.object == "" && t.name != Cause {
 				fmt.Fprintf(&b, " A colon says that your own words follow, not an id: `%s: 5 minutes more`.", topic)
 			}
 		}

@@ -26,6 +26,7 @@ type Request struct {
 	Refs     []alert.Key     `json:"refs,omitempty"` // Source is "" if only an event id was given
 	Text     string          `json:"text,omitempty"` // the person's words
 	Severity *alert.Severity `json:"severity,omitempty"`
+	Cause    alert.Key       `json:"cause,omitzero"` // of symptom; its Source is "" if only an event id was given
 	Filter   Filter          `json:"filter,omitzero"`
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
 	// All is "ack all …", which means all problems in a digest's thread. Elsewhere "all" is one of the person's
@@ -305,6 +306,33 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	}
 	behind.refs = r.Refs
 	r.Suspects = n.suspectsAfter(v, behind)
+	return r, nil
+}
+
+// parseSymptom parses "[ids] of ID [words]".
+func parseSymptom(n Names, v *verb, said spoken, t named) (Request, *question) {
+	first, after := firstWord(strings.TrimLeft(t.rest, ":,- "))
+	if !strings.EqualFold(first, "of") {
+		return Request{}, ask(Symptom, "Of which problem? For example: `symptom 4712 of 4711`, or in the symptom's thread `symptom of 4711`.")
+	}
+	cause := n.scanIDs(v, after)
+	switch {
+	case cause.ambiguous != "":
+		return Request{}, ask(Symptom, "I'm not sure which problem `%s` is, so I did nothing. Write the event id of the cause alone: `symptom 4712 of 4711`.", echo(cause.ambiguous))
+	case len(cause.refs) != 1:
+		return Request{}, ask(Symptom, "A symptom has exactly one cause: `symptom 4712 of 4711`.")
+	}
+	r := Request{Verb: Symptom, Refs: t.refs, Cause: cause.refs[0], Text: said.words(cause.rest)}
+	r.Suspects = n.suspectsAfter(v, cause)
+	return r, nil
+}
+
+// parseCause parses "[ids]". Words would turn a remark ("cause was the switch") into an act.
+func parseCause(n Names, v *verb, said spoken, t named) (Request, *question) {
+	r := n.request(v, said, t)
+	if r.Text != "" {
+		return Request{}, ask(Cause, "`cause` takes event ids and nothing else: `cause 4712`. It makes a symptom a problem of its own again. To write a remark: `comment %s`.", echo(r.Text))
+	}
 	return r, nil
 }
 

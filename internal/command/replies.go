@@ -70,6 +70,10 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 			return fmt.Sprintf("ℹ️ %s is already acknowledged.", name)
 		}
 		return fmt.Sprintf("ℹ️ %s is already acknowledged, by %s (%s).", name, actorName(by.Actor), render.Moment(by.At, now, loc))
+	case r.Verb == Cause && p.Observed && p.CauseEventID == "":
+		return fmt.Sprintf("ℹ️ %s is no symptom.", name)
+	case r.Verb == Symptom && p.CauseEventID == r.Cause.EventID && r.Text == "":
+		return fmt.Sprintf("ℹ️ %s is already a symptom of %s.", name, webex.EscapeMarkdown(r.Cause.EventID))
 	case r.Verb == Severity && r.Severity != nil && p.Severity == *r.Severity && r.Text == "":
 		return fmt.Sprintf("ℹ️ The severity of %s is already **%s**.", name, p.Severity)
 	}

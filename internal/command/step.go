@@ -287,7 +287,7 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	}
 	for _, a := range b.attempts {
 		e.o.Changed(a.Key, 0)
-		if b.req.act().closes { // Zabbix closes it a moment later
+		if act := b.req.act(); act.closes || act.ranks { // Zabbix does it a moment later
 			e.o.Changed(a.Key, lookSoon)
 			e.o.Changed(a.Key, lookLater)
 		}

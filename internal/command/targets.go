@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,29 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	if len(missing) > 0 {
 		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
 	}
-	return found, "", nil
+	if req.Verb == Symptom {
+		refusal, err = e.checkCause(ctx, s, req, found)
+	}
+	return found, refusal, err
+}
+
+// checkCause returns the reply if a problem can't be the cause of others: they must be of one Zabbix, and the person may know of
+// it from here.
+func (e *Executor) checkCause(ctx context.Context, s scope, req Request, symptoms []target) (refusal string, err error) {
+	causes, err := e.byID(ctx, s, req.Cause)
+	if err != nil || len(causes) == 0 {
+		return noSuchProblem([]alert.Key{req.Cause}, req.Verb, s.Direct, false), err
+	}
+	for _, t := range symptoms {
+		i := slices.IndexFunc(causes, func(c target) bool { return c.Key.Source == t.Key.Source })
+		switch {
+		case i < 0:
+			return fmt.Sprintf("🚫 %s and %s are in different installations of Zabbix, so one can't be a symptom of the other. Nothing was done.", nameIn(t.Key, s.Several), nameIn(causes[0].Key, s.Several)), nil
+		case causes[i].Key == t.Key:
+			return fmt.Sprintf("🚫 %s can't be a symptom of itself. Nothing was done.", nameIn(t.Key, s.Several)), nil
+		}
+	}
+	return "", nil
 }
 
 // resolve resolves ids in the thread of own. In the thread of an earlier problem, its reused event id means the

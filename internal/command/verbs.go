@@ -21,6 +21,8 @@ const (
 	Comment  Verb = "comment"
 	Close    Verb = "close"
 	Severity Verb = "severity"
+	Symptom  Verb = "symptom"
+	Cause    Verb = "cause"
 	Show     Verb = "show"
 	Problems Verb = "problems"
 	Help     Verb = "help"
@@ -57,6 +59,7 @@ type act struct {
 	button           bool // cards have a button for it
 	write            bool // the relay's user in Zabbix needs write permission on the host
 	closes           bool // it closes the problem, which Zabbix does some time after the call
+	ranks            bool // it changes the problem's rank, likewise
 }
 
 // verbs is the table, in the order of help. It is filled by init because its entries refer to functions
@@ -117,6 +120,28 @@ func init() {
 				actions: func(r Request, was alert.Severity) alert.Actions {
 					return alert.Actions{Severity: &alert.SeverityChange{Old: was, New: *r.Severity}}
 				},
+			},
+		},
+		{
+			name: Symptom, role: config.RoleOperator,
+			usage: "symptom [ID …] of ID [WORDS]", does: "ranks problems as symptoms of another problem (Zabbix 6.4 or later)",
+			examples: []string{"symptom 4712 4713 of 4711", "symptom 4712 of 4711 same switch"}, object: " of 4711",
+			problems: true, parse: parseSymptom,
+			act: &act{
+				infinitive: "rank", done: "Asked Zabbix to rank", ranks: true,
+				after:   func(r Request) string { return fmt.Sprintf(" as a symptom of %s", echo(r.Cause.EventID)) },
+				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{ToSymptom: true} },
+			},
+		},
+		{
+			name: Cause, role: config.RoleOperator,
+			usage: "cause [ID …]", does: "ranks symptoms as causes again: as problems of their own (Zabbix 6.4 or later)",
+			examples: []string{"cause 4712"},
+			problems: true, parse: parseCause,
+			act: &act{
+				infinitive: "rank", done: "Asked Zabbix to rank", ranks: true,
+				after:   func(Request) string { return " as a cause" },
+				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{ToCause: true} },
 			},
 		},
 		{
