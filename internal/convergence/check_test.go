@@ -255,7 +255,10 @@ func (w *world) read(folded map[alert.Key]*expected) held {
 func (w *world) checkFold(folded map[alert.Key]*expected, h held) {
 	for key, t := range folded {
 		expected, kept := t.problem, h.problems[key]
-		if len(kept.Merge.Nudges) > 0 {
+		w.checkCounted(h, kept)
+		changed := kept.Symptoms != alert.Symptoms{} || w.Ranks
+		kept.Symptoms, kept.CountedBy = alert.Symptoms{}, ""
+		if len(kept.Merge.Nudges) > 0 || changed {
 			expected, kept = unnudged(expected), unnudged(kept)
 		}
 		want, _ := json.Marshal(expected)

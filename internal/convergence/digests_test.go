@@ -33,7 +33,7 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 	switch {
 	case !ok || g.Room != post.Room:
 		w.fault("%s is in digest %d, which isn't one of that room: %+v", where, post.Group, g)
-	case post.LeftGroup != 0:
+	case post.LeftGroup != 0 && (h.groups[post.LeftGroup].Kind != store.GroupCause || g.Kind != store.GroupStorm):
 		w.fault("%s is in digest %d, though it had left digest %d", where, post.Group, post.LeftGroup)
 	case post.RootID != "" || post.CardID != "":
 		w.fault("%s is in digest %d and has a message of its own: %+v", where, post.Group, post)
@@ -47,6 +47,8 @@ func (w *world) checkMember(h held, p alert.Problem, post store.Post, where stri
 		w.checkFallback(h, p, post)
 	case g.Pending():
 		w.fault("%s is in digest %d, which is behind: %+v", where, g.ID, g)
+	case g.Kind == store.GroupCause && p.Open() && !under(h, g, p):
+		w.fault("%s is shown as a symptom of %s, and isn't one of an open cause", where, g.Name)
 	case p.Open() && p.Severity >= w.stormIn(g.Room).Individual:
 		w.fault("%s is in digest %d, though it is %s", where, g.ID, p.Severity.Title())
 	}
@@ -67,7 +69,7 @@ func (w *world) checkGroup(h held, g store.Group) {
 	switch {
 	case g.MessageID == "" && len(posts) == 0:
 		return // all members left before it was posted
-	case !ok || m.ParentID != "":
+	case !ok || m.ParentID != "" && g.Kind != store.GroupCause:
 		w.fault("%s has no message: %+v", where, g)
 		return
 	case w.erased[m.ID]:
@@ -80,14 +82,16 @@ func (w *world) checkGroup(h held, g store.Group) {
 	}
 	w.checkNames(h, g, posts, m, where)
 	w.checkCounts(g, problems, m, where)
-	w.checkActedOn(h, g, where)
+	if g.Kind != store.GroupCause {
+		w.checkActedOn(h, g, where)
+	}
 	w.checkWords(h, g, posts, where)
 }
 
 // checkNames checks that a digest names each of its problems, and none with a message of its own. If no edit is
 // left to remove one, the thread says so.
 func (w *world) checkNames(h held, g store.Group, posts []store.Post, m webexsim.MessageView, where string) {
-	thread := w.thread(m)
+	thread := w.threadOf(g, m)
 	listDead := slices.ContainsFunc(h.dead, func(l store.DeadLetter) bool { return l.Kind == store.LetterList && l.Number == g.ID && l.Reason != "" })
 	named := func(id, host string) bool {
 		label := host + " (" + id + ")"
@@ -139,7 +143,7 @@ var (
 // checkCounts checks a digest's counts and layout. Without edits left, its thread has the current state.
 func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.MessageView, where string) {
 	settings, _ := delivery.RoomsOf(w.cfg)(g.Room, "")
-	all := render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap}
+	all := render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap, Symptoms: g.Kind == store.GroupCause}
 	open, acked := 0, 0
 	for _, p := range problems {
 		all.Items = append(all.Items, w.render.DigestItem(p))
@@ -156,7 +160,10 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 		limit--
 	}
 	newest := "" // summary in its thread, without the members that left
-	for _, r := range w.thread(m) {
+	for _, r := range w.threadOf(g, m) {
+		if g.Kind == store.GroupCause && (!strings.Contains(r.Text, "ymptom") || !strings.Contains(r.Text, "Current state")) {
+			continue
+		}
 		if len(r.Files) == 0 && !strings.ContainsAny(r.Text, nudgeSigns) && !comments.MatchString(r.Text) {
 			newest = noLonger.ReplaceAllString(r.Markdown, "")
 		}
@@ -173,6 +180,9 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 		if head, _, _ := strings.Cut(account, "\n\n"); g.Edits < limit || !strings.Contains(newest, head) {
 			w.fault("%s isn't up to date (%d edits, %d counted):\nwant %s\ngot  %s\nand in its thread: %s", where, m.Edits, g.Edits, want, m.Markdown, newest)
 		}
+		return
+	}
+	if g.Kind == store.GroupCause {
 		return
 	}
 	if g.Kind == store.GroupFlap {

@@ -28,6 +28,7 @@ type truth struct {
 	ResolvedAt   time.Duration
 	Seen         time.Duration // when the API answered
 	Host         string
+	Cause        string // event id; "" for none
 	Name         string // "" for nameOf
 	Updates      []update
 }
@@ -237,7 +238,7 @@ func (t truth) observation(problem int) *alert.Observation {
 	o := &alert.Observation{
 		At: at, Gone: t.Gone, Name: cmp.Or(t.Name, nameOf(problem)), Opened: epoch.Add(t.Opened), Severity: t.Severity, Acknowledged: t.Acknowledged,
 		Suppressed: t.Suppressed, ByHand: t.Suppressed && !t.Maintenance, Resolved: t.Resolved, ManualClose: problem%2 == 0,
-		Hosts: []alert.Host{{Host: t.Host}},
+		Hosts: []alert.Host{{Host: t.Host}}, CauseEventID: t.Cause,
 	}
 	if t.Gone {
 		return &alert.Observation{At: at, Gone: true}

@@ -97,6 +97,7 @@ type schedule struct {
 	Storm   config.Storm
 	StormIn map[string]config.Storm // rooms with settings of their own
 	Rules   rules
+	Ranks   bool // some problems are symptoms of others
 
 	PerAccount, PerRoom float64       // Webex's limits per second; 0 for none
 	Network, Disk       time.Duration // longest duration of a request, an answer, a read or a write
