@@ -39,6 +39,13 @@ func (d *Draft) Asks() []store.GroupingAsk {
 			if cause, ok := d.causeOf(post.Key); ok && !slices.Contains(a.Causes, cause.String()) {
 				a.Causes = append(a.Causes, cause.String())
 			}
+			if own, other := discoveredOpening(p.Problem); own != 0 {
+				a.Openings = append(a.Openings, own, other)
+				if after := d.now.Add(-repeatMemory); a.OpenedAfter.IsZero() || after.Before(a.OpenedAfter) {
+					a.OpenedAfter = after
+				}
+				continue
+			}
 			if post.Opening == 0 || g.FlapCount < 2 || !post.released {
 				continue
 			}

@@ -11,9 +11,14 @@ import (
 
 // openingOf identifies what opens with a problem and may open again: a trigger with the name and tags of the problem,
 // since one trigger may open problems of many things (ports, log lines). Problems without a trigger go by their
-// hosts. It is 0 for events that neither last nor recover, and for a problem that nothing identifies.
+// hosts. A discovered device or service goes by its state. It is 0 for a
+// problem that nothing identifies.
 func openingOf(p alert.Problem) int64 {
-	if p.Origin == alert.OriginDiscovery || p.Origin == alert.OriginAutoregistration || p.TriggerID == "" && p.Name == "" {
+	if p.Origin == alert.OriginDiscovery {
+		own, _ := discoveredOpening(p)
+		return own
+	}
+	if p.Origin == alert.OriginAutoregistration || p.TriggerID == "" && p.Name == "" {
 		return 0
 	}
 	id := part(nil, p.Key.Source, string(p.Origin), p.TriggerID, p.Name)

@@ -56,6 +56,7 @@ func (d *Draft) group(known map[string]store.RoomGrouping) {
 }
 
 func (r *roomDraft) decide() {
+	r.silenceRepeats()
 	r.updateMembers()
 	inBatch := make(map[alert.Key]bool, len(r.posts))
 	for _, post := range r.posts {
@@ -165,7 +166,7 @@ func (r *roomDraft) joinFlapping(inBatch map[alert.Key]bool) (begin []*draftPost
 	}
 	begun := map[int64]bool{}
 	r.waiting = slices.DeleteFunc(r.waiting, func(post *draftPost) bool {
-		if post.Opening == 0 || !post.released {
+		if post.Opening == 0 || !post.released || r.problem(post.Key).Origin == alert.OriginDiscovery {
 			return false
 		}
 		g := r.newest(store.GroupFlap, flapName(post.Opening))
