@@ -12,9 +12,8 @@ import (
 	"nms-alert-relay/internal/store"
 )
 
-// A check of network discovery reports what it finds each time, not only when that changes: "up" is an event at every check.
-
-// repeatMemory is how long ago the same state of a device or service may have been reported. Resolved problems are kept as long by default.
+// repeatMemory is how long ago the state of a device or service may have been reported. Network discovery reports what it finds
+// at each check, not only when that changes. Resolved problems are kept as long by default.
 const repeatMemory = 30 * 24 * time.Hour
 
 // discoveredOpening identifies a discovered device or service together with its state; other is the same with the opposite one.
@@ -46,39 +45,51 @@ func discoveredOpening(p alert.Problem) (own, other int64) {
 }
 
 // silenceRepeats leaves out discovered devices and services whose state the room was told before, and that had no other since.
+// An event that arrives after one of a later state is left out, too: the room shows the present.
 func (r *roomDraft) silenceRepeats() {
 	for _, post := range r.posts {
 		own, other := discoveredOpening(r.problem(post.Key))
 		if own == 0 || !post.released || !r.rules.gatherable(post.Post) {
 			continue
 		}
-		before := r.newestBefore(own, post.Post)
-		if before.IsZero() || r.newestBefore(other, post.Post).After(before) {
+		if last := r.lastState(post.Post, own, other); last == 0 || last == other {
 			continue
 		}
 		post.TellAfter, post.PendingSince, post.joins, post.released = store.Never, time.Time{}, false, false
 	}
 }
 
-// newestBefore returns when the last other post of an opening opened before a post; zero for none.
-func (r *roomDraft) newestBefore(opening int64, post store.Post) (newest time.Time) {
-	own := asOpening(post)
-	consider := func(o store.Opening) {
-		earlier := o.OpenedAt.Before(own.OpenedAt) || o.OpenedAt.Equal(own.OpenedAt) && lowerID(o.Key.EventID, own.Key.EventID)
-		if o.Key != own.Key && earlier && o.OpenedAt.After(newest) {
-			newest = o.OpenedAt
+// lastState returns which of two states, own or other, was reported last before a post, 0 for none. It is own if a stored event
+// is later than the post.
+func (r *roomDraft) lastState(post store.Post, own, other int64) (state int64) {
+	self, last := asOpening(post), store.Opening{}
+	for _, s := range []int64{own, other} {
+		for _, o := range r.known.Openings[s] {
+			if o.Key != self.Key && precedes(self, o) {
+				return own
+			}
+		}
+		for _, o := range slices.Concat(r.known.Openings[s], r.batchOpenings(s)) {
+			if o.Key != self.Key && precedes(o, self) && (state == 0 || precedes(last, o)) {
+				last, state = o, s
+			}
 		}
 	}
-	for _, o := range r.known.Openings[opening] {
-		consider(o)
-	}
-	for _, other := range r.posts {
-		if other.Opening == opening {
-			consider(asOpening(other.Post))
-		}
-	}
-	return newest
+	return state
 }
 
-// lowerID compares event ids, which are decimal numbers.
-func lowerID(a, b string) bool { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) < 0 }
+// batchOpenings returns the batch's posts of an opening.
+func (r *roomDraft) batchOpenings(opening int64) (all []store.Opening) {
+	for _, post := range r.posts {
+		if post.Opening == opening {
+			all = append(all, asOpening(post.Post))
+		}
+	}
+	return all
+}
+
+// precedes orders events by Zabbix's times, which have whole seconds, and then by their ids, which are decimal numbers.
+func precedes(a, b store.Opening) bool {
+	x, y := a.Key.EventID, b.Key.EventID
+	return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), cmp.Compare(len(x), len(y)), strings.Compare(x, y)) < 0
+}

@@ -30,7 +30,10 @@ func TestDiscoveryIsPostedWhenTheStateChanges(t *testing.T) {
 		e := discovered(id, ip, service, status)
 		e.Opened = epoch.Add(after)
 		w.plan(w.at(after, e)...)
-		return w.postOf(id).Pending()
+		p := w.postOf(id)
+		posted := p.Pending()
+		p.Claimed, p.PendingSince = posted, time.Time{}
+		return posted
 	}
 	require.True(t, check(0, "10.0.0.1", "", "UP"))
 	for n := range 5 {
@@ -45,6 +48,14 @@ func TestDiscoveryIsPostedWhenTheStateChanges(t *testing.T) {
 	require.False(t, check(12*time.Minute, "10.0.0.1", "", "UP"))
 	require.True(t, check(13*time.Minute, "10.0.0.1", "", "{UNKNOWN}"), "no state that the relay knows")
 	require.Empty(t, w.groups, "it isn't flapping")
+
+	// An older event that arrives late, and two within a second.
+	require.True(t, check(20*time.Minute, "10.0.0.3", "", "UP"))
+	require.False(t, check(22*time.Minute, "10.0.0.3", "", "UP"))
+	require.False(t, check(21*time.Minute, "10.0.0.3", "", "DOWN"), "the device is up since")
+	require.True(t, check(23*time.Minute, "10.0.0.3", "", "DOWN"))
+	require.True(t, check(23*time.Minute, "10.0.0.3", "", "UP"))
+	require.True(t, check(24*time.Minute, "10.0.0.3", "", "DOWN"))
 
 	// In one batch, and across a repetition of an event that was left out.
 	events := []alert.Event{discovered(101, "10.0.0.9", "", "UP"), discovered(102, "10.0.0.9", "", "UP")}
