@@ -71,13 +71,14 @@ func (b *builder) describeInternal(v *View) {
 	case "5":
 		object, name = "discovery rule", cmp.Or(limited(b.p.Macros["lldrule.name"], b.limit(maxName)), v.Item)
 	}
-	v.Emoji, v.Status = "⚙️", "internal · "+object+" in trouble"
-	switch strings.ToLower(b.p.Macros["event.status"]) {
-	case "unknown":
-		v.Status = "internal · " + object + " unknown"
-	case "not supported":
-		v.Status = "internal · " + object + " not supported"
+	state := " in trouble"
+	switch b.p.Object {
+	case "0":
+		state = " in unknown state"
+	case "4", "5":
+		state = " not supported"
 	}
+	v.Emoji, v.Status = "⚙️", "internal · "+object+state
 	if v.Title == "" {
 		v.Title = name
 	} else if name != "" && name != v.Title {
