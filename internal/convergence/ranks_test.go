@@ -44,7 +44,7 @@ func ranked(s schedule) schedule {
 // Causes and symptoms in the schedules of TestRoomsConverge: each problem is in one place, its own message or that of its cause's
 // symptoms, and causes count right, whatever fails.
 func TestRoomsConvergeWithRanks(t *testing.T) {
-	n := uint64(60)
+	n := uint64(100)
 	if testing.Short() {
 		n = 10
 	}
