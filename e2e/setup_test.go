@@ -73,10 +73,7 @@ func TestSetup(t *testing.T) {
 		for _, source := range strings.Fields("service discovery autoregistration internal") {
 			everything = append(everything, "--action-source", source)
 		}
-		objects := 11
-		if zabbix.Template() != nil {
-			objects++
-		}
+		const objects = 12
 		require.Contains(t, setup(append(everything, "--dry-run")...), fmt.Sprintf("nothing was changed: %d to create.", objects))
 		require.Zero(t, ours())
 		require.Contains(t, setup(everything...), "Done, and read back from Zabbix: everything is as it should be.")

@@ -1,9 +1,10 @@
-// Package zabbix holds the media type that sends events from Zabbix to the relay. README.md describes how to use it.
+// Package zabbix holds what is imported into Zabbix: the media type that sends events to the relay, and the template that monitors
+// the relay. README.md describes how to use them.
 package zabbix
 
 import (
 	"bytes"
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"strings"
 )
@@ -14,19 +15,10 @@ import (
 //go:embed mediatype-webex-relay.yaml
 var MediaType []byte
 
-// files has the template too, if there is one.
+// Template is the template that monitors the relay, for configuration.import and the import page of Zabbix 6.0 to 8.0.
 //
-//go:embed *.yaml
-var files embed.FS
-
-// Template is the template that monitors the relay, for configuration.import of Zabbix 6.0 to 8.0; nil if there is none.
-func Template() []byte {
-	file, err := files.ReadFile("template_alert_relay.yaml")
-	if err != nil {
-		return nil
-	}
-	return file
-}
+//go:embed template_alert_relay.yaml
+var Template []byte
 
 // Name is the media type's name in Zabbix, by which an import finds an existing one.
 const Name = "Webex (alert-relay)"

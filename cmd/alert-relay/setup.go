@@ -220,7 +220,7 @@ func chosenSource(cfg *config.Config, name string) (config.Source, error) {
 // options are what is wanted for a source.
 func (f setupFlags) options(cfg *config.Config, source config.Source) (provision.Options, error) {
 	o := provision.Options{URL: cmp.Or(f.url, cfg.Server.PublicURL), HTTPProxy: f.httpProxy, Methods: zabbix.Methods(), ReadGroups: f.read,
-		Template: mediatype.Template(), WriteGroups: f.write, ActionSources: f.sources, Adopt: f.adopt}
+		Template: mediatype.Template, WriteGroups: f.write, ActionSources: f.sources, Adopt: f.adopt}
 	file := provision.OnDisk{Path: cmp.Or(f.apiTokenFile, source.APIToken.File())}
 	o.TokenFile = file
 	if f.remove {
