@@ -36,8 +36,8 @@ shift 2
 REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 HOME_DIR=$(realpath -m "${ZABBIX_STATE:-$REPOSITORY/.zabbix}/$VERSION")
 PASSWORD=zabbix
-# No pollers: all values arrive through the trapper.
-POLLERS=(StartPollers StartPollersUnreachable StartPingers StartHTTPPollers)
+# Values arrive through the trapper, or by HTTP: one poller is enough. 6.0 polls HTTP agent items with its general pollers, which it
+# doesn't start without one for unreachable hosts.
 
 case $VERSION in
 6.0)
@@ -45,13 +45,14 @@ case $VERSION in
 	PACKAGES=(postgresql-15 zabbix-server-pgsql zabbix-frontend-php zabbix-agent
 		php8.2-cli php8.2-cgi php-pgsql php-curl)
 	TOOLS=(curl mount)
+	POLLERS=(StartPollers=1 StartPollersUnreachable=1 StartPingers=0 StartHTTPPollers=0)
 	;;
 7.0)
 	ROOT=$HOME_DIR/root PORT=${ZABBIX_PORT:-27000} PHP=php8.4 SUITE=trixie
 	PACKAGES=(postgresql-17 zabbix-server-pgsql zabbix-frontend-php zabbix-sender
 		php8.4-cli php8.4-cgi php-pgsql php-curl tzdata)
 	TOOLS=(curl mount mmdebstrap)
-	POLLERS+=(StartAgentPollers StartHTTPAgentPollers StartSNMPPollers)
+	POLLERS=(StartPollers=0 StartPollersUnreachable=0 StartPingers=0 StartHTTPPollers=0 StartAgentPollers=0 StartHTTPAgentPollers=1 StartSNMPPollers=0)
 	;;
 *) fail "unknown version $VERSION: expected 6.0 or 7.0" ;;
 esac
@@ -249,7 +250,7 @@ start_server() {
 			DBHost=127.0.0.1 "DBPort=$DB_PORT" DBName=zabbix DBUser=zabbix "DBPassword=$PASSWORD" \
 			CacheUpdateFrequency=1 StartDBSyncers=2 StartTrappers=3 StartLLDProcessors=1 StartDiscoverers=0 \
 			HousekeepingFrequency=0 Timeout=10 StatsAllowedIP=127.0.0.1
-		printf '%s=0\n' "${POLLERS[@]}"
+		printf '%s\n' "${POLLERS[@]}"
 		echo "${ZABBIX_SERVER_CONF:-}"
 	} >"$HOME_DIR/etc/zabbix_server.conf"
 	daemon server zabbix /usr/sbin/zabbix_server -f -c /etc/zabbix/zabbix_server.conf

@@ -51,7 +51,8 @@ func newSetupZabbix(g *globals) *cobra.Command {
 		Short: "Make or update media type, role, user, token and actions in Zabbix",
 		Long: `Make or update in Zabbix 6.0 to 8.0: the media type, a role with the least rights, a user group, a
 service user with its media, its API token (written to the source's api_token_file), a trigger
-action with problem, recovery and update operations, and the global macro {$ALERT_RELAY.URL}.
+action with problem, recovery and update operations, the global macro {$ALERT_RELAY.URL}, and the
+template that monitors the relay (link it to a host yourself).
 
 Zabbix must be reached with the API token of a Super admin, which is used now and kept nowhere:
 from --token-file, ALERT_RELAY_SETUP_TOKEN, or a prompt. Begin with --dry-run, which prints what

@@ -1,0 +1,98 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/zabbix"
+)
+
+// The template is imported, reads a relay whose metrics need a token, finds its bots, rooms and sources, and reports that the relay is
+// down: once, and with no other trigger.
+func TestTemplate(t *testing.T) {
+	onEachZabbix(t, func(t *testing.T, z *server) {
+		const admin = "admin-token-of-the-template-test"
+		_, api := webexWorld(t, webexsim.Options{})
+		w := &world{server: z}
+		relay := newRelay(t)
+		token := w.token(t, z.rows(t, "user.get", object{"filter": object{"username": "Admin"}})[0]["userid"].(string))
+		relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
+			"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+token, "E2E_SECRET="+secret, "ALERT_RELAY_ADMIN_TOKEN="+admin)
+		relay.start(t)
+
+		all := object{"createMissing": true, "updateExisting": true}
+		rules := object{"templates": all, "items": all, "triggers": all, "discoveryRules": all, "valueMaps": all, "graphs": all, "templateDashboards": all}
+		for _, groups := range map[bool][]string{true: {"groups"}, false: {"template_groups", "host_groups"}}[z.number < 6.2] {
+			rules[groups] = object{"createMissing": true}
+		}
+		z.call(t, "configuration.import", object{"format": "yaml", "source": string(zabbix.Template), "rules": rules})
+		template := z.rows(t, "template.get", object{"filter": object{"host": "Alert relay by HTTP"}})[0]["templateid"]
+		group := z.create(t, "hostgroup.create", "groupids", object{"name": "Relays"})
+		ip, port, err := net.SplitHostPort(relay.admin)
+		require.NoError(t, err)
+		host := z.create(t, "host.create", "hostids", object{"host": "relay", "groups": []object{{"groupid": group}}, "templates": []object{{"templateid": template}},
+			"interfaces": []object{{"type": 1, "main": 1, "useip": 1, "ip": ip, "dns": "", "port": "10050"}},
+			"macros": []object{{"macro": "{$ALERT_RELAY.PORT}", "value": port}, {"macro": "{$ALERT_RELAY.TOKEN}", "value": admin, "type": 1},
+				{"macro": "{$ALERT_RELAY.INTERVAL}", "value": "3s"}, {"macro": "{$ALERT_RELAY.NODATA}", "value": "30s"}}})
+
+		values := map[string]string{}
+		eventually(t, "each item has a value", func() error {
+			var without []string
+			clear(values)
+			for _, method := range []string{"item.get", "discoveryrule.get"} {
+				for _, item := range z.rows(t, method, object{"hostids": host, "output": "extend"}) {
+					key := item["key_"].(string)
+					if item["state"] != "0" || method == "item.get" && key != "alert_relay.metrics" && item["lastclock"] == "0" {
+						without = append(without, fmt.Sprintf("%s: state %v, %v", key, item["state"], item["error"]))
+					}
+					if method == "item.get" {
+						values[key] = item["lastvalue"].(string)
+					}
+				}
+			}
+			for _, found := range []string{`bot.away["noc"]`, `bot.webhooks_ready["noc"]`, `room.pending["noc"]`, `room.dead_letters["db"]`,
+				`room.oldest_pending["other"]`, `source.events["main"]`, `source.away["main"]`, `source.gone_held["main"]`} {
+				if _, ok := values["alert_relay."+found]; !ok {
+					without = append(without, "not discovered: "+found)
+				}
+			}
+			if len(without) > 0 {
+				return fmt.Errorf("%s", strings.Join(without, "\n"))
+			}
+			return nil
+		})
+		require.Equal(t, "1", values["alert_relay.store.up"])
+		require.Equal(t, "1", values["alert_relay.reload.successful"])
+		require.Equal(t, "0", values[`alert_relay.source.away["main"]`])
+		require.NotEmpty(t, values["alert_relay.version"])
+		require.NotContains(t, values, `alert_relay.source.events["unknown"]`)
+
+		firing := func() (names []string) {
+			for _, trigger := range z.rows(t, "trigger.get", object{"hostids": host, "output": "extend"}) {
+				require.Equal(t, "0", trigger["state"], "%s: %s", trigger["description"], trigger["error"])
+				if trigger["value"] == "1" && trigger["priority"] != "1" { // but "has been restarted"
+					names = append(names, trigger["description"].(string))
+				}
+			}
+			return names
+		}
+		require.Empty(t, firing())
+		relay.stop(t)
+		deadline := time.Now().Add(2 * patience) // Zabbix looks every 30 s whether data is missing
+		for len(firing()) == 0 && time.Now().Before(deadline) {
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, []string{"Alert relay: Metrics can't be read"}, firing())
+		problem := z.rows(t, "problem.get", object{"hostids": host, "severities": []int{4}})
+		require.Len(t, problem, 1)
+		require.Equal(t, "Alert relay: Metrics can't be read (no data for 30s)", problem[0]["name"])
+	})
+}
