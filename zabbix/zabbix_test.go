@@ -2,6 +2,7 @@ package zabbix
 
 import (
 	"bytes"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -190,4 +191,36 @@ func TestFilled(t *testing.T) {
 	want.Script = strings.Replace(want.Script, "var FILLED_IN = {};", inScript, 1)
 	require.Equal(t, want, got)
 	require.Equal(t, string(MediaType), string(Filled(Settings{})))
+}
+
+// docs/zabbix.md says of each parameter what the relay does with it, and names no other.
+func TestEachMacroIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/zabbix.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(page), "\n## Macros\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	var documented, sent []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z0-9._]+)` \\| (.+) \\|$").FindAllStringSubmatch(section, -1) {
+		documented = append(documented, row[1])
+	}
+	for _, p := range parse(t, MediaType).Parameters {
+		sent = append(sent, p.Name)
+	}
+	require.Equal(t, sent, documented)
+}
+
+// docs/zabbix.md has the template's macros with their defaults.
+func TestEachMacroOfTheTemplateIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/zabbix.md")
+	require.NoError(t, err)
+	mappings(templateFile(t), "", func(list string, m map[string]*yaml.Node) {
+		if list == "macros" {
+			value := "none"
+			if v := m["value"]; v != nil {
+				value = "`" + v.Value + "`"
+			}
+			require.Contains(t, string(page), "| `"+m["macro"].Value+"` | "+value+" | "+m["description"].Value+" |\n")
+		}
+	})
 }

@@ -392,7 +392,7 @@ func TestNeededMethodsAreDocumented(t *testing.T) {
 	}
 	needs := slices.Collect(maps.Keys(Needs))
 	require.ElementsMatch(t, slices.Collect(maps.Keys(called)), needs)
-	for _, page := range []string{"docs/commands.md", "zabbix/README.md"} {
+	for _, page := range []string{"docs/commands.md", "docs/zabbix.md"} {
 		text, err := os.ReadFile(filepath.Join(root, page))
 		require.NoError(t, err)
 		var rows []string
