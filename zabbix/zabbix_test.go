@@ -220,7 +220,8 @@ func TestEachMacroOfTheTemplateIsDocumented(t *testing.T) {
 			if v := m["value"]; v != nil {
 				value = "`" + v.Value + "`"
 			}
-			require.Contains(t, string(page), "| `"+m["macro"].Value+"` | "+value+" | "+m["description"].Value+" |\n")
+			row := "| `" + m["macro"].Value + "` | " + value + " | " + m["description"].Value + " |\n"
+			require.True(t, strings.Contains(string(page), row), "docs/zabbix.md lacks the row %s", row)
 		}
 	})
 }
