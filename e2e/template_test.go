@@ -77,8 +77,11 @@ func TestTemplate(t *testing.T) {
 
 		firing := func() (names []string) {
 			for _, trigger := range z.rows(t, "trigger.get", object{"hostids": host, "output": "extend"}) {
+				if trigger["priority"] == "1" {
+					continue // it has been restarted; whether its version changed is unknown until there are two
+				}
 				require.Equal(t, "0", trigger["state"], "%s: %s", trigger["description"], trigger["error"])
-				if trigger["value"] == "1" && trigger["priority"] != "1" { // but "has been restarted"
+				if trigger["value"] == "1" {
 					names = append(names, trigger["description"].(string))
 				}
 			}
