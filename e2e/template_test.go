@@ -75,25 +75,31 @@ func TestTemplate(t *testing.T) {
 		require.NotEmpty(t, values["alert_relay.version"])
 		require.NotContains(t, values, `alert_relay.source.events["unknown"]`)
 
-		firing := func() (names []string) {
+		// firing are the triggers with a problem; unknown those that Zabbix can't calculate.
+		firing := func() (names, unknown []string) {
 			for _, trigger := range z.rows(t, "trigger.get", object{"hostids": host, "output": "extend"}) {
 				if trigger["priority"] == "1" {
 					continue // it has been restarted; whether its version changed is unknown until there are two
 				}
-				require.Equal(t, "0", trigger["state"], "%s: %s", trigger["description"], trigger["error"])
+				if trigger["state"] != "0" {
+					unknown = append(unknown, fmt.Sprintf("%s: %s", trigger["description"], trigger["error"]))
+				}
 				if trigger["value"] == "1" {
 					names = append(names, trigger["description"].(string))
 				}
 			}
-			return names
+			return names, unknown
 		}
-		require.Empty(t, firing())
+		names, unknown := firing()
+		require.Empty(t, names)
+		require.Empty(t, unknown)
 		relay.stop(t)
 		deadline := time.Now().Add(2 * patience) // Zabbix looks every 30 s whether data is missing
-		for len(firing()) == 0 && time.Now().Before(deadline) {
+		for len(names) == 0 && time.Now().Before(deadline) {
 			time.Sleep(time.Second)
+			names, _ = firing() // 7.0 can't calculate the others while the metrics can't be read
 		}
-		require.Equal(t, []string{"Alert relay: Metrics can't be read"}, firing())
+		require.Equal(t, []string{"Alert relay: Metrics can't be read"}, names)
 		problem := z.rows(t, "problem.get", object{"hostids": host, "severities": []int{4}})
 		require.Len(t, problem, 1)
 		require.Equal(t, "Alert relay: Metrics can't be read (no data for 30s)", problem[0]["name"])
