@@ -173,7 +173,7 @@ func TestEveryFlagHasAPlaceholder(t *testing.T) {
 
 // All commands that read a configuration take it from -c, --config.
 func TestEveryCommandNamesItsConfigurationAlike(t *testing.T) {
-	without := map[string]bool{"demo": true, "mediatype": true, "version": true, "schema": true, "help": true, "completion": true, "simulate": true}
+	without := map[string]bool{"demo": true, "mediatype": true, "template": true, "version": true, "schema": true, "help": true, "completion": true, "simulate": true}
 	var look func(c *cobra.Command)
 	look = func(c *cobra.Command) {
 		if !c.HasSubCommands() {
