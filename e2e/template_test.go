@@ -24,8 +24,9 @@ func TestTemplate(t *testing.T) {
 		w := &world{server: z}
 		relay := newRelay(t)
 		token := w.token(t, z.rows(t, "user.get", object{"filter": object{"username": "Admin"}})[0]["userid"].(string))
-		relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
-			"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+token, "E2E_SECRET="+secret, "ALERT_RELAY_ADMIN_TOKEN="+admin)
+		relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network"))+
+			"heartbeats: [{name: backup, interval: 1d}]\nnotify: [{name: cron, token_env: E2E_NOTIFY, rooms: [noc]}]\n",
+			"E2E_NOTIFY=token-of-the-backup-job", "E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+token, "E2E_SECRET="+secret, "ALERT_RELAY_ADMIN_TOKEN="+admin)
 		relay.start(t)
 
 		all := object{"createMissing": true, "updateExisting": true}
@@ -59,7 +60,8 @@ func TestTemplate(t *testing.T) {
 				}
 			}
 			for _, found := range []string{`bot.away["noc"]`, `bot.webhooks_ready["noc"]`, `room.pending["noc"]`, `room.dead_letters["db"]`,
-				`room.oldest_pending["other"]`, `source.events["main"]`, `source.away["main"]`, `source.gone_held["main"]`} {
+				`room.oldest_pending["other"]`, `source.events["main"]`, `source.away["main"]`, `source.gone_held["main"]`,
+				`source.trouble["main","media_type"]`, `heartbeat.missing["backup"]`} {
 				if _, ok := values["alert_relay."+found]; !ok {
 					without = append(without, "not discovered: "+found)
 				}

@@ -139,7 +139,7 @@ func TestTemplateTriggers(t *testing.T) {
 		require.Equal(t, name == root, m["dependencies"] == nil, name)
 		require.NotContains(t, name, "{HOST.NAME}")
 		require.NotContains(t, name, "{ITEM.LASTVALUE")
-		for _, found := range regexp.MustCompile(`/Alert relay by HTTP/([a-z_.]+(\["\{#[A-Z]+\}"\])?)`).FindAllStringSubmatch(m["expression"].Value, -1) {
+		for _, found := range regexp.MustCompile(`/Alert relay by HTTP/([a-z_.]+(\["\{#[A-Z]+\}"(,"\{#[A-Z]+\}")*\])?)`).FindAllStringSubmatch(m["expression"].Value, -1) {
 			require.True(t, keys[found[1]], "%s: no item %s", name, found[1])
 		}
 		for _, found := range regexp.MustCompile(`\{\$[^}]*(\}"\})?\}?`).FindAllString(m["expression"].Value, -1) {
