@@ -18,7 +18,6 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/provision"
-	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/zabbix"
 	mediatype "nms-alert-relay/zabbix"
@@ -269,11 +268,11 @@ func setupToken(cmd *cobra.Command, file string) (string, error) {
 }
 
 func setupClient(source config.Source, token string) (*zabbix.Client, error) {
-	transport, err := httpclient.New(relay.TransportOf(source, "zabbix[].url"))
+	transport, err := httpclient.New(zabbix.TransportOf(source, "zabbix[].url"))
 	if err != nil {
 		return nil, fmt.Errorf("zabbix %q: %w", source.Name, err)
 	}
-	o := relay.OptionsOf(source)
+	o := zabbix.OptionsOf(source)
 	o.Token, o.TokenFrom, o.Transport, o.Version = token, "setup", transport, build.Current().Version
 	return zabbix.New(o), nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/httpclient"
@@ -26,7 +25,7 @@ type connection struct {
 func zabbixChecks(ctx context.Context, o Options, i int) []Check {
 	s := o.Config.Zabbix[i]
 	l := list{area: "zabbix", target: s.Name}
-	transport, err := httpclient.New(httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, CA: s.HTTP.CA, Certificate: s.Certificate, Key: fmt.Sprintf("zabbix[%d].url", i)})
+	transport, err := httpclient.New(zabbix.TransportOf(s, fmt.Sprintf("zabbix[%d].url", i)))
 	if err != nil {
 		l.failure("connection", err.Error(), "")
 		return l.checks
@@ -35,8 +34,10 @@ func zabbixChecks(ctx context.Context, o Options, i int) []Check {
 	seen := &exchanges{next: transport, now: o.Now}
 	var c connection
 	client := func(token, from string) *zabbix.Client {
-		return zabbix.New(zabbix.Options{URL: s.URL, Headers: s.Header(), Username: s.BasicAuth.Username, Password: s.BasicAuth.Password.Reveal(), Token: token, TokenFrom: from, Transport: seen, Timeout: o.timeout(time.Duration(s.HTTP.Timeout)),
-			Version: o.Version, HeaderStripped: func(stripped bool) { c.stripped = stripped }})
+		options := zabbix.OptionsOf(s)
+		options.Token, options.TokenFrom, options.Transport, options.Timeout, options.Version = token, from, seen, o.timeout(options.Timeout), o.Version
+		options.HeaderStripped = func(stripped bool) { c.stripped = stripped }
+		return zabbix.New(options)
 	}
 	own := client(s.APIToken.Reveal(), s.APIToken.From())
 	c.read(ctx, own, s.APIToken.IsSet())

@@ -38,7 +38,7 @@ func newTransports(cfg *config.Config, before transports) (now transports, err e
 		if !s.APIToken.IsSet() {
 			continue
 		}
-		o := TransportOf(s, fmt.Sprintf("zabbix[%d].url", i))
+		o := zabbix.TransportOf(s, fmt.Sprintf("zabbix[%d].url", i))
 		if now.zabbix[s.Name], err = renewed(before.zabbix[s.Name], o); err != nil {
 			return now, fmt.Errorf("zabbix %q: %w", s.Name, err)
 		}
@@ -72,7 +72,7 @@ func (r *Relay) connected(s *snapshot, before clients) clients {
 		if !source.APIToken.IsSet() {
 			continue
 		}
-		o := OptionsOf(source)
+		o := zabbix.OptionsOf(source)
 		o.Token, o.TokenFrom, o.Renew, o.Transport = source.APIToken.Reveal(), source.APIToken.From(), renewed(source.APIToken), s.via.zabbix[source.Name]
 		o.Log, o.Version, o.Observe, o.HeaderStripped = r.log, r.version, r.metrics.zabbix.For(source.Name), r.metrics.zabbix.HeaderFor(source.Name)
 		if c := before.zabbix[source.Name]; c != nil {
@@ -83,16 +83,6 @@ func (r *Relay) connected(s *snapshot, before clients) clients {
 		}
 	}
 	return now
-}
-
-// TransportOf returns how a source's API is reached. key is the configuration key of its URL, for hints.
-func TransportOf(s config.Source, key string) httpclient.Options {
-	return httpclient.Options{ProxyURL: s.HTTP.ProxyURL.Reveal(), CAFile: s.HTTP.CAFile, CA: s.HTTP.CA, Certificate: s.Certificate, Key: key}
-}
-
-// OptionsOf returns what the configuration says about calls to a source, without the API token.
-func OptionsOf(s config.Source) zabbix.Options {
-	return zabbix.Options{URL: s.URL, Timeout: time.Duration(s.HTTP.Timeout), Headers: s.Header(), Username: s.BasicAuth.Username, Password: s.BasicAuth.Password.Reveal()}
 }
 
 // renewed returns a function that reads a token's file again, or nil if the token isn't from a file.
