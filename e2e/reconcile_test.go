@@ -49,6 +49,10 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		for _, key := range raised {
 			event[key] = s.raise(key, "1")
 		}
+		symptom := raised[4]
+		if z.number >= 6.4 {
+			s.acknowledge(t, event[symptom], bitToSymptom, object{"cause_eventid": event["stays"]})
+		}
 		set("0", open[:3]...)
 		s.acknowledge(t, event["acked"], bitAck|bitMessage, object{"message": "working on it"})
 		s.call(t, "trigger.delete", []string{s.triggerID["deleted"]})
@@ -67,7 +71,13 @@ func TestDowntimeIsReconciled(t *testing.T) {
 			require.NoError(t, err)
 			s.thread("noc", root["deleted"].ID, "event not found")
 		}
-		for _, key := range raised {
+		own := raised
+		if z.number >= 6.4 { // a symptom that the room doesn't show is shown in its cause's thread
+			own = raised[:4]
+			s.shows("noc", root["stays"].ID, "1 symptom")
+			s.thread("noc", root["stays"].ID, "1 symptom of this problem", titles[symptom])
+		}
+		for _, key := range own {
 			s.root("noc", event[key], "Average", "Found by reconciliation")
 		}
 		for _, key := range open[:3] {
@@ -77,6 +87,12 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		s.root("noc", event["acked"], "acknowledged", "Bob Builder")
 		s.thread("noc", root["acked"].ID, "working on it", "found by reconciliation")
 		s.root("noc", event["stays"], "Average")
+		if z.number >= 6.4 {
+			set("0", "stays")
+			s.shows("noc", root["stays"].ID, "resolved")
+			s.root("noc", event[symptom], "Average", "Symptom of "+titles["stays"])
+			s.thread("noc", root["stays"].ID, "no symptoms any more")
+		}
 		if z.number < 7 {
 			return // it lists a deleted trigger's problem for some time: found gone after three minutes
 		}
@@ -104,7 +120,7 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		cmd.Env = append(os.Environ(), s.relay.env...)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
-		require.Equal(t, "main: Zabbix has 7 open, of which the relay knows 7; nothing differs", strings.TrimSpace(string(out)))
+		require.Equal(t, "main: Zabbix has 6 open, of which the relay knows 6; nothing differs", strings.TrimSpace(string(out)))
 		s.nothingElse()
 	})
 }

@@ -49,7 +49,7 @@ type story struct {
 
 // titles are the names of the triggers' problems, by the item's key.
 var titles = map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "later": "Posted later", "cut": "Cut off", "table": "Table full",
-	"uplink": "Uplink down", "core": "Core down"}
+	"uplink": "Uplink down", "core": "Core down", "power": "Power lost", "rack": "Rack unreachable"}
 
 // begin starts a relay and the triggers that define makes.
 func begin(t *testing.T, z *server, define func(s *story)) *story {
@@ -251,6 +251,8 @@ func TestStory(t *testing.T) {
 			}
 			return true
 		})
+
+		s.ranks()
 
 		// Zabbix retries events while the relay is down.
 		s.relay.stop(t)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -41,7 +42,7 @@ func (d difference) same(o difference) bool {
 	case unknown:
 		d.revision = o.revision // the store isn't asked again
 	case suppressed:
-		d.opened, d.severity = o.opened, o.severity // suppressions doesn't know them
+		d.opened, d.severity = o.opened, o.severity // silent doesn't know them
 	}
 	return d == o
 }
@@ -166,20 +167,27 @@ func agree(z zabbix.OpenCounts, states []store.OpenState) bool {
 	return len(newest) == 0 && z.Total == c.Total && z.Acknowledged == c.Acknowledged && z.Severities == c.Severities
 }
 
-// suppressions returns the problems whose suppression differs between Zabbix's list and the store.
-func suppressions(z zabbix.OpenCounts, states []store.OpenState) map[int64]difference {
+// silent returns the problems whose suppression or cause differs between Zabbix's lists and the store.
+func silent(z zabbix.OpenCounts, states []store.OpenState) map[int64]difference {
 	inZabbix := make(map[int64]bool, len(z.Suppressed))
 	for _, id := range z.Suppressed {
 		inZabbix[id] = true
 	}
-	oldest := int64(0) // the first that the list would have
+	oldest, oldestSymptom := int64(0), int64(0) // the first that the lists would have
 	if z.MoreSuppressed {
 		oldest = slices.Min(z.Suppressed)
+	}
+	if z.MoreSymptoms {
+		oldestSymptom = slices.Min(slices.Collect(maps.Keys(z.Causes)))
 	}
 	differs := map[int64]difference{}
 	for _, s := range states {
 		id, err := strconv.ParseInt(s.EventID, 10, 64)
-		if err == nil && id >= oldest && inZabbix[id] != s.Suppressed {
+		if err != nil {
+			continue
+		}
+		cause, _ := strconv.ParseInt(s.Cause, 10, 64)
+		if id >= oldest && inZabbix[id] != s.Suppressed || z.Causes != nil && id >= oldestSymptom && z.Causes[id] != cause {
 			differs[id] = difference{kind: suppressed, severity: s.Severity, hidden: inZabbix[id], revision: s.Revision}
 		}
 	}

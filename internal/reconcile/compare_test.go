@@ -81,12 +81,14 @@ func TestCountsAgree(t *testing.T) {
 	}
 }
 
-// Of a list of suppressed problems that is cut off, the part that it covers is compared.
-func TestSuppressedListIsCutOff(t *testing.T) {
-	var states []store.OpenState
+// Of the lists of suppressed problems and of symptoms, the part that they cover is compared. Zabbix 6.0 lists no symptoms.
+func TestListsOfSilentChanges(t *testing.T) {
+	var states, symptoms []store.OpenState
 	for id := range 6 {
 		states = append(states, store.OpenState{EventID: strconv.Itoa(id + 1), Suppressed: id < 3, Revision: 1})
+		symptoms = append(symptoms, store.OpenState{EventID: strconv.Itoa(id + 1), Revision: 1})
 	}
+	symptoms[0].Cause, symptoms[2].Cause, symptoms[3].Cause = "6", "6", "6"
 	ids := func(differs map[int64]difference) (ids []int64) {
 		for id := range int64(7) {
 			if _, ok := differs[id]; ok {
@@ -95,8 +97,13 @@ func TestSuppressedListIsCutOff(t *testing.T) {
 		}
 		return ids
 	}
-	require.Equal(t, []int64{1, 2, 5}, ids(suppressions(zabbix.OpenCounts{Suppressed: []int64{5, 3}}, states)))
-	require.Equal(t, []int64{5}, ids(suppressions(zabbix.OpenCounts{Suppressed: []int64{5, 3}, MoreSuppressed: true}, states)))
+	require.Equal(t, []int64{1, 2, 5}, ids(silent(zabbix.OpenCounts{Suppressed: []int64{5, 3}}, states)))
+	require.Equal(t, []int64{5}, ids(silent(zabbix.OpenCounts{Suppressed: []int64{5, 3}, MoreSuppressed: true}, states)))
+
+	require.Equal(t, []int64{1, 3, 4}, ids(silent(zabbix.OpenCounts{Causes: map[int64]int64{}}, symptoms)))
+	require.Equal(t, []int64{1, 4, 5}, ids(silent(zabbix.OpenCounts{Causes: map[int64]int64{3: 6, 4: 2, 5: 6}}, symptoms)))
+	require.Equal(t, []int64{4, 5}, ids(silent(zabbix.OpenCounts{Causes: map[int64]int64{3: 6, 4: 2, 5: 6}, MoreSymptoms: true}, symptoms)))
+	require.Empty(t, ids(silent(zabbix.OpenCounts{}, symptoms)), "6.0")
 }
 
 // What is due is read worst kind first, then the most severe and newest; the rest waits for room.

@@ -317,14 +317,14 @@ func (w *sweep) compareCounts(ctx context.Context, now time.Time) error {
 	}
 	counts, err := w.OpenCounts(ctx)
 	if err == nil {
-		hidden := suppressions(counts, states)
+		unsaid := silent(counts, states)
 		w.mismatch = !agree(counts, states)
 		for id, d := range w.differs {
-			if d.kind == suppressed && hidden[id].revision == 0 {
+			if d.kind == suppressed && unsaid[id].revision == 0 {
 				delete(w.differs, id)
 			}
 		}
-		for id, d := range hidden {
+		for id, d := range unsaid {
 			if old, differs := w.differs[id]; !differs || old.kind == suppressed && (old.hidden != d.hidden || old.revision != d.revision) {
 				d.seen, d.due = now, now
 				w.differs[id] = d

@@ -253,6 +253,27 @@ func TestQuietRounds(t *testing.T) {
 	}
 }
 
+// A rank that somebody changes in Zabbix is noticed within an interval, where ranks exist. It isn't marked: Zabbix sends no message of it.
+func TestRanksAreFound(t *testing.T) {
+	for _, version := range zabbixsim.Versions[2:] {
+		t.Run(version, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, version).known().start()
+				defer r.stop()
+				cause, symptom := r.told(), r.told()
+				r.pass(time.Minute)
+				r.z.Rank(symptom, cause)
+				r.pass(r.set.Interval + 3*time.Second)
+				require.Equal(t, strconv.FormatInt(cause, 10), r.problem(symptom).CauseEventID)
+				r.z.Rank(symptom, 0)
+				r.pass(r.set.Interval + 3*time.Second)
+				require.Empty(t, r.problem(symptom).CauseEventID)
+				require.Empty(t, r.found())
+			})
+		})
+	}
+}
+
 // A maintenance that begins over an open problem, and its early end, are noticed within an interval. They aren't marked: Zabbix sends no
 // message of them.
 func TestSuppressionsAreFound(t *testing.T) {

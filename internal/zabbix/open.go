@@ -83,22 +83,25 @@ func (row apiOpen) open() (p Open, ok bool) {
 	}, err == nil
 }
 
-// OpenCounts lists this many of the newest problems, and of those that are suppressed.
-const newestOpen, maxSuppressed = 20, 1000
+// OpenCounts lists this many of the newest problems, and of those that are suppressed or symptoms.
+const newestOpen, maxSuppressed, maxSymptoms = 20, 1000, 1000
 
-// OpenCounts are counts of what Open lists, and the ids of the newest problems and of the suppressed ones, the newest first.
+// OpenCounts are counts of what Open lists, the ids of the newest problems and of the suppressed ones, the newest first, and the newest
+// symptoms.
 type OpenCounts struct {
 	Total, Acknowledged int
 	Severities          [len(alert.Severities)]int
 	Newest              []int64
 	Suppressed          []int64
-	MoreSuppressed      bool // Suppressed isn't all of them
+	MoreSuppressed      bool            // Suppressed isn't all of them
+	Causes              map[int64]int64 // of each symptom; nil up to 6.2
+	MoreSymptoms        bool            // Causes isn't all of them
 }
 
 // OpenCounts counts what Open lists, in one request.
 func (c *Client) OpenCounts(ctx context.Context) (counts OpenCounts, err error) {
 	const method = "problem.get"
-	var newest, suppressed []apiOpen
+	var newest, suppressed, symptoms []apiOpen
 	total, acknowledged := text(""), text("")
 	severities := make([]text, len(alert.Severities))
 	count := func(filter string, value any) any {
@@ -108,19 +111,28 @@ func (c *Client) OpenCounts(ctx context.Context) (counts OpenCounts, err error) 
 		}
 		return openParams(params)
 	}
-	list := func(limit int, filter map[string]any) any {
-		params := openParams(map[string]any{"output": []string{"eventid"}, "sortfield": "eventid", "sortorder": "DESC", "limit": limit})
-		maps.Copy(params, filter)
+	list := func(limit int, filter string, output ...string) any {
+		params := openParams(map[string]any{"output": append(output, "eventid"), "sortfield": "eventid", "sortorder": "DESC", "limit": limit})
+		if filter != "" {
+			params[filter] = true
+		}
 		return params
 	}
 	calls := batched{
-		{list(newestOpen, nil), &newest}, {list(maxSuppressed, map[string]any{"suppressed": true}), &suppressed},
+		{list(newestOpen, ""), &newest}, {list(maxSuppressed, "suppressed"), &suppressed},
 		{count("", nil), &total}, {count("acknowledged", true), &acknowledged},
 	}
 	for i := range severities {
 		calls = append(calls, batchedCall{count("severities", []int{i}), &severities[i]})
 	}
-	if err = c.permitted(method, c.Call(ctx, method, calls, nil)); err != nil {
+	ranks := false
+	err = c.call(ctx, method, func(v Version) any {
+		if ranks = v.Rank; ranks {
+			return append(calls, batchedCall{list(maxSymptoms, "symptom", "cause_eventid"), &symptoms})
+		}
+		return calls
+	}, nil)
+	if err = c.permitted(method, err); err != nil {
 		return counts, err
 	}
 	for _, n := range []struct {
@@ -134,19 +146,26 @@ func (c *Client) OpenCounts(ctx context.Context) (counts OpenCounts, err error) 
 	for i, n := range severities {
 		counts.Severities[i] = n.number()
 	}
+	if ranks {
+		counts.Causes = make(map[int64]int64, len(symptoms))
+	}
 	for _, rows := range []struct {
 		from []apiOpen
-		to   *[]int64
-	}{{newest, &counts.Newest}, {suppressed, &counts.Suppressed}} {
+		add  func(Open)
+	}{
+		{newest, func(p Open) { counts.Newest = append(counts.Newest, p.EventID) }},
+		{suppressed, func(p Open) { counts.Suppressed = append(counts.Suppressed, p.EventID) }},
+		{symptoms, func(p Open) { counts.Causes[p.EventID] = p.Cause }},
+	} {
 		for _, row := range rows.from {
 			p, ok := row.open()
 			if !ok {
 				return counts, &Error{Method: method, Kind: Unreachable, Unanswered: true, Message: fmt.Sprintf("expected an event id, got %q", shorten(string(row.EventID)))}
 			}
-			*rows.to = append(*rows.to, p.EventID)
+			rows.add(p)
 		}
 	}
-	counts.MoreSuppressed = len(suppressed) == maxSuppressed
+	counts.MoreSuppressed, counts.MoreSymptoms = len(suppressed) == maxSuppressed, len(symptoms) == maxSymptoms
 	return counts, nil
 }
 

@@ -37,6 +37,7 @@ func TestOpen(t *testing.T) {
 		require.Equal(t, len(first), before.Total)
 		require.Equal(t, first[len(first)-1].EventID, before.Newest[0])
 		require.Empty(t, before.Suppressed)
+		require.Empty(t, before.Causes)
 
 		p, _ := z.Problem(4702)
 		require.Equal(t, Open{EventID: 4702, Opened: p.Opened.Truncate(time.Second).UTC(), Severity: p.Severity}, first[slices.IndexFunc(first, func(o Open) bool { return o.EventID == 4702 })])
@@ -50,6 +51,13 @@ func TestOpen(t *testing.T) {
 		require.Equal(t, before.Acknowledged+1, after.Acknowledged)
 		require.Equal(t, []int64{4702}, after.Suppressed)
 		require.False(t, after.MoreSuppressed)
+		z.Rank(4702, 4701)
+		if after = counts(); version < "6.4" {
+			require.Nil(t, after.Causes, version)
+		} else {
+			require.Equal(t, map[int64]int64{4702: 4701}, after.Causes, version)
+			require.False(t, after.MoreSymptoms)
+		}
 		require.Equal(t, before.Severities[alert.Disaster]+1, after.Severities[alert.Disaster])
 		z.Resolve(4702)
 		require.Len(t, list(), len(first)-1)
@@ -81,6 +89,7 @@ func TestBatchAnswers(t *testing.T) {
 		for id := 3; id <= 10; id++ {
 			all = append(all, fmt.Sprintf(`{"jsonrpc":"2.0","result":"%d","id":%d}`, id, id))
 		}
+		all = append(all, `{"jsonrpc":"2.0","result":[{"eventid":"7","cause_eventid":"5"}],"id":11}`)
 		return "[" + strings.Join(change(all), ",") + "]"
 	}
 	same := func(all []string) []string { return all }
@@ -118,7 +127,7 @@ func TestBatchAnswers(t *testing.T) {
 			counts, err := New(Options{URL: server.URL}).OpenCounts(t.Context())
 			require.Equal(t, c.kind, KindOf(err), "%v", err)
 			if c.kind == "" {
-				require.Equal(t, OpenCounts{Total: 3, Acknowledged: 4, Severities: [6]int{5, 6, 7, 8, 9, 10}, Newest: []int64{7}}, counts)
+				require.Equal(t, OpenCounts{Total: 3, Acknowledged: 4, Severities: [6]int{5, 6, 7, 8, 9, 10}, Newest: []int64{7}, Causes: map[int64]int64{7: 5}}, counts)
 			}
 		})
 	}

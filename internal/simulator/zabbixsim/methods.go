@@ -240,6 +240,7 @@ func (s *Server) open(a args, limit int) (found []*Problem) {
 		p := s.problems[id]
 		if p.Orphaned || (p.RecoveryID != 0 && !a.truth("recent")) || (ids != nil && !ids[itoa(id)]) ||
 			a.has("suppressed") && a.truth("suppressed") != s.suppressed(p) || a.has("acknowledged") && a.truth("acknowledged") != p.Acked ||
+			s.forms.rank && a.has("symptom") && a.truth("symptom") != (p.CauseID != 0) ||
 			severities != nil && !slices.Contains(severities, itoa(int64(p.Severity))) {
 			continue
 		}

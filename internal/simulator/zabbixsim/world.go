@@ -309,28 +309,39 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	})
 }
 
-// rank makes a problem a cause, or a symptom of another one and of that one's cause, together with its own symptoms. The server does
-// it after the call.
+// rank makes a problem a cause, or a symptom of another one. The server does it after the call.
 func (s *Server) rank(p *Problem, action int, cause *Problem) {
-	if action&(toCause|toSymptom) == 0 {
+	switch {
+	case action&toCause != 0:
+		s.after(time.Second, func() { s.setCause(p, nil) })
+	case action&toSymptom != 0:
+		s.after(time.Second, func() { s.setCause(p, cause) })
+	}
+}
+
+// Rank makes a problem a symptom of another one at once, or a cause if that is 0.
+func (s *Server) Rank(id, cause int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setCause(s.problems[id], s.problems[cause])
+}
+
+// setCause makes a problem a symptom of another one and of that one's cause, together with its own symptoms; nil makes it a cause.
+func (s *Server) setCause(p, cause *Problem) {
+	if cause == nil {
+		p.CauseID = 0
 		return
 	}
-	s.after(time.Second, func() {
-		if action&toCause != 0 {
-			p.CauseID = 0
-			return
+	root := cmp.Or(cause.CauseID, cause.ID)
+	if root == p.ID {
+		return
+	}
+	p.CauseID = root
+	for _, other := range s.problems {
+		if other.CauseID == p.ID {
+			other.CauseID = root
 		}
-		root := cmp.Or(cause.CauseID, cause.ID)
-		if root == p.ID {
-			return
-		}
-		p.CauseID = root
-		for _, other := range s.problems {
-			if other.CauseID == p.ID {
-				other.CauseID = root
-			}
-		}
-	})
+	}
 }
 
 // after runs do, with mu held, after d.
