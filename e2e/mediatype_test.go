@@ -94,13 +94,14 @@ func (r *receiver) refuse(answer string, status ...int) {
 // wait returns the next event that match accepts, and drops others.
 func (r *receiver) wait(t *testing.T, what string, match func(map[string]string) bool) map[string]string {
 	t.Helper()
-	deadline := time.After(patience)
+	began, deadline := time.Now(), time.After(patience)
 	for {
 		r.mu.Lock()
 		for i, event := range r.events {
 			if match(event) {
 				r.events = r.events[i+1:]
 				r.mu.Unlock()
+				waited(t, what, began)
 				return event
 			}
 		}
@@ -129,9 +130,9 @@ const hostile = "Ünïcødé 磁盘 🔥 \"quoted\" \\back\\ <@all> \u202egnp.ex
 
 // The shipped media type on a real Zabbix: its events, signatures, retries and error messages.
 func TestMediaType(t *testing.T) {
-	onEachZabbix(t, func(t *testing.T, z *server) {
+	besideOthers(t, func(t *testing.T, z *server) {
 		r := newReceiver(t)
-		w := z.build(t, zabbix.Settings{URL: r.URL + "/", Secret: secret, Source: "main"})
+		w := z.build(t, zabbix.Settings{URL: r.URL + "/", Secret: secret, Source: "main"}, "Webex of "+t.Name())
 		w.trigger(t, "plain", "Link down on {HOST.NAME}", nil)
 		w.trigger(t, "hostile", "Value: {ITEM.VALUE}", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
 		w.trigger(t, "long", "Long", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
@@ -139,13 +140,13 @@ func TestMediaType(t *testing.T) {
 		w.awaitItems(t)
 
 		t.Run("a problem arrives, signed, and gets its link", func(t *testing.T) {
-			w.set(t, hostName, "plain", "1")
+			w.set(t, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
-			require.Equal(t, "Link down on "+visibleName, e["EVENT.NAME"])
+			require.Equal(t, "Link down on "+w.visibleName, e["EVENT.NAME"])
 			require.Equal(t, "main", e["SOURCE"])
 			require.Equal(t, "noc", e["ALERT.SENDTO"])
 			require.Equal(t, "3", e["EVENT.NSEVERITY"])
-			require.Equal(t, hostName, e["HOST.HOST"])
+			require.Equal(t, w.hostName, e["HOST.HOST"])
 			require.Equal(t, w.actionID, e["ACTION.ID"])
 			require.Equal(t, w.itemID["plain"], e["ITEM.ID"])
 			require.Equal(t, "{EVENT.UPDATE.ACTION}", e["EVENT.UPDATE.ACTION"], "unresolved outside of an update")
@@ -166,19 +167,19 @@ func TestMediaType(t *testing.T) {
 			require.Equal(t, e["EVENT.ID"], u["EVENT.ID"])
 			require.Equal(t, hostile, u["EVENT.UPDATE.MESSAGE"])
 			require.Equal(t, "acknowledged, commented and changed severity from Average to Disaster", u["EVENT.UPDATE.ACTION"])
-			require.Equal(t, "Bob Builder (bob)", u["USER.FULLNAME"])
+			require.Equal(t, "Bob Builder (bob-"+w.letter+")", u["USER.FULLNAME"])
 			require.Equal(t, "5", u["EVENT.NSEVERITY"])
 			require.Equal(t, "Yes", u["EVENT.ACK.STATUS"])
 			require.Contains(t, u["EVENT.TAGSJSON"], "relay_link")
 
-			w.set(t, hostName, "plain", "0")
+			w.set(t, "plain", "0")
 			v := r.wait(t, "recovery", of(w.triggerID["plain"], "EVENT.VALUE", "0"))
 			require.Equal(t, e["EVENT.ID"], v["EVENT.ID"])
 			require.Regexp(t, `^\d+$`, v["EVENT.RECOVERY.ID"])
 		})
 
 		t.Run("text arrives unchanged", func(t *testing.T) {
-			w.set(t, hostName, "hostile", "1 "+hostile)
+			w.set(t, "hostile", "1 "+hostile)
 			e := r.wait(t, "problem", of(w.triggerID["hostile"]))
 			require.Equal(t, "1 "+hostile, e["EVENT.OPDATA"])
 			require.Equal(t, "Value: 1 "+hostile, e["EVENT.NAME"])
@@ -186,7 +187,7 @@ func TestMediaType(t *testing.T) {
 
 		t.Run("an unreachable relay is retried", func(t *testing.T) {
 			r.refuse(`{"error":"draining"}`, 503, 503, 429)
-			w.set(t, hostName, "plain", "1")
+			w.set(t, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
 			eventually(t, "sent in the end", func() error {
 				if a := w.alerts(t, e["EVENT.ID"])[0]; a["status"] != "1" {
@@ -194,7 +195,7 @@ func TestMediaType(t *testing.T) {
 				}
 				return nil
 			})
-			w.set(t, hostName, "plain", "0")
+			w.set(t, "plain", "0")
 			r.wait(t, "recovery", of(w.triggerID["plain"], "EVENT.VALUE", "0"))
 		})
 
@@ -204,7 +205,7 @@ func TestMediaType(t *testing.T) {
 				always = append(always, 400)
 			}
 			r.refuse(`{"faults":[{"field":"event.id","what":"is no number","hint":"import the media type again"},{"field":"event.value","what":"is missing"}]}`, always...)
-			w.set(t, hostName, "plain", "1")
+			w.set(t, "plain", "1")
 			eventually(t, "the alert shows the fault", func() error {
 				for _, a := range w.rows(t, "alert.get", object{"objectids": []string{w.triggerID["plain"]}, "output": "extend"}) {
 					if strings.Contains(a["error"].(string), "The relay cannot use this event: event.id: is no number (import the media type again); event.value: is missing") {
@@ -245,13 +246,13 @@ func TestMediaType(t *testing.T) {
 		})
 
 		t.Run("an event is salvaged from settings that Zabbix cut", func(t *testing.T) {
-			w.set(t, hostName, "long", "1"+strings.Repeat("x", 65000))
+			w.set(t, "long", "1"+strings.Repeat("x", 65000))
 			e := r.wait(t, "problem", of(w.triggerID["long"]))
 			require.Equal(t, "1", e["SALVAGED"])
 			require.Equal(t, "1", e["EVENT.VALUE"])
 			require.Equal(t, "Long", e["EVENT.NAME"])
 			require.NotContains(t, e, "EVENT.OPDATA")
-			w.set(t, hostName, "long", "0")
+			w.set(t, "long", "0")
 			v := r.wait(t, "recovery", of(w.triggerID["long"], "EVENT.VALUE", "0"))
 			require.NotContains(t, v, "SALVAGED", "the value after the recovery is short")
 		})
@@ -259,7 +260,7 @@ func TestMediaType(t *testing.T) {
 		t.Run("settings cut off after a change by hand come from the script", func(t *testing.T) {
 			w.changeSecret(t, secret+" ")
 			w.changeSecret(t, secret)
-			w.set(t, hostName, "longer", "1"+strings.Repeat("x", 65000))
+			w.set(t, "longer", "1"+strings.Repeat("x", 65000))
 			e := r.wait(t, "problem", of(w.triggerID["longer"]))
 			require.Equal(t, "1", e["SALVAGED"])
 			require.Equal(t, "main", e["SOURCE"])
@@ -269,7 +270,7 @@ func TestMediaType(t *testing.T) {
 			w.call(t, "usermacro.createglobal", object{"macro": "{$RELAY.SECRET}", "value": secret, "type": 1})
 			w.changeSecret(t, "{$RELAY.SECRET}")
 			w.awaitItems(t)
-			w.set(t, hostName, "plain", "1")
+			w.set(t, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))
 			require.NotContains(t, e, "SALVAGED")
 		})
@@ -278,7 +279,8 @@ func TestMediaType(t *testing.T) {
 
 // The script in Zabbix's own interpreter: wherever the text is cut, everything before the cut is sent, and never a broken value.
 func TestMediaTypeSalvage(t *testing.T) {
-	onEachZabbix(t, func(t *testing.T, z *server) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, version string) {
 		r := newReceiver(t)
 		pairs := [][2]string{{"URL", r.URL}, {"SECRET", secret}, {"SOURCE", ""}, {"EVENT.ID", "4711"}, {"EVENT.NAME", hostile},
 			{"ALERT.SENDTO", "noc"}, {"EVENT.OPDATA", `ends in a quote and a comma ",`}, {"ALERT.MESSAGE", `","EVENT.ID":"1`}, {"HOST.NAME", "sw1"}}
@@ -297,7 +299,7 @@ func TestMediaTypeSalvage(t *testing.T) {
 			for !utf8.RuneStart((text + "x")[cut]) {
 				cut++
 			}
-			out, err := z.runScript(t, text[:cut])
+			out, err := runScript(t, version, text[:cut])
 			require.NoError(t, err, "cut at %d: %s", cut, text[:cut])
 			require.Contains(t, out, "relay_link")
 			e := r.wait(t, "event", func(map[string]string) bool { return true })
@@ -312,8 +314,8 @@ func TestMediaTypeSalvage(t *testing.T) {
 	})
 }
 
-// runScript runs the media type's script in this version's interpreter.
-func (z *server) runScript(t *testing.T, value string) (string, error) {
+// runScript runs the media type's script in the interpreter of a version of Zabbix.
+func runScript(t *testing.T, version, value string) (string, error) {
 	t.Helper()
 	var file struct {
 		Export struct {
@@ -324,7 +326,7 @@ func (z *server) runScript(t *testing.T, value string) (string, error) {
 	}
 	require.NoError(t, yaml.Unmarshal(zabbix.MediaType, &file))
 	// zabbix_js reads a script from its standard input, a value of any length from its arguments.
-	return tryScript(strings.NewReader(file.Export.MediaTypes[0].Script), z.version, "js", "-s", "-", "-p", value)
+	return tryScript(strings.NewReader(file.Export.MediaTypes[0].Script), version, "js", "-s", "-", "-p", value)
 }
 
 // pressTest sends the media type's parameters to the server, some of them replaced, as its Test window does.

@@ -19,7 +19,7 @@ const bitToSymptom = 256
 // the relay looks again after the second.
 func (s *story) ranks() {
 	t := s.t
-	require.Equal(t, 2, s.send(t, hostName, map[string]string{"power": "1", "rack": "1"}))
+	require.Equal(t, 2, s.send(t, map[string]string{"power": "1", "rack": "1"}))
 	power, rack := s.raise("power", "1"), s.raise("rack", "1")
 	cause, symptom := s.root("noc", power, "Average"), s.root("noc", rack, "Average")
 	say := func(text string) {
@@ -57,10 +57,10 @@ func (s *story) ranks() {
 	require.Len(t, s.alerts(t, rack), alerts, "Zabbix sends nothing about ranks")
 
 	// A resolved cause leaves its symptom open, with its message.
-	s.set(t, hostName, "power", "0")
+	s.set(t, "power", "0")
 	s.shows("noc", cause.ID, "resolved", "1 symptom")
 	s.shows("noc", symptom.ID, "Average", "Rack unreachable")
-	s.set(t, hostName, "rack", "0")
+	s.set(t, "rack", "0")
 	s.shows("noc", symptom.ID, "resolved")
 }
 

@@ -19,13 +19,13 @@ import (
 // What happens in Zabbix while the relay is down for longer than Zabbix tries to send it is in the room after the relay's next start:
 // raised, resolved, acknowledged, and a deleted trigger.
 func TestDowntimeIsReconciled(t *testing.T) {
-	onEachZabbix(t, func(t *testing.T, z *server) {
+	besideOthers(t, func(t *testing.T, z *server) {
 		raised := []string{"r1", "r2", "r3", "r4", "r5"}
 		open := []string{"o1", "o2", "o3", "acked", "deleted", "stays"}
 		s := begin(t, z, func(s *story) {
 			for i, key := range append(append([]string{}, raised...), open...) {
-				titles[key] = fmt.Sprintf("Trouble %c of %s", 'A'+i, key)
-				s.trigger(t, key, titles[key], object{})
+				s.title[key] = fmt.Sprintf("Trouble %c of %s", 'A'+i, key)
+				s.trigger(t, key, s.title[key], object{})
 			}
 			s.call(t, "mediatype.update", object{"mediatypeid": s.mediatype, "maxattempts": "1"})
 		})
@@ -35,7 +35,7 @@ func TestDowntimeIsReconciled(t *testing.T) {
 			for _, key := range keys {
 				values[key] = value
 			}
-			require.Equal(t, len(keys), s.send(t, hostName, values))
+			require.Equal(t, len(keys), s.send(t, values))
 		}
 		set("1", open...)
 		for _, key := range open {
@@ -57,7 +57,7 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		s.acknowledge(t, event["acked"], bitAck|bitMessage, object{"message": "working on it"})
 		s.call(t, "trigger.delete", []string{s.triggerID["deleted"]})
 		eventually(t, "Zabbix gives up sending", func() error {
-			failed := s.rows(t, "alert.get", object{"output": []string{"alertid"}, "filter": object{"status": 2}})
+			failed := s.rows(t, "alert.get", object{"output": []string{"alertid"}, "mediatypeids": s.mediatype, "filter": object{"status": 2}})
 			if len(failed) < 9 {
 				return fmt.Errorf("%d alerts failed", len(failed))
 			}

@@ -219,5 +219,7 @@ func sees(t *testing.T, sim *webexsim.Server, what, room string, ok func([]webex
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New(what))
 	defer cancel()
+	began := time.Now()
 	require.NoError(t, sim.Wait(ctx, func(s webexsim.State) bool { return ok(s.Room(room).Messages) }))
+	waited(t, what, began)
 }

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,10 +37,8 @@ log: {level: debug}
 func TestSetup(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		sim, api := webexWorld(t, webexsim.Options{})
-		s := &story{webex: sim, t: t, relay: newRelay(t), title: map[string]string{}}
-		s.world = &world{server: z, itemID: map[string]string{}, triggerID: map[string]string{}}
-		s.group = z.create(t, "hostgroup.create", "groupids", object{"name": "Network"})
-		s.host = z.create(t, "host.create", "hostids", object{"host": hostName, "name": visibleName, "groups": []object{{"groupid": s.group}}})
+		s := &story{world: newWorld(z), webex: sim, t: t, relay: newRelay(t), title: maps.Clone(titles)}
+		s.inGroup(t)
 		s.trigger(t, "link", titles["link"], object{})
 		s.relay.configure(t, fmt.Sprintf(setupConfig, api, z.url, webexsim.RoomID("noc")), "E2E_BOT="+webexsim.DefaultBotToken)
 		file := func(name, text string) string {
@@ -69,7 +68,7 @@ func TestSetup(t *testing.T) {
 				len(z.rows(t, "usermacro.get", object{"globalmacro": true, "search": object{"macro": "ALERT_RELAY"}}))
 		}
 
-		everything := []string{"--write-host-group", "Network"}
+		everything := []string{"--write-host-group", "Network " + s.letter}
 		for _, source := range strings.Fields("service discovery autoregistration internal") {
 			everything = append(everything, "--action-source", source)
 		}
@@ -89,7 +88,7 @@ func TestSetup(t *testing.T) {
 		s.relay.start(t)
 		s.awaitItems(t)
 		link := s.raise("link", "1")
-		root := s.root("noc", link, "Link down on "+visibleName)
+		root := s.root("noc", link, "Link down on "+s.visibleName)
 		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "ack on it", ParentID: root.ID, MentionBot: true})
 		require.NoError(t, err)
 		ack := s.acknowledgements(link, 1)

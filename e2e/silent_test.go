@@ -13,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/simulator/webexsim"
 	client "nms-alert-relay/internal/zabbix"
+	"nms-alert-relay/zabbix"
 )
 
 // A disabled media type, a disabled action and messages that Zabbix gave up on are told in the default room, and so is their end. Of these
@@ -20,7 +21,7 @@ import (
 func TestSilentSource(t *testing.T) {
 	onEachZabbix(t, func(t *testing.T, z *server) {
 		user := ""
-		s := begin(t, z, func(s *story) {
+		s := beginWith(t, z, zabbix.Name, func(s *story) {
 			s.trigger(t, "link", titles["link"], object{})
 			user = s.relayToken
 			s.relayToken = s.token(t, z.rows(t, "user.get", object{"filter": object{"username": "Admin"}})[0]["userid"].(string))
@@ -67,8 +68,10 @@ func TestSilentSource(t *testing.T) {
 		notice("✅ Over", "its action", "is disabled")
 
 		s.call(t, "mediatype.update", object{"mediatypeid": s.mediatype, "maxattempts": "1"})
+		s.trigger(t, "fan", titles["fan"], object{})
+		s.awaitItems(t) // from then on the server knows that the action is enabled, too
 		s.relay.stop(t)
-		s.raise("link", "1")
+		s.raise("fan", "1")
 		eventually(t, "Zabbix gives up sending", func() error {
 			if failed := s.rows(t, "alert.get", object{"output": []string{"alertid"}, "filter": object{"status": 2}}); len(failed) < 1 {
 				return fmt.Errorf("%d alerts failed", len(failed))

@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ type story struct {
 	*world
 	relay *relayProcess
 	webex *webexsim.Server
-	title map[string]string // by event id
+	title map[string]string // of the triggers, by the item's key, and of the problems, by event id
 	t     *testing.T
 }
 
@@ -51,11 +52,17 @@ type story struct {
 var titles = map[string]string{"link": "Link down on {HOST.NAME}", "fan": "Fan broken", "later": "Posted later", "cut": "Cut off", "table": "Table full",
 	"uplink": "Uplink down", "core": "Core down", "power": "Power lost", "rack": "Rack unreachable"}
 
-// begin starts a relay and the triggers that define makes.
+// begin starts a relay and the triggers that define makes. The relay's user doesn't find its media type by this name, nor that of another
+// test.
 func begin(t *testing.T, z *server, define func(s *story)) *story {
+	return beginWith(t, z, "Webex of "+t.Name(), define)
+}
+
+// beginWith is begin with a name for the media type.
+func beginWith(t *testing.T, z *server, mediaType string, define func(s *story)) *story {
 	sim, api := webexWorld(t, webexsim.Options{})
-	s := &story{webex: sim, t: t, relay: newRelay(t), title: map[string]string{}}
-	s.world = z.build(t, zabbix.Settings{URL: "http://" + s.relay.public, Secret: secret})
+	s := &story{webex: sim, t: t, relay: newRelay(t), title: maps.Clone(titles)}
+	s.world = z.build(t, zabbix.Settings{URL: "http://" + s.relay.public, Secret: secret}, mediaType)
 	define(s)
 	s.awaitItems(t)
 	s.relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
@@ -67,7 +74,7 @@ func begin(t *testing.T, z *server, define func(s *story)) *story {
 // raise opens the problem of a trigger and returns its event id.
 func (s *story) raise(key, value string) string {
 	s.t.Helper()
-	s.set(s.t, hostName, key, value)
+	s.set(s.t, key, value)
 	var event string
 	eventually(s.t, "the problem of "+key, func() error {
 		rows := s.rows(s.t, "problem.get", object{"objectids": []string{s.triggerID[key]}})
@@ -77,7 +84,7 @@ func (s *story) raise(key, value string) string {
 		event = rows[0]["eventid"].(string)
 		return nil
 	})
-	s.title[event] = strings.ReplaceAll(titles[key], "{HOST.NAME}", visibleName)
+	s.title[event] = strings.ReplaceAll(s.title[key], "{HOST.NAME}", s.visibleName)
 	return event
 }
 
@@ -166,7 +173,7 @@ func (s *story) acknowledgements(event string, n int) object {
 
 // Both ways: Zabbix's events reach the rooms, and actions in the rooms reach Zabbix.
 func TestStory(t *testing.T) {
-	onEachZabbix(t, func(t *testing.T, z *server) {
+	besideOthers(t, func(t *testing.T, z *server) {
 		s := begin(t, z, func(s *story) {
 			for key, title := range titles {
 				more := object{}
@@ -184,7 +191,7 @@ func TestStory(t *testing.T) {
 
 		// A problem appears in the room of its route, or in the default room.
 		link := s.raise("link", "1")
-		root := s.root("noc", link, "Link down on "+visibleName, "Average", visibleName)
+		root := s.root("noc", link, "Link down on "+s.visibleName, "Average", s.visibleName)
 		table := s.raise("table", "1")
 		s.root("db", table, "Table full", "High")
 
@@ -241,7 +248,7 @@ func TestStory(t *testing.T) {
 		require.NotEqual(t, "0", s.rows(t, "event.get", object{"eventids": []string{fan}, "output": "extend"})[0]["r_eventid"], "closed in Zabbix")
 
 		// A recovery resolves the message and removes the buttons.
-		s.set(t, hostName, "link", "0")
+		s.set(t, "link", "0")
 		s.root("noc", link, "resolved")
 		sees(t, s.webex, "resolved problems have no buttons", "noc", func(messages []webexsim.MessageView) bool {
 			for _, m := range messages {

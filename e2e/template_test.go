@@ -18,12 +18,13 @@ import (
 // The template is imported, reads a relay whose metrics need a token, finds its bots, rooms and sources, and reports that the relay is
 // down: once, and with no other trigger.
 func TestTemplate(t *testing.T) {
-	onEachZabbix(t, func(t *testing.T, z *server) {
+	besideOthers(t, func(t *testing.T, z *server) {
 		const admin = "admin-token-of-the-template-test"
 		_, api := webexWorld(t, webexsim.Options{})
-		w := &world{server: z}
+		w := newWorld(z)
+		w.inGroup(t)
 		relay := newRelay(t)
-		token := w.token(t, z.rows(t, "user.get", object{"filter": object{"username": "Admin"}})[0]["userid"].(string))
+		token := w.token(t, w.user(t, "relay", w.userGroup(t), object{}))
 		relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network"))+
 			"heartbeats: [{name: backup, interval: 1d}]\nnotify: [{name: cron, token_env: E2E_NOTIFY, rooms: [noc]}]\n",
 			"E2E_NOTIFY=token-of-the-backup-job", "E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+token, "E2E_SECRET="+secret, "ALERT_RELAY_ADMIN_TOKEN="+admin)
@@ -42,7 +43,7 @@ func TestTemplate(t *testing.T) {
 		host := z.create(t, "host.create", "hostids", object{"host": "relay", "groups": []object{{"groupid": group}}, "templates": []object{{"templateid": template}},
 			"interfaces": []object{{"type": 1, "main": 1, "useip": 1, "ip": ip, "dns": "", "port": "10050"}},
 			"macros": []object{{"macro": "{$ALERT_RELAY.PORT}", "value": port}, {"macro": "{$ALERT_RELAY.TOKEN}", "value": admin, "type": 1},
-				{"macro": "{$ALERT_RELAY.INTERVAL}", "value": "3s"}, {"macro": "{$ALERT_RELAY.NODATA}", "value": "30s"}}})
+				{"macro": "{$ALERT_RELAY.INTERVAL}", "value": "2s"}, {"macro": "{$ALERT_RELAY.NODATA}", "value": "15s"}}})
 
 		values := map[string]string{}
 		eventually(t, "each item has a value", func() error {
@@ -104,6 +105,6 @@ func TestTemplate(t *testing.T) {
 		require.Equal(t, []string{"Alert relay: Metrics can't be read"}, names)
 		problem := z.rows(t, "problem.get", object{"hostids": host, "severities": []int{4}})
 		require.Len(t, problem, 1)
-		require.Equal(t, "Alert relay: Metrics can't be read (no data for 30s)", problem[0]["name"])
+		require.Equal(t, "Alert relay: Metrics can't be read (no data for 15s)", problem[0]["name"])
 	})
 }

@@ -15,6 +15,8 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,11 +35,13 @@ type server struct {
 	url     string  // of the frontend
 	trapper string
 	session string // of Admin
+
+	writing sync.Mutex // one change of Zabbix's configuration at a time: they can deadlock in its database
 }
 
-// onEachZabbix runs a test on a fresh Zabbix of each version, in parallel. E2E_ZABBIX names the versions ("6.0 7.0" by
-// default), which e2e/zabbix.sh must have installed.
-func onEachZabbix(t *testing.T, test func(t *testing.T, z *server)) {
+// onEach runs a test for each version of Zabbix, in parallel. E2E_ZABBIX names the versions ("6.0 7.0" by default), which e2e/zabbix.sh
+// must have installed.
+func onEach(t *testing.T, test func(t *testing.T, version string)) {
 	versions := os.Getenv("E2E_ZABBIX")
 	if versions == "" {
 		versions = "6.0 7.0"
@@ -45,16 +49,57 @@ func onEachZabbix(t *testing.T, test func(t *testing.T, z *server)) {
 	for _, version := range strings.Fields(versions) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			test(t, startZabbix(t, version))
+			test(t, version)
 		})
 	}
+}
+
+// onEachZabbix runs a test on a fresh Zabbix of each version.
+func onEachZabbix(t *testing.T, test func(t *testing.T, z *server)) {
+	onEach(t, func(t *testing.T, version string) {
+		t.Cleanup(func() { script(t, nil, version, "stop") })
+		test(t, startZabbix(t, version))
+	})
+}
+
+// besideOthers runs a test on a Zabbix of each version that it shares with the other tests that run beside each other: they mostly wait for
+// Zabbix. Each has objects of its own there (build), and its relay's user sees no other's. With the flag -parallel they run at once.
+func besideOthers(t *testing.T, test func(t *testing.T, z *server)) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, version string) { test(t, share(t, version)) })
+}
+
+// shared are the Zabbixes that tests share, by version.
+var shared = struct {
+	sync.Mutex
+	running map[string]*server
+	users   map[string]int
+}{running: map[string]*server{}, users: map[string]int{}}
+
+// share returns the shared Zabbix of a version. The first test that uses it starts it, and the last one stops it.
+func share(t *testing.T, version string) *server {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	shared.users[version]++
+	t.Cleanup(func() {
+		shared.Lock()
+		defer shared.Unlock()
+		if shared.users[version]--; shared.users[version] == 0 {
+			delete(shared.running, version)
+			script(t, nil, version, "stop")
+		}
+	})
+	if shared.running[version] == nil {
+		shared.running[version] = startZabbix(t, version)
+	}
+	return shared.running[version]
 }
 
 func startZabbix(t *testing.T, version string) *server {
 	t.Helper()
 	began := time.Now()
 	script(t, nil, version, "reset")
-	t.Cleanup(func() { script(t, nil, version, "stop") })
 	env := map[string]string{}
 	for _, line := range strings.Fields(script(t, nil, version, "env")) {
 		name, value, _ := strings.Cut(line, "=")
@@ -100,6 +145,10 @@ func (e *apiError) Error() string { return fmt.Sprintf("%d %s %s", e.Code, e.Mes
 
 // try calls the API with a session or a token, as this version expects it.
 func (z *server) try(auth, method string, params any) (any, error) {
+	if !strings.HasSuffix(method, ".get") {
+		z.writing.Lock()
+		defer z.writing.Unlock()
+	}
 	request := object{"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
 	if auth != "" && z.number < 6.4 {
 		request["auth"] = auth
@@ -188,14 +237,14 @@ func (z *server) exchange(message any) (object, error) {
 	return out, json.Unmarshal(answer[13:], &out)
 }
 
-// send sends values to the trapper, as zabbix_sender does, and returns how many were processed.
-func (z *server) send(t *testing.T, host string, values map[string]string) int {
+// send sends values of the host to the trapper, as zabbix_sender does, and returns how many were processed.
+func (w *world) send(t *testing.T, values map[string]string) int {
 	t.Helper()
 	var data []object
 	for key, value := range values {
-		data = append(data, object{"host": host, "key": key, "value": value})
+		data = append(data, object{"host": w.hostName, "key": key, "value": value})
 	}
-	answer, err := z.exchange(object{"request": "sender data", "data": data})
+	answer, err := w.exchange(object{"request": "sender data", "data": data})
 	require.NoError(t, err)
 	var took int
 	_, err = fmt.Sscanf(answer["info"].(string), "processed: %d;", &took)
@@ -204,30 +253,41 @@ func (z *server) send(t *testing.T, host string, values map[string]string) int {
 }
 
 // set sends one value, which must be processed.
-func (z *server) set(t *testing.T, host, key, value string) {
+func (w *world) set(t *testing.T, key, value string) {
 	t.Helper()
-	require.Equal(t, 1, z.send(t, host, map[string]string{key: value}))
+	require.Equal(t, 1, w.send(t, map[string]string{key: value}))
+}
+
+// waited logs a long wait, since the time of these tests is that of their waits.
+func waited(t *testing.T, what string, began time.Time) {
+	if took := time.Since(began); took > 2*time.Second {
+		t.Logf("waited %s: %s", took.Round(100*time.Millisecond), what)
+	}
 }
 
 // eventually calls check until it returns no error.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	began := time.Now()
 	for {
 		err := check()
 		if err == nil {
+			waited(t, what, began)
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Since(began) > patience {
 			require.NoError(t, err, "after %s: %s", patience, what)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
 }
 
-// world is what a test sets up in a Zabbix: a media type that points to the test's listener, its service user, people, hosts.
+// world is what a test sets up in a Zabbix: a media type that points to the test's listener, its service user, people, a host.
 type world struct {
 	*server
+	letter      string // in the names of its objects
+	hostName    string
+	visibleName string
 	group       string // host group
 	mediatype   string
 	relay, bob  string // user ids; relay has the media
@@ -240,39 +300,63 @@ type world struct {
 	destination zabbix.Settings
 }
 
-const (
-	hostName    = "sw1"
-	visibleName = "Core switch 1"
-)
+// worlds counts the worlds, to give each a letter.
+var worlds atomic.Int32
+
+// newWorld returns a world in which there is nothing yet.
+func newWorld(z *server) *world {
+	letter := string('A' + rune(worlds.Add(1)-1)%26)
+	return &world{server: z, letter: letter, hostName: "sw" + letter, visibleName: "Core switch " + letter, itemID: map[string]string{}, triggerID: map[string]string{}}
+}
+
+// inGroup makes the host group, and the host in it.
+func (w *world) inGroup(t *testing.T) {
+	t.Helper()
+	w.group = w.create(t, "hostgroup.create", "groupids", object{"name": "Network " + w.letter})
+	w.host = w.create(t, "host.create", "hostids", object{"host": w.hostName, "name": w.visibleName, "groups": []object{{"groupid": w.group}},
+		"interfaces": []object{{"type": 1, "main": 1, "useip": 1, "ip": "127.0.0.1", "dns": "", "port": "10050"}}})
+}
 
 // build sets up a world. The media type's retry interval is one second, to keep tests short.
-func (z *server) build(t *testing.T, destination zabbix.Settings) *world {
+func (z *server) build(t *testing.T, destination zabbix.Settings, mediaType string) *world {
 	t.Helper()
-	w := &world{server: z, destination: destination, itemID: map[string]string{}, triggerID: map[string]string{}}
-	file := bytes.Replace(zabbix.Filled(destination), []byte("attempt_interval: 30s"), []byte("attempt_interval: 1s"), 1)
+	w := newWorld(z)
+	w.destination = destination
+	file := zabbix.Filled(destination)
+	for old, replacement := range map[string]string{"attempt_interval: 30s": "attempt_interval: 1s", "name: '" + zabbix.Name + "'": "name: '" + mediaType + "'"} {
+		require.Contains(t, string(file), old)
+		file = bytes.Replace(file, []byte(old), []byte(replacement), 1)
+	}
 	z.call(t, "configuration.import", object{"format": "yaml", "source": string(file),
 		"rules": object{"mediaTypes": object{"createMissing": true, "updateExisting": true}}})
-	w.mediatype = z.rows(t, "mediatype.get", object{"filter": object{"name": zabbix.Name}})[0]["mediatypeid"].(string)
+	w.mediatype = z.rows(t, "mediatype.get", object{"filter": object{"name": mediaType}})[0]["mediatypeid"].(string)
 
-	w.group = z.create(t, "hostgroup.create", "groupids", object{"name": "Network"})
+	w.inGroup(t)
+	people := w.userGroup(t)
+	w.relay = w.user(t, "relay", people, object{"timezone": "UTC", "medias": []object{{"mediatypeid": w.mediatype, "sendto": "noc", "active": 0,
+		"severity": 63, "period": "1-7,00:00-24:00"}}})
+	w.bob = w.user(t, "bob", people, object{"name": "Bob", "surname": "Builder"})
+	w.relayToken, w.bobToken = w.token(t, w.relay), w.token(t, w.bob)
+	w.actionID = w.action(t)
+	return w
+}
+
+// userGroup creates a user group with read-write permission on the host group.
+func (w *world) userGroup(t *testing.T) string {
+	t.Helper()
 	rights := "hostgroup_rights"
-	if z.number < 6.2 {
+	if w.number < 6.2 {
 		rights = "rights"
 	}
-	people := z.create(t, "usergroup.create", "usrgrpids", object{"name": "NOC", rights: []object{{"id": w.group, "permission": 3}}})
-	role := z.rows(t, "role.get", object{"filter": object{"type": 1}, "sortfield": "roleid"})[0]["roleid"].(string)
-	user := func(name string, more object) string {
-		more["username"], more["passwd"], more["roleid"], more["usrgrps"] = name, "Gr4nite-Harbour", role, []object{{"usrgrpid": people}}
-		return z.create(t, "user.create", "userids", more)
-	}
-	w.relay = user("relay", object{"timezone": "UTC", "medias": []object{{"mediatypeid": w.mediatype, "sendto": "noc", "active": 0,
-		"severity": 63, "period": "1-7,00:00-24:00"}}})
-	w.bob = user("bob", object{"name": "Bob", "surname": "Builder"})
-	w.relayToken, w.bobToken = w.token(t, w.relay), w.token(t, w.bob)
-	w.host = z.create(t, "host.create", "hostids", object{"host": hostName, "name": visibleName, "groups": []object{{"groupid": w.group}},
-		"interfaces": []object{{"type": 1, "main": 1, "useip": 1, "ip": "127.0.0.1", "dns": "", "port": "10050"}}})
-	w.actionID = w.action(t, nil)
-	return w
+	return w.create(t, "usergroup.create", "usrgrpids", object{"name": "NOC " + w.letter, rights: []object{{"id": w.group, "permission": 3}}})
+}
+
+// user creates a user of the type User in a user group.
+func (w *world) user(t *testing.T, name, group string, more object) string {
+	t.Helper()
+	role := w.rows(t, "role.get", object{"filter": object{"type": 1}, "sortfield": "roleid"})[0]["roleid"].(string)
+	more["username"], more["passwd"], more["roleid"], more["usrgrps"] = name+"-"+w.letter, "Gr4nite-Harbour", role, []object{{"usrgrpid": group}}
+	return w.create(t, "user.create", "userids", more)
 }
 
 func (w *world) token(t *testing.T, user string) string {
@@ -281,21 +365,16 @@ func (w *world) token(t *testing.T, user string) string {
 	return w.call(t, "token.generate", []string{id}).([]any)[0].(object)["token"].(string)
 }
 
-// action creates an action that sends problems, recoveries and updates to the service user, with the media type's own templates or
-// with message.
-func (w *world) action(t *testing.T, message object) string {
+// action creates an action that sends problems, recoveries and updates to the service user, with the media type's own templates.
+func (w *world) action(t *testing.T) string {
 	t.Helper()
-	if message == nil {
-		message = object{"default_msg": 1}
-	}
-	message["mediatypeid"] = w.mediatype
 	operation := func() object {
-		return object{"operationtype": 0, "opmessage": message, "opmessage_usr": []object{{"userid": w.relay}}}
+		return object{"operationtype": 0, "opmessage": object{"default_msg": 1, "mediatypeid": w.mediatype}, "opmessage_usr": []object{{"userid": w.relay}}}
 	}
 	first := operation()
 	first["esc_step_from"], first["esc_step_to"], first["esc_period"] = 1, 1, "0"
 	// pause_suppressed and the other fields have the defaults of the form.
-	return w.create(t, "action.create", "actionids", object{"name": fmt.Sprintf("To Webex %v", message["default_msg"]), "eventsource": 0, "status": 0,
+	return w.create(t, "action.create", "actionids", object{"name": "To Webex " + w.letter, "eventsource": 0, "status": 0,
 		"esc_period": "1m", "filter": object{"evaltype": 1, "conditions": []any{}},
 		"operations": []object{first}, "recovery_operations": []object{operation()}, "update_operations": []object{operation()}})
 }
@@ -304,11 +383,11 @@ func (w *world) action(t *testing.T, message object) string {
 func (w *world) trigger(t *testing.T, key, name string, more object) {
 	t.Helper()
 	item := object{"hostid": w.host, "name": "Item " + key, "key_": key, "type": 2, "value_type": 3, "history": "1d"}
-	trigger := object{"description": name, "expression": fmt.Sprintf("last(/%s/%s)=1", hostName, key), "priority": 3, "manual_close": 1}
+	trigger := object{"description": name, "expression": fmt.Sprintf("last(/%s/%s)=1", w.hostName, key), "priority": 3, "manual_close": 1}
 	if more["text"] == true {
 		delete(more, "text")
 		item["value_type"] = 4
-		trigger["expression"] = fmt.Sprintf(`find(/%s/%s,,"regexp","^1")=1`, hostName, key)
+		trigger["expression"] = fmt.Sprintf(`find(/%s/%s,,"regexp","^1")=1`, w.hostName, key)
 	}
 	for k, v := range more {
 		trigger[k] = v
@@ -325,7 +404,7 @@ func (w *world) awaitItems(t *testing.T) {
 		values[key] = "0"
 	}
 	eventually(t, "the server accepts values for all items", func() error {
-		if took := w.send(t, hostName, values); took != len(values) {
+		if took := w.send(t, values); took != len(values) {
 			return fmt.Errorf("processed %d of %d", took, len(values))
 		}
 		return nil
