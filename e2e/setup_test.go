@@ -119,6 +119,7 @@ func TestSetup(t *testing.T) {
 		require.NoError(t, err, out)
 		require.NotRegexp(t, `(?m)^(warning|failure) `, out)
 		require.Contains(t, out, "zabbix main: action Webex (alert-relay): problems (managed): enabled, with problem, recovery and update operations")
+		require.Contains(t, out, "webex noc: webhooks: all are registered, active and lead to http://"+s.relay.public)
 		out, err = doctor()
 		require.NoError(t, err, out)
 		require.Contains(t, out, "warning  zabbix main: media type and action: not checked: the relay's own token can't see them")

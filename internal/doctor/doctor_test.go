@@ -26,8 +26,21 @@ func TestNothingFails(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			r := newRig(t, version)
 			before := len(r.webex.Timeline("noc"))
-			require.NotContains(t, r.run(), "failure")
-			require.Contains(t, r.run(), "ok       zabbix main: connection: Zabbix "+version)
+			all := r.run()
+			require.NotContains(t, all, "failure")
+			for _, line := range []string{
+				"configuration: file: " + r.opts.Config.File + " has no faults: sources 1, bots 1, rooms 2, routes 0",
+				"files: modes: nobody else can write the configuration and the secrets (files: 1)",
+				"store: file: " + r.opts.StorePath + " has 4 KiB; 7 events wait to be processed",
+				"store: schema: version 3", "store: integrity: no damage found", "store: space: 10 GiB are free", "store: backup: not checked: --backups",
+				"relay: running: a relay answers: ready",
+				"webex noc: token: valid: Relay (relay@webex.bot)", "webex noc: room noc: the bot is in NOC", "webex noc: room db: the bot is in Databases",
+				"webex noc: listening: off", "webex noc: clock: this machine's clock and Webex's agree",
+				"zabbix main: connection: Zabbix " + version + " answers at http://", "zabbix main: token: accepted", "zabbix main: methods: the role allows all 8",
+				"zabbix main: clock: this machine's clock and Zabbix's agree",
+			} {
+				require.Contains(t, all, "ok       "+line)
+			}
 			require.Len(t, r.webex.Timeline("noc"), before)
 			for op := range r.webex.Stats().Calls {
 				require.True(t, strings.HasPrefix(op, "GET "), op)
@@ -63,6 +76,13 @@ func TestEachFaultHasItsLine(t *testing.T) {
 			`failure  configuration: routes[0].rooms: relay.yaml:9: unknown room "dbs" (did you mean db?)`, "", func(r *rig) {
 				r.opts.Config, r.opts.Faults = nil, config.Faults{{File: "relay.yaml", Line: 9, Key: "routes[0].rooms", What: `unknown room "dbs"`, Hint: "did you mean db?"}}
 			}},
+		{"a file that isn't a configuration", "configuration: file", "failure  configuration: file: relay.yaml: expected a mapping", "", func(r *rig) {
+			r.opts.Config, r.opts.Faults = nil, config.Faults{{File: "relay.yaml", What: "expected a mapping"}}
+		}},
+		{"the neighbours of a faulty configuration", "configuration: neighbours", "warning  configuration: neighbours: Webex and Zabbix aren't checked: the configuration is faulty", "",
+			func(r *rig) {
+				r.opts.Config, r.opts.Faults = nil, config.Faults{{File: "relay.yaml", What: "expected a mapping"}}
+			}},
 		{"a warning of the configuration", "configuration: zabbix[0].secret_file", "warning  configuration: zabbix[0].secret_file: relay.yaml: s is readable by everybody on this machine (chmod o-r s)", "",
 			func(r *rig) {
 				r.opts.Config.Warnings = config.Faults{{File: "relay.yaml", Key: "zabbix[0].secret_file", What: "s is readable by everybody on this machine", Hint: "chmod o-r s"}}
@@ -73,6 +93,7 @@ func TestEachFaultHasItsLine(t *testing.T) {
 			func(r *rig) { r.opts.Config.File = "/nowhere/relay.yaml" }},
 		{"a certificate that can't be read", "files: server.tls.cert_file", "failure  files: server.tls.cert_file: cannot read /nowhere/cert.pem: no such file", "",
 			func(r *rig) { r.opts.Config.Server.TLS = config.TLS{CertFile: "/nowhere/cert.pem", KeyFile: writable} }},
+		{"an unknown store", "store: file", "warning  store: file: the store's path is unknown (correct the configuration)", "", func(r *rig) { r.opts.StorePath = "" }},
 		{"no store", "store: file", "doesn't exist yet (the relay makes it", "",
 			func(r *rig) {
 				r.opts.Store = func(context.Context, string) (Store, error) { return Store{}, fs.ErrNotExist }
@@ -88,6 +109,15 @@ func TestEachFaultHasItsLine(t *testing.T) {
 		{"a store too large to check", "store: integrity", "warning  store: integrity: the check wasn't finished in time", "", stored(func(s *Store) { s.Unchecked = true })},
 		{"little space", "store: space", "warning  store: space: only 100 MiB are free", "", stored(func(s *Store) { s.Free = 100 << 20 })},
 		{"an old backup", "store: backup", "warning  store: backup: the newest is 72h0m0s old (", "", func(r *rig) { r.opts.Backups = old }},
+		{"a backup of today", "store: backup", "ok       store: backup: the newest is 1h0m0s old", "", func(r *rig) {
+			r.opts.Backups = filepath.Join(t.TempDir(), "relay.db")
+			require.NoError(t, os.WriteFile(r.opts.Backups, nil, 0o600))
+			require.NoError(t, os.Chtimes(r.opts.Backups, time.Time{}, time.Now().Add(-time.Hour)))
+		}},
+		{"a backup that wasn't finished", "store: backup", " has no backup (make one", "", func(r *rig) {
+			r.opts.Backups = t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(r.opts.Backups, "relay.db.partial"), nil, 0o600))
+		}},
 		{"no backup", "store: backup", " has no backup (make one", "", func(r *rig) { r.opts.Backups = t.TempDir() }},
 		{"no directory of backups", "store: backup", "cannot read /nowhere: no such file", "", func(r *rig) { r.opts.Backups = "/nowhere" }},
 		{"no relay", "relay: running", "warning  relay: running: nothing answers", "", func(r *rig) { r.running = false }},
@@ -105,6 +135,17 @@ func TestEachFaultHasItsLine(t *testing.T) {
 				r.opts.Config.Webex.Bots[0].Token = config.NewSecret("token-of-alice")
 			}},
 		{"Webex", "webex noc: connection", "failure  webex noc: connection: webex: GET /people/me: 503 ", "", func(r *rig) { r.webex.Outage(time.Now().Add(time.Hour)) }},
+		{"the authority that Webex's certificate is from", "webex noc: connection", "failure  webex noc: connection: ", "",
+			func(r *rig) { r.opts.Config.Webex.HTTP.CAFile, r.opts.Config.Webex.HTTP.CA = "/nowhere/ca.pem", nil }},
+		{"rooms that Webex doesn't list", "webex noc: rooms", "failure  webex noc: rooms: webex: GET /rooms: 503 ", "",
+			func(r *rig) {
+				r.webex.AddFault(webexsim.Fault{Op: "GET /rooms", Status: http.StatusServiceUnavailable})
+			}},
+		{"a room for announcements whose moderators Webex doesn't list", "webex noc: room db",
+			"warning  webex noc: room db: Databases is for announcements, and it is unknown whether the bot is a moderator (try --room db)", "", func(r *rig) {
+				require.NoError(t, r.webex.Announce("db"))
+				r.webex.AddFault(webexsim.Fault{Op: "GET /memberships", Status: http.StatusServiceUnavailable})
+			}},
 		{"a room without the bot", "webex noc: room db", "failure  webex noc: room db: the bot isn't in this room", "",
 			func(r *rig) { require.NoError(t, r.webex.RemoveFromRoom("db", webexsim.DefaultBot)) }},
 		{"a room for announcements", "webex noc: room db", "failure  webex noc: room db: Databases is for announcements, and the bot isn't a moderator", "",
@@ -117,9 +158,23 @@ func TestEachFaultHasItsLine(t *testing.T) {
 		{"webhooks", "webex noc: webhooks", "failure  webex noc: webhooks: messages and buttons don't reach the relay: messages in groups: missing; ", "", listening},
 		{"webhooks of a relay that doesn't run", "webex noc: webhooks", "warning  webex noc: webhooks: messages in groups: missing; ", "",
 			func(r *rig) { listening(r); r.running = false }},
+		{"webhooks that Webex doesn't list", "webex noc: webhooks", "failure  webex noc: webhooks: webex: GET /webhooks: 503 ", "", func(r *rig) {
+			listening(r)
+			r.webex.AddFault(webexsim.Fault{Op: "GET /webhooks", Status: http.StatusServiceUnavailable})
+		}},
+		{"a way of listening that isn't supported", "webex noc: listening", "warning  webex noc: listening: websocket has no effect in this version: nobody can act from its rooms (use", "",
+			func(r *rig) { r.opts.Config.Webex.Bots[0].Listen = config.ListenWebsocket }},
+		{"a test message that can't be deleted", "webex noc: test message in db", "warning  webex noc: test message in db: posted, but not deleted: webex: DELETE /messages/{id}: 403 ", "", func(r *rig) {
+			r.opts.Room = "db"
+			r.webex.AddFault(webexsim.Fault{Op: "DELETE /messages/{id}", Status: http.StatusForbidden})
+		}},
 		{"a test message", "webex noc: test message in db", "failure  webex noc: test message in db: webex: POST /messages: 403 ", "",
 			func(r *rig) { require.NoError(t, r.webex.Announce("db")); r.opts.Room = "db" }},
 		{"Zabbix", "zabbix main: connection", "failure  zabbix main: connection: zabbix: apiinfo.version: HTTP 503 ", "", func(r *rig) { r.zabbix.SetDown(true) }},
+		{"the authority that Zabbix's certificate is from", "zabbix main: connection", "failure  zabbix main: connection: ", "",
+			func(r *rig) {
+				r.opts.Config.Zabbix[0].HTTP.CAFile, r.opts.Config.Zabbix[0].HTTP.CA = "/nowhere/ca.pem", nil
+			}},
 		{"a source without a token", "zabbix main: token", "warning  zabbix main: token: no API token: nobody can act", "", func(r *rig) { r.opts.Config.Zabbix[0].APIToken = config.Secret{} }},
 		{"the API token", "zabbix main: token", "failure  zabbix main: token: Zabbix refuses it: Not authorized. (make a new token", "6.0.14",
 			func(r *rig) { r.zabbix.SetRelayToken("another") }},
@@ -130,6 +185,10 @@ func TestEachFaultHasItsLine(t *testing.T) {
 		{"a method", "zabbix main: method event.acknowledge",
 			"failure  zabbix main: method event.acknowledge: the role of the relay's user forbids it; what is lost: actions from rooms (allow it", "",
 			func(r *rig) { require.NoError(t, r.zabbix.Break("forbid:event.acknowledge")) }},
+		{"a method that fails", "zabbix main: method alert.get", "failure  zabbix main: method alert.get: ", "", func(r *rig) {
+			require.NoError(t, r.zabbix.Break("only:alert.get"))
+			require.NoError(t, r.zabbix.Break("sql-failed"))
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.version == "" {

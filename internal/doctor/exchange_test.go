@@ -113,3 +113,32 @@ func TestListenerFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(cert, []byte("nothing"), 0o600))
 	require.Contains(t, r.line("files: server.admin_tls.cert_file"), "has no PEM certificate")
 }
+
+// The certificates of Webex, of Zabbix and of the public URL are checked, too: somebody must renew them.
+func TestCertificatesOfNeighbours(t *testing.T) {
+	r := newRig(t, "7.0.22")
+	authority := func(server *httptest.Server) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	}
+	webex, zabbix := httptest.NewTLSServer(r.webex), httptest.NewTLSServer(r.zabbix)
+	defer webex.Close()
+	defer zabbix.Close()
+	relay := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error": "missing token"}`, http.StatusUnauthorized)
+	}))
+	defer relay.Close()
+	system := http.DefaultTransport
+	defer func() { http.DefaultTransport = system }()
+	http.DefaultTransport = relay.Client().Transport
+	cfg := r.opts.Config
+	cfg.Webex.APIURL, cfg.Webex.HTTP.CAFile, cfg.Webex.HTTP.CA = webex.URL+"/v1", "webex.pem", authority(webex)
+	cfg.Zabbix[0].URL, cfg.Zabbix[0].HTTP.CAFile, cfg.Zabbix[0].HTTP.CA = zabbix.URL, "zabbix.pem", authority(zabbix)
+	cfg.Server.PublicURL = relay.URL
+	ends := relay.Certificate().NotAfter
+	r.opts.Now = func() time.Time { return ends.Add(-10*24*time.Hour - time.Minute) }
+	for where, whose := range map[string]string{"webex noc": "Webex's certificate", "zabbix main": "Zabbix's certificate", "relay": "the public URL's certificate"} {
+		require.Contains(t, r.line(where+": certificate"), "warning  "+where+": certificate: "+whose+" expires in 10 days, on "+ends.Format(time.DateOnly)+" (")
+	}
+	require.Contains(t, r.line("zabbix main: clock"), "warning  zabbix main: clock: Zabbix's clock is ")
+	require.Contains(t, r.line("webex noc: clock"), "warning  webex noc: clock: Webex's clock is ")
+}

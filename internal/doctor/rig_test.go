@@ -65,7 +65,7 @@ people: [{domain: example.com, role: viewer}]
 	r.opts = Options{
 		Config: cfg, StorePath: filepath.Join(dir, "relay.db"), Now: time.Now, Timeout: 10 * time.Second, PartTimeout: time.Minute,
 		Store: func(context.Context, string) (Store, error) {
-			return Store{Bytes: 4096, Mode: 0o600, Schema: 3, Newest: 3, Free: 10 << 30, FreeKnown: true}, nil
+			return Store{Bytes: 4096, Mode: 0o600, Schema: 3, Newest: 3, Free: 10 << 30, FreeKnown: true, Pending: 7}, nil
 		},
 		Ready: func(context.Context) (string, bool, error) {
 			if !r.running {

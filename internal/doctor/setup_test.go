@@ -76,9 +76,15 @@ func TestSetupIsAllRight(t *testing.T) {
 					require.True(t, strings.HasPrefix(line, "ok "), line)
 				}
 			}
-			require.Contains(t, all, "zabbix main: action Webex (alert-relay): problems (managed): enabled, with problem, recovery and update operations")
-			require.Contains(t, all, "zabbix main: host groups of alert-relay: it sees all 5, and may close problems and change severities in 1")
-			require.Contains(t, all, "zabbix main: time zone of alert-relay: UTC")
+			for _, line := range []string{
+				"media type: Webex (alert-relay) is enabled", "media type version: script and parameters are those of this program",
+				"media type URL: it sends to https://relay.example.com", "media type secret: it is the source's secret",
+				"action Webex (alert-relay): problems (managed): enabled, with problem, recovery and update operations", "time zone of alert-relay: UTC",
+				"role: alert-relay (managed) permits what people can do from rooms",
+				"host groups of alert-relay: it sees all 5, and may close problems and change severities in 1", "failed alerts: none in the last day",
+			} {
+				require.Contains(t, all, "ok       zabbix main: "+line)
+			}
 		})
 	}
 }
@@ -136,6 +142,9 @@ func TestEachFaultInZabbixHasItsLine(t *testing.T) {
 		{"no address", "zabbix main: media type URL", "failure  zabbix main: media type URL: it has no address of the relay", func(r *rig) {
 			r.changeMediaType(map[string]any{"parameters": parameters(map[string]string{"URL": "<URL of the relay>"})})
 		}},
+		{"an address that is a macro", "zabbix main: media type URL", "ok       zabbix main: media type URL: it is the macro {$RELAY.URL}, which isn't compared", func(r *rig) {
+			r.changeMediaType(map[string]any{"parameters": parameters(map[string]string{"URL": "{$RELAY.URL}"})})
+		}},
 		{"another secret", "zabbix main: media type secret", "failure  zabbix main: media type secret: it isn't the source's secret", func(r *rig) {
 			r.changeMediaType(map[string]any{"parameters": parameters(map[string]string{"SECRET": "another-secret"})})
 		}},
@@ -171,6 +180,10 @@ func TestEachFaultInZabbixHasItsLine(t *testing.T) {
 		}},
 		{"no host group", "zabbix main: host groups of alert-relay", "failure  zabbix main: host groups of alert-relay: the user sees none", func(r *rig) {
 			r.change("usergroup", "usrgrpid", "name", "alert-relay", r.rights(5))
+		}},
+		{"actions that Zabbix doesn't list", "zabbix main: media type and action", "failure  zabbix main: media type and action: not checked: zabbix: usergroup.get: ", func(r *rig) {
+			require.NoError(t, r.zabbix.Break("only:usergroup.get"))
+			require.NoError(t, r.zabbix.Break("sql-failed"))
 		}},
 		{"a role that forbids closing", "zabbix main: role", "warning  zabbix main: role: alert-relay (managed) forbids close_problems: nobody can do that from a room", func(r *rig) {
 			r.change("role", "roleid", "name", "alert-relay", map[string]any{"rules": map[string]any{"actions": []any{map[string]any{"name": "close_problems", "status": "0"}},
