@@ -17,7 +17,7 @@ type Actions struct {
 	Other         string          `json:"other,omitempty"` // Zabbix's text, if none of the above was recognised
 }
 
-// SeverityChange is a change of severity: by hand, or of a service through its parts.
+// SeverityChange is a change of severity: by hand, or of a service through its parts. Old may be UnknownSeverity.
 type SeverityChange struct {
 	Old Severity `json:"old"`
 	New Severity `json:"new"`

@@ -21,6 +21,9 @@ const (
 	Disaster
 )
 
+// UnknownSeverity is the earlier severity of a change of which only the new one is known.
+const UnknownSeverity Severity = -1
+
 // Severities are all severities, lowest first.
 var Severities = [...]Severity{NotClassified, Information, Warning, Average, High, Disaster}
 

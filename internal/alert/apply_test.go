@@ -436,6 +436,42 @@ func TestServiceSeverityFollowsItsUpdates(t *testing.T) {
 	require.Len(t, story(t, worse, same).Timeline, 2)
 }
 
+// A change of a service's severity of which nobody reported the earlier one doesn't invent it: its problem or another change is
+// missing. Once that arrives, the earlier severity is known.
+func TestServiceSeverityInventsNothing(t *testing.T) {
+	service := func(e Event) Event {
+		e.Origin = OriginService
+		return e
+	}
+	change := func(sent int, now Severity) Event {
+		return service(withSeverity(updateEvent(sent, sent, Update{Actions: Actions{Severity: &SeverityChange{Average, now}}}), now))
+	}
+	problem := service(problemEvent())
+	for name, c := range map[string]struct {
+		events []Event
+		want   []SeverityChange
+	}{
+		"the problem and each change":            {[]Event{problem, change(5, High), change(9, Average)}, []SeverityChange{{Average, High}, {High, Average}}},
+		"only a change":                          {[]Event{change(5, High)}, []SeverityChange{{UnknownSeverity, High}}},
+		"only one back to the initial severity":  {[]Event{change(9, Average)}, []SeverityChange{{UnknownSeverity, Average}}},
+		"one is missing":                         {[]Event{problem, change(9, Average)}, []SeverityChange{{UnknownSeverity, Average}}},
+		"one in the middle is missing":           {[]Event{problem, change(5, High), change(13, High)}, []SeverityChange{{Average, High}, {UnknownSeverity, High}}},
+		"the problem arrives after its change":   {[]Event{change(5, High), problem}, []SeverityChange{{Average, High}}},
+		"the problem is missing, not the change": {[]Event{change(5, High), change(9, Disaster)}, []SeverityChange{{UnknownSeverity, High}, {High, Disaster}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var changes []SeverityChange
+			p := story(t, c.events...)
+			for _, e := range p.Timeline {
+				if e.Update != nil {
+					changes = append(changes, *e.Update.Actions.Severity)
+				}
+			}
+			require.ElementsMatch(t, c.want, changes)
+		})
+	}
+}
+
 func TestOccurrences(t *testing.T) {
 	e := Event{Key: Key{"main", "52"}, Kind: KindOccurrence, Origin: OriginDiscovery, ReceivedAt: at(3), SentAt: at(3), At: epoch,
 		Opened: epoch, Facts: Facts{Name: "Discovery: 10.0.0.1 is UP"}}

@@ -136,7 +136,7 @@ func (p *Problem) rebuildTimeline() {
 		used[updates[i].Seq] = true
 	}
 	if p.Origin == OriginService {
-		chainSeverities(reports, groups, updates)
+		chainSeverities(p.Announced, reports, groups, updates)
 	}
 	entries = append(entries, updates...)
 
@@ -219,8 +219,9 @@ func newEntry(reports []report, g []int) Entry {
 }
 
 // chainSeverities makes each change of a service's severity start from the one before: a payload has only the
-// problem's initial severity.
-func chainSeverities(reports []report, groups [][]int, updates []Entry) {
+// problem's initial severity, from which the first change starts if the problem itself is known. A change that would lead to the
+// severity it starts from shows that another one is missing.
+func chainSeverities(announced bool, reports []report, groups [][]int, updates []Entry) {
 	type change struct {
 		seen, at int64
 		entry    int
@@ -239,8 +240,15 @@ func chainSeverities(reports []report, groups [][]int, updates []Entry) {
 	slices.SortFunc(changes, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.seen, b.seen), cmp.Compare(a.at, b.at), strings.Compare(updates[a.entry].Key, updates[b.entry].Key))
 	})
-	for i := 1; i < len(changes); i++ {
-		before, u := updates[changes[i-1].entry].Update, updates[changes[i].entry].Update
-		u.Actions.Severity = &SeverityChange{Old: before.Actions.Severity.New, New: u.Actions.Severity.New}
+	for i, c := range changes {
+		a := &updates[c.entry].Update.Actions
+		chained := *a.Severity
+		if i > 0 {
+			chained.Old = updates[changes[i-1].entry].Update.Actions.Severity.New
+		}
+		if i == 0 && !announced || chained.Old == chained.New {
+			chained.Old = UnknownSeverity
+		}
+		a.Severity = &chained
 	}
 }

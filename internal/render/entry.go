@@ -73,7 +73,9 @@ type change struct{ kind, emoji, words string }
 func changesOf(u alert.Update) (list []change) {
 	a := u.Actions
 	severity := "⬆️"
-	if s := a.Severity; s != nil && s.New < s.Old {
+	if s := a.Severity; s != nil && s.Old == alert.UnknownSeverity {
+		severity = "↕️"
+	} else if s != nil && s.New < s.Old {
 		severity = "⬇️"
 	}
 	for _, c := range [...]struct {
@@ -220,11 +222,14 @@ func (b *builder) did(changes []change, a alert.Actions, somebody bool) Text {
 func (b *builder) changeWords(kind string, a alert.Actions, somebody bool) string {
 	switch kind {
 	case TellSeverity:
-		change := "changed the severity from "
+		change := "changed the severity"
 		if !somebody {
-			change = "severity changed from "
+			change = "severity changed"
 		}
-		return change + wordOf(a.Severity.Old) + " to " + wordOf(a.Severity.New)
+		if a.Severity.Old != alert.UnknownSeverity {
+			change += " from " + wordOf(a.Severity.Old)
+		}
+		return change + " to " + wordOf(a.Severity.New)
 	case TellSuppressed:
 		if a.SuppressUntil.IsZero() {
 			return "suppressed it indefinitely"

@@ -22,6 +22,22 @@ func TestInternalEventsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A change of severity says from which one only if that is known.
+func TestSeverityChanges(t *testing.T) {
+	r := newRenderer(t)
+	for want, c := range map[string]alert.SeverityChange{
+		"⬆️ Severity changed from Average to High (":   {Old: alert.Average, New: alert.High},
+		"⬇️ Severity changed from Average to Warning (": {Old: alert.Average, New: alert.Warning},
+		"↕️ Severity changed to Average (":             {Old: alert.UnknownSeverity, New: alert.Average},
+	} {
+		e := alert.Event{Key: alert.Key{Source: "main", EventID: "47"}, Kind: alert.KindUpdate, Origin: alert.OriginService, ReceivedAt: time.Unix(1e9, 0),
+			Update: &alert.Update{Actions: alert.Actions{Severity: &c}}}
+		p, _ := alert.Apply(alert.Problem{Key: e.Key}, e)
+		p.Timeline[0].Update.Actions.Severity = &c
+		require.Contains(t, r.Root(p, render.Room{Name: "noc"}, time.Time{}), want)
+	}
+}
+
 // A cause counts its symptoms in its headline.
 func TestACauseShowsItsSymptoms(t *testing.T) {
 	r := newRenderer(t)

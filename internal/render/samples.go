@@ -86,7 +86,7 @@ func Samples() map[string]alert.Problem {
 	})
 	service := sample("4720", alert.OriginService, 2*time.Hour, alert.Facts{
 		Name: `Status of service "Orders" changed to Average`, Service: "Orders", Object: "6",
-		RootCause: `Host: "web1" Problem name: "Checkout is slow" Severity: "High"`, Tags: []alert.Tag{{Tag: "owner", Value: "shop"}},
+		RootCause: "web1: Checkout is slow (High)", Tags: []alert.Tag{{Tag: "owner", Value: "shop"}},
 	})
 	did(&service, time.Minute, alert.Update{Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.Average, New: alert.High}}})
 	samples["service"] = service

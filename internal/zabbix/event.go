@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +113,7 @@ func (p Payload) severities(e *alert.Event) {
 		e.Severity = nil
 	}
 	if now := severity(p.Macro("event.update.nseverity")); now != nil && e.Update != nil {
-		change := alert.SeverityChange{Old: *now, New: *now}
+		change := alert.SeverityChange{Old: alert.UnknownSeverity, New: *now}
 		if began != nil {
 			change.Old = *began
 		}
@@ -146,7 +147,7 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 		ItemID:             p.Macro("item.id"),
 		ItemName:           p.Macro("item.name"),
 		Service:            p.Macro("service.name"),
-		RootCause:          p.Macro("service.rootcause"),
+		RootCause:          rootCause(p.Macro("service.rootcause")),
 		CauseEventID:       p.Macro("event.cause.id"),
 		Object:             p.Macro("event.object"),
 	}
@@ -154,6 +155,23 @@ func (p Payload) facts(e alert.Event) alert.Facts {
 	f.Name = cmp.Or(f.Name, f.TriggerName, p.occurrence(e.Origin), p.subject())
 	f.Macros = p.macros.rest
 	return f
+}
+
+// rootProblem is a line of {SERVICE.ROOTCAUSE} (measured on 6.0 and 7.0). A name may contain quotes.
+var rootProblem = regexp.MustCompile(`^Host: "(.*?)" Problem name: "(.*)" Severity: "(.*?)" Age: .*$`)
+
+// rootCause shortens {SERVICE.ROOTCAUSE}, whose text for people has one problem a line, with tags and an age: "host: name (severity); …".
+// Anything else stays as it is, and so do names of several lines. An age would change the problem with each message.
+func rootCause(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i, line := range lines {
+		m := rootProblem.FindStringSubmatch(line)
+		if m == nil {
+			return text
+		}
+		lines[i] = m[1] + ": " + m[2] + " (" + m[3] + ")"
+	}
+	return strings.Join(lines, "; ")
 }
 
 // subject returns the problem's name in {ALERT.SUBJECT}, the only one that Zabbix's own Slack media type sends.

@@ -462,3 +462,21 @@ func valuesOf(p Payload) map[string]string {
 	}
 	return values
 }
+
+// The root causes of a service are short, without the age, which changes with each message. Any other text stays.
+func TestRootCause(t *testing.T) {
+	zabbix := func(name, age string) string {
+		return `Host: "web1" Problem name: "` + name + `" Severity: "High" Age: ` + age + ` Problem tags: "line:orders, site:Zürich"`
+	}
+	for text, want := range map[string]string{
+		zabbix("Part svc2", "1s"): "web1: Part svc2 (High)",
+		zabbix("Part svc2", "4h 2m") + "\n" + zabbix(`Log: "refused" Severity: "low"`, "1s"): `web1: Part svc2 (High); web1: Log: "refused" Severity: "low" (High)`,
+		zabbix("two\nlines", "1s"):                 zabbix("two\nlines", "1s"),
+		`Host: "web1" Problem name: "x" Severity:`: `Host: "web1" Problem name: "x" Severity:`,
+		"disk, net": "disk, net",
+		"a\nb":      "a\nb",
+		"":          "",
+	} {
+		require.Equal(t, want, event(t, map[string]string{"EVENT.SOURCE": "4", "SERVICE.ROOTCAUSE": text}).Facts.RootCause)
+	}
+}
