@@ -27,8 +27,7 @@ import (
 type Zabbix interface {
 	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
-	// ShowsAny reports whether Zabbix shows any event at all.
-	ShowsAny(ctx context.Context) (bool, error)
+	OldestEvent(ctx context.Context) (time.Time, error)
 }
 
 // Renderer shows problems: render.Renderer.

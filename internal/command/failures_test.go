@@ -207,9 +207,16 @@ func TestCloseGone(t *testing.T) {
 		gone    bool
 		reply   string
 	}{
-		"close, deleted":               {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here as gone from Zabbix"},
-		"close with words":             {"close cable replaced", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
-		"close, deleted, the only one": {"close", false, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
+		"close, deleted":   {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here as gone from Zabbix"},
+		"close with words": {"close cable replaced", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
+		"close, deleted, the only open one": {"close", false, func(_ *testing.T, z *zabbixsim.Server, id int64) {
+			z.Delete(id)
+			z.Resolve(z.Raise(z.Triggers()[1]))
+		}, true, "I closed it here"},
+		"close, Zabbix is empty": {"close", false, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "shows the relay's user no event at all"},
+		"close, Zabbix shows nothing, the only one": {"close", false, func(t *testing.T, z *zabbixsim.Server, _ int64) {
+			require.NoError(t, z.Break("show-nothing"))
+		}, false, "shows the relay's user no event at all. I changed nothing"},
 		"close, deleted, later ones only": {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			z.Delete(id + 1)
@@ -227,7 +234,7 @@ func TestCloseGone(t *testing.T) {
 		"ack, deleted":                {"ack", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "If its trigger was deleted, `close main/4701` closes it here."},
 		"comment, deleted":            {"comment x", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` closes it here."},
 		"severity, deleted":           {"severity high", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, false, "`close main/4701` closes it here."},
-		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no events at all"},
+		"close, Zabbix shows nothing": {"close", true, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("show-nothing")) }, false, "shows the relay's user no event at all"},
 		"close, the database is away": {"close", true, func(t *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			require.NoError(t, z.Break("database-away"))

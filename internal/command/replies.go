@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -148,10 +149,10 @@ func closedGone(a attempt, several bool) string {
 		webex.EscapeCode(a.Key.Source), titled(a.Key, a.Name, several))
 }
 
-// showsNothing returns the reply to a close in a Zabbix that shows no other problems either.
-func showsNothing(a attempt, several bool) string {
-	return fmt.Sprintf("🚫 Couldn't close %s: Zabbix `%s` shows the relay's user no events at all. The user may have lost its permissions, or Zabbix its database. I changed nothing; tell the relay's administrator.",
-		titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source))
+// doubtful returns the reply to a close of a problem that Zabbix may have, although it doesn't show it.
+func doubtful(a attempt, doubt reconcile.Reason, several bool) string {
+	return fmt.Sprintf("🚫 Couldn't close %s: Zabbix `%s` doesn't show it, but it may be open there: %s. I changed nothing; tell the relay's administrator.",
+		titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), doubt)
 }
 
 // reason describes an error of Zabbix; the words follow "Zabbix main".

@@ -14,6 +14,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -50,7 +51,7 @@ func TestReplies(t *testing.T) {
 		say("waiting", waiting("main", at, reason(err), now, berlin))
 	}
 	say("closed as gone", closedGone(a, false))
-	say("nothing is shown", showsNothing(a, false))
+	say("nothing is shown", doubtful(a, reconcile.ShowsNone, false))
 	say("no client", noClient(a, true))
 
 	p := alert.Problem{Key: a.Key, Facts: alert.Facts{Name: a.Name}, State: alert.StateOpen, Acknowledged: true, Severity: high}

@@ -143,7 +143,7 @@ func (hanging) Observe(ctx context.Context, _ []string) (map[string]alert.Observ
 	return nil, ctx.Err()
 }
 
-func (hanging) ShowsAny(ctx context.Context) (bool, error) {
+func (hanging) OldestEvent(ctx context.Context) (time.Time, error) {
 	<-ctx.Done()
-	return false, ctx.Err()
+	return time.Time{}, ctx.Err()
 }

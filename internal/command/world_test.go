@@ -341,10 +341,8 @@ func (z *fakeZabbix) Observe(_ context.Context, ids []string) (map[string]alert.
 	return out, nil
 }
 
-func (z *fakeZabbix) ShowsAny(context.Context) (bool, error) {
-	z.w.mu.Lock()
-	defer z.w.mu.Unlock()
-	return len(z.events) > 0, nil
+func (z *fakeZabbix) OldestEvent(context.Context) (time.Time, error) {
+	return time.Unix(1, 0), nil
 }
 
 func (w *world) setDown(source string, down bool) {

@@ -83,7 +83,7 @@ func (w *sweep) closeGone(ctx context.Context, began time.Time, matched, open in
 	case lasting > limit:
 		return nil // of the others it isn't known yet whether they are resolved or gone
 	default:
-		reason, err = w.doubt(ctx, confirmed, matched)
+		reason, err = Doubt(ctx, w, w.opts.Store, w.name, w.keys(confirmed), matched > 0)
 	}
 	if err != nil {
 		return err
@@ -102,50 +102,66 @@ func (w *sweep) closeGone(ctx context.Context, began time.Time, matched, open in
 	return nil
 }
 
-// doubt returns what else may be the reason that Zabbix doesn't show problems; "" for nothing.
-func (w *sweep) doubt(ctx context.Context, ids []int64, matched int) (Reason, error) {
-	oldest, err := w.OldestEvent(ctx)
+// Shower shows whether a Zabbix still has its events: zabbix.Client.
+type Shower interface {
+	Observer
+	OldestEvent(ctx context.Context) (time.Time, error)
+}
+
+// Known is what Doubt needs of store.Store.
+type Known interface {
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
+}
+
+// Doubt returns what else, besides a deleted trigger, may be the reason that a Zabbix doesn't show these problems of a source, the oldest
+// first; "" for nothing. listed means that it lists others as open. If it fails to answer about others, these decide nothing.
+func Doubt(ctx context.Context, z Shower, s Known, source string, missing []alert.Key, listed bool) (Reason, error) {
+	oldest, err := z.OldestEvent(ctx)
 	if err != nil {
 		return "", err
 	}
 	if oldest.IsZero() {
 		return ShowsNone, nil
 	}
-	gone, err := w.stored(ctx, ids)
-	if err != nil {
+	problems, err := s.Problems(ctx, missing[:min(len(missing), chunk)])
+	if err != nil && !errors.Is(err, store.ErrRejected) {
 		return "", err
 	}
-	for _, p := range gone {
+	for _, p := range problems {
 		if !p.OpenedAt.IsZero() && oldest.After(p.OpenedAt) {
 			return OtherPast, nil
 		}
 	}
-	if matched > 0 {
+	switch {
+	case listed:
 		return "", nil
+	case len(missing) > chunk:
+		return NoneOfThem, nil
 	}
-	known, err := w.opts.Store.FindProblems(ctx, store.Filter{Source: w.name, Limit: witnesses + len(ids)})
+	known, err := s.FindProblems(ctx, store.Filter{Source: source, Limit: witnesses + len(missing)})
 	if err != nil {
 		return "", err
 	}
 	var others []string
 	for _, p := range known {
-		if p.Origin == alert.OriginTrigger && !p.Gone && p.Observed && len(others) < witnesses && !slices.ContainsFunc(ids, func(id int64) bool { return w.key(id) == p.Key }) {
+		if p.Origin == alert.OriginTrigger && !p.Gone && p.Observed && len(others) < witnesses && problems[p.Key].Revision == 0 {
 			others = append(others, p.Key.EventID)
 		}
 	}
 	if len(others) == 0 {
 		return "", nil
 	}
-	found, err := w.Observe(ctx, others)
-	if err != nil {
-		return "", err
+	found, err := z.Observe(ctx, others)
+	if resultOf(err) == overloaded {
+		return "", nil
 	}
 	for _, o := range found {
 		if !o.Gone {
 			return "", nil
 		}
 	}
-	return NoneOfThem, nil
+	return NoneOfThem, err
 }
 
 // hold sets how many problems are gone from Zabbix and stay open, and says so when that begins or ends.

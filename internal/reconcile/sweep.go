@@ -19,19 +19,17 @@ import (
 
 // Lister lists what one Zabbix holds open: zabbix.Client.
 type Lister interface {
-	Observer
+	Shower
 	Open(ctx context.Context, each func(zabbix.Open)) error
 	OpenCounts(ctx context.Context) (zabbix.OpenCounts, error)
-	OldestEvent(ctx context.Context) (time.Time, error)
 }
 
 // Store is what Sweeps need of store.Store.
 type Store interface {
+	Known
 	OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error)
 	HasSource(ctx context.Context, source string) (bool, error)
 	Unposted(ctx context.Context, source string) ([]store.Unposted, error)
-	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
-	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
@@ -379,10 +377,10 @@ func (w *sweep) reopened(ctx context.Context, now time.Time) error {
 			ids = append(ids, id)
 		}
 	}
-	known, err := w.stored(ctx, ids)
-	for id, p := range known {
+	known, err := problemsOf(ctx, w.opts.Store, w.keys(ids))
+	for _, id := range ids {
 		d := w.differs[id]
-		d.revision = p.Revision
+		d.revision = known[w.key(id)].Revision
 		w.differs[id] = d
 	}
 	return err
@@ -391,24 +389,25 @@ func (w *sweep) reopened(ctx context.Context, now time.Time) error {
 // chunk is how many problems are read from the store at once.
 const chunk = 500
 
-// stored returns those of the problems that the store has, open or not.
-func (w *sweep) stored(ctx context.Context, ids []int64) (map[int64]alert.Problem, error) {
-	known := make(map[int64]alert.Problem, len(ids))
-	for some := range slices.Chunk(ids, chunk) {
-		keys, of := make([]alert.Key, len(some)), make(map[alert.Key]int64, len(some))
-		for i, id := range some {
-			keys[i] = w.key(id)
-			of[keys[i]] = id
-		}
-		problems, err := w.opts.Store.Problems(ctx, keys)
+// problemsOf returns those of the problems that the store has, open or not.
+func problemsOf(ctx context.Context, s Known, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	known := make(map[alert.Key]alert.Problem, len(keys))
+	for some := range slices.Chunk(keys, chunk) {
+		problems, err := s.Problems(ctx, some)
 		if err != nil && !errors.Is(err, store.ErrRejected) { // a damaged one is read from Zabbix
 			return nil, err
 		}
-		for key, p := range problems {
-			known[of[key]] = p
-		}
+		maps.Copy(known, problems)
 	}
 	return known, nil
+}
+
+func (w *sweep) keys(ids []int64) []alert.Key {
+	keys := make([]alert.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = w.key(id)
+	}
+	return keys
 }
 
 func (w *sweep) key(id int64) alert.Key {
@@ -423,7 +422,7 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 	if len(due) == 0 {
 		return next
 	}
-	known, err := w.stored(ctx, due)
+	known, err := problemsOf(ctx, w.opts.Store, w.keys(due))
 	if err != nil {
 		w.opts.Log.Warn("cannot read problems that differ from Zabbix: retrying", "source", w.name, "error", err)
 		return now.Add(minRetry)
@@ -431,7 +430,7 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 	var lookups []Lookup
 	for _, id := range due {
 		d := w.differs[id]
-		if known[id].Revision != d.revision {
+		if known[w.key(id)].Revision != d.revision {
 			delete(w.differs, id)
 			continue
 		}

@@ -140,14 +140,6 @@ func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]ale
 	return seen, nil
 }
 
-// ShowsAny reports whether Zabbix shows the relay's user any event at all. If not, Zabbix has lost its database or the user its
-// permissions.
-func (c *Client) ShowsAny(ctx context.Context) (bool, error) {
-	var events []struct{}
-	err := c.Call(ctx, "event.get", map[string]any{"output": []string{"eventid"}, "limit": 1}, &events)
-	return len(events) > 0, err
-}
-
 func (c *Client) observe(ctx context.Context, ids []string, seen map[string]alert.Observation) error {
 	var raw []json.RawMessage
 	err := c.call(ctx, "event.get", func(v Version) any {
