@@ -62,7 +62,7 @@ func TestTemplate(t *testing.T) {
 			}
 			for _, found := range []string{`bot.away["noc"]`, `bot.webhooks_ready["noc"]`, `room.pending["noc"]`, `room.dead_letters["db"]`,
 				`room.oldest_pending["other"]`, `source.events["main"]`, `source.away["main"]`, `source.gone_held["main"]`,
-				`source.trouble["main","media_type"]`, `heartbeat.missing["backup"]`} {
+				`source.trouble["main","media_type"]`, `source.stale["main"]`, `heartbeat.missing["backup"]`} {
 				if _, ok := values["alert_relay."+found]; !ok {
 					without = append(without, "not discovered: "+found)
 				}
@@ -77,6 +77,7 @@ func TestTemplate(t *testing.T) {
 		require.Equal(t, "0", values[`alert_relay.source.away["main"]`])
 		require.NotEmpty(t, values["alert_relay.version"])
 		require.NotContains(t, values, `alert_relay.source.events["unknown"]`)
+		require.NotContains(t, values, `alert_relay.source.trouble["main","reconcile"]`, "it has a trigger of its own")
 
 		// firing are the triggers with a problem; unknown those that Zabbix can't calculate.
 		firing := func() (names, unknown []string) {

@@ -158,7 +158,7 @@ type Source struct {
 	URL string `yaml:"url" validate:"required,service_url"`
 	// The frontend's base URL for links in messages, if people reach it at another address than the relay. Default: url.
 	LinkURL string `yaml:"link_url" validate:"omitempty,service_url"`
-	// API token. Without it nobody can act from a room, and details that a payload lacks stay unknown.
+	// API token. Without it nobody can act from a room, what Zabbix's messages miss isn't found, and details that a payload lacks stay unknown.
 	APIToken Secret `yaml:"api_token"`
 	// Secret that this source signs its events with. Several during a rotation: all are accepted.
 	Secrets []Secret `yaml:"secret"`

@@ -227,7 +227,7 @@ default_rooms: [noc]
 	require.Equal(t, strings.TrimSpace(`
 relay.yaml:1: people: not set: nobody can acknowledge from a room (people: [{domain: example.com, role: operator}])
 relay.yaml:2: webex.api_url: sends its token unencrypted (use https://)
-relay.yaml:5: zabbix[0].api_token: not set: nobody can acknowledge from a room, and details that a payload lacks stay unknown (api_token_file, api_token_env or ALERT_RELAY_ZABBIX_LAB_API_TOKEN)
+relay.yaml:5: zabbix[0].api_token: not set: nobody can acknowledge from a room, what Zabbix's messages miss isn't found, and details that a payload lacks stay unknown (api_token_file, api_token_env or ALERT_RELAY_ZABBIX_LAB_API_TOKEN)
 relay.yaml:5: zabbix[0].secret_file: secret 1 is short (at least 16 characters: openssl rand -hex 32)
 relay.yaml:6: zabbix[1].url: same URL as zabbix[0] (one Zabbix under two names is posted twice)
 relay.yaml:6: zabbix[1].url: sends its token unencrypted (use https://)

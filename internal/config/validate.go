@@ -153,7 +153,7 @@ func (l *loader) checkZabbix(cfg *Config) {
 		}
 		if !s.APIToken.IsSet() {
 			if len(l.refs[path+".api_token"]) == 0 {
-				l.warn(path+".api_token", "not set: nobody can acknowledge from a room, and details that a payload lacks stay unknown",
+				l.warn(path+".api_token", "not set: nobody can acknowledge from a room, what Zabbix's messages miss isn't found, and details that a payload lacks stay unknown",
 					"api_token_file, api_token_env or "+convention("zabbix", s.Name, "api_token"))
 			}
 		} else {

@@ -86,13 +86,14 @@ func (c *connection) read(ctx context.Context, client *zabbix.Client, hasToken b
 
 func (c *connection) judge(l *list, s config.Source) {
 	if c.err != nil {
-		l.failure("connection", c.err.Error(), "problems are still posted, but nobody can act from a room")
+		l.failure("connection", c.err.Error()+": problems are still posted, but nobody can act from a room, and what Zabbix's messages miss isn't found",
+			"check zabbix[].url, and whether Zabbix's web server answers there: docs/troubleshooting.md")
 		return
 	}
 	l.ok("connection", "Zabbix "+shown(c.version)+" answers at "+text.RedactURL(s.URL))
 	switch {
 	case !s.APIToken.IsSet():
-		l.warning("token", "no API token: nobody can act from a room, and details that a payload lacks stay unknown", "set api_token_file; 'alert-relay setup zabbix' makes a token")
+		l.warning("token", "no API token: nobody can act from a room, what Zabbix's messages miss isn't found, and details that a payload lacks stay unknown", "set api_token_file; 'alert-relay setup zabbix' makes a token")
 		return
 	case c.refused != nil:
 		do := "make a new token for the same user, and put it into " + s.APIToken.From()

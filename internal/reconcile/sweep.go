@@ -73,7 +73,7 @@ type Sweeps struct {
 	opts    SweepOptions
 	sources roster.Roster[*swept]
 
-	mu       sync.Mutex // guards settings, and the gone of each source
+	mu       sync.Mutex // guards settings, and what the loop of each source shares
 	settings Settings
 }
 
@@ -83,6 +83,9 @@ type swept struct {
 	woken   chan struct{}
 	demands chan demand
 	gone    map[int64]time.Time // when the inquirer first heard that Zabbix doesn't show it
+
+	compared time.Time // when the last comparison ended
+	failure  string    // why there is none since
 }
 
 // demand is a request for a full round.
@@ -166,6 +169,17 @@ func (s *Sweeps) Now(ctx context.Context, name string, acceptGone bool) (Report,
 
 // Sources are the names of the sources.
 func (s *Sweeps) Sources() []string { return slices.Sorted(maps.Keys(s.sources.All())) }
+
+// Compared returns when a source was last compared since the relay's start, and why it isn't since; "" if it is.
+func (s *Sweeps) Compared(name string) (at time.Time, failure string) {
+	source, ok := s.sources.Get(name)
+	if !ok {
+		return time.Time{}, ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return source.compared, source.failure
+}
 
 // Look reads one problem of which Zabbix said that it doesn't have it.
 func (s *Sweeps) Look(key alert.Key) {
@@ -289,6 +303,9 @@ func (w *sweep) done(what string, began time.Time, err error) {
 		}
 		w.opts.Metrics.Rounds.WithLabelValues(w.name, what, "ok").Inc()
 		w.opts.Metrics.LastRound.WithLabelValues(w.name).Set(float64(now.UnixMilli()) / 1000)
+		w.mu.Lock()
+		w.compared, w.failure = now, ""
+		w.mu.Unlock()
 		w.next, w.pause, w.logged = began.Add(interval), minRetry, ""
 		if !w.first.IsZero() {
 			w.next = earliest(w.next, now.Add(max(minRetry, w.fullTook)))
@@ -298,12 +315,14 @@ func (w *sweep) done(what string, began time.Time, err error) {
 	w.opts.Metrics.Rounds.WithLabelValues(w.name, what, "failed").Inc()
 	wait := max(w.pause, retryAfter(err))
 	w.next, w.pause, w.fullAt = now.Add(wait), min(2*w.pause, maxRetry), time.Time{}
-	if zabbix.KindOf(err) == zabbix.RoleForbids {
-		return // the client logs a missing permission
-	}
 	if what := outageOf(err); what != w.logged {
-		w.opts.Log.Warn("cannot compare the problems of Zabbix: retrying", "source", w.name, "in", wait, "error", err)
+		if zabbix.KindOf(err) != zabbix.RoleForbids { // the client logs a missing permission
+			w.opts.Log.Warn("cannot compare the problems of Zabbix: retrying", "source", w.name, "in", wait, "error", err)
+		}
 		w.logged = what
+		w.mu.Lock()
+		w.failure = err.Error()
+		w.mu.Unlock()
 	}
 }
 

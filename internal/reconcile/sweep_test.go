@@ -613,3 +613,24 @@ func TestLook(t *testing.T) {
 		require.True(t, r.problem(deleted).Gone)
 	})
 }
+
+// Compared says why a source isn't compared: also if the role of the relay's user forbids it, which no retry changes.
+func TestComparedSaysWhyNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known()
+		require.NoError(t, r.z.Break("forbid:problem.get"))
+		r.start()
+		defer r.stop()
+		r.pass(time.Hour)
+		at, failure := r.sweeps.Compared("main")
+		require.Zero(t, at)
+		require.Contains(t, failure, "problem.get")
+		r.z.Mend()
+		r.pass(10 * time.Minute)
+		at, failure = r.sweeps.Compared("main")
+		require.WithinDuration(t, time.Now(), at, 2*time.Minute)
+		require.Empty(t, failure)
+		_, failure = r.sweeps.Compared("other")
+		require.Empty(t, failure)
+	})
+}

@@ -55,8 +55,8 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Notices: reconcile.Notices{First: r.firstNotices, Held: r.heldNotices}, Log: log, Metrics: r.metrics.reconcile,
 	})
 	speaking := watch.NewSources(watch.Options{
-		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Notices: r.troubleNotices,
-		Log: log, Metrics: r.metrics.watch,
+		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Compared: sweeps.Compared,
+		Notices: r.troubleNotices, Log: log, Metrics: r.metrics.watch,
 	})
 	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})
 	r.registry.MustRegister(heartbeats)

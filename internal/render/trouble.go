@@ -9,7 +9,7 @@ import (
 // SourceTrouble is something that keeps a source from reporting.
 type SourceTrouble struct {
 	Source string
-	Kind   string // alerts, media_type, action, found
+	Kind   string // alerts, media_type, action, found, reconcile
 	Since  time.Time
 	Until  time.Time // zero while it goes on
 	Count  int       // of messages or problems
@@ -39,6 +39,12 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	case "found":
 		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: **%d** problems and recoveries were found by reconciliation alone", source, t.Count)
 		do = "They are posted late. Run `alert-relay doctor`, and look at Reports → Action log in Zabbix."
+	case "reconcile":
+		what = fmt.Sprintf("The open problems of Zabbix **%s** can't be compared with the relay's", source)
+		do = "Problems and recoveries that its messages miss aren't found. Run `alert-relay doctor`."
+		if detail != "" {
+			do = "The error: " + detail + "\n" + do
+		}
 	default:
 		what = fmt.Sprintf("Zabbix **%s** doesn't report everything: %s", source, detail)
 		do = "What happens is posted late, by reconciliation. Enable or correct it in Zabbix, or run `alert-relay setup zabbix`."

@@ -13,7 +13,7 @@ func TestSourceTrouble(t *testing.T) {
 	r, err := New(Options{})
 	require.NoError(t, err)
 	since := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	for _, kind := range []string{"alerts", "media_type", "action", "found"} {
+	for _, kind := range []string{"alerts", "media_type", "action", "found", "reconcile"} {
 		trouble := SourceTrouble{Source: "<@all>", Kind: kind, Since: since, Count: 5, Detail: "<@personEmail:a@example.com> [x](https://evil.example) " + strings.Repeat("y", 5000)}
 		going := r.SourceTrouble(trouble, Room{})
 		require.Contains(t, going, "⚠️")
@@ -32,6 +32,9 @@ func TestSourceTrouble(t *testing.T) {
 			require.Contains(t, over, "**5**")
 		}
 	}
+	stale := r.SourceTrouble(SourceTrouble{Source: "main", Kind: "reconcile", Since: since, Detail: "problem.get: No permissions"}, Room{})
+	require.Contains(t, stale, "The open problems of Zabbix **main** can't be compared with the relay's. Since 24 Nov 12:00:00 UTC.")
+	require.Contains(t, stale, "The error: problem.get: No permissions")
 	one := r.SourceTrouble(SourceTrouble{Source: "main", Kind: "alerts", Since: since, Count: 1, Detail: "timed out"}, Room{})
 	require.Contains(t, one, "gave up on **1** message to the relay")
 	require.Contains(t, one, "The last error: timed out")

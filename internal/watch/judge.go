@@ -18,10 +18,11 @@ const (
 	MediaType Kind = "media_type" // our media type is disabled or was deleted
 	Action    Kind = "action"     // the action is disabled, or lacks operations
 	Found     Kind = "found"      // only reconciliation finds problems and recoveries
+	Reconcile Kind = "reconcile"  // its open problems aren't compared, so that what its messages miss isn't found
 )
 
 // Kinds is all of them.
-var Kinds = [...]Kind{Alerts, MediaType, Action, Found}
+var Kinds = [...]Kind{Alerts, MediaType, Action, Found, Reconcile}
 
 // Verdict is what a look says about one kind.
 type Verdict int
@@ -45,6 +46,8 @@ const (
 	alertWindow = 15 * time.Minute
 	// foundWindow and foundLimit are how many problems and recoveries only reconciliation may find in which time.
 	foundWindow, foundLimit = 10 * time.Minute, 3
+	// staleAfter is how old the last comparison of open problems may be, or staleRounds intervals.
+	staleAfter, staleRounds = 15 * time.Minute, 3
 )
 
 // recognise marks the media type with this id as ours if none is: it was renamed, and Zabbix doesn't show its script.
@@ -165,6 +168,23 @@ func judgeFound(h history, so int) Finding {
 		return Finding{Verdict: Trouble, Count: n}
 	case so > 0 && last.at.Sub(first.at) < foundWindow:
 		return Finding{} // the relay started a moment ago
+	default:
+		return Finding{Verdict: Fine}
+	}
+}
+
+// judgeCompared judges when open problems were last compared. began is when the relay started, interval that of comparisons, failure why the
+// last one failed.
+func judgeCompared(at, began time.Time, failure string, interval time.Duration, now time.Time) Finding {
+	since := at
+	if since.Before(began) {
+		since = began
+	}
+	switch {
+	case now.Sub(since) > max(staleAfter, staleRounds*interval):
+		return Finding{Verdict: Trouble, Detail: failure}
+	case at.Before(began):
+		return Finding{} // not yet
 	default:
 		return Finding{Verdict: Fine}
 	}

@@ -83,6 +83,27 @@ func TestJudgeAlerts(t *testing.T) {
 	require.Equal(t, noon.Add(-alertWindow-time.Hour), alertsFrom(noon.Add(-time.Hour), noon), "what failed shortly before the trouble was noticed is counted")
 }
 
+// A comparison may be a quarter of an hour old, or three intervals. The relay's own downtime doesn't count.
+func TestJudgeCompared(t *testing.T) {
+	ago := func(minutes int) time.Time { return noon.Add(-time.Duration(minutes) * time.Minute) }
+	for name, c := range map[string]struct {
+		compared, began time.Time
+		interval        time.Duration
+		want            Verdict
+	}{
+		"just now":                      {ago(0), ago(60), time.Minute, Fine},
+		"15 minutes ago":                {ago(15), ago(60), time.Minute, Fine},
+		"16 minutes ago":                {ago(16), ago(60), time.Minute, Trouble},
+		"16 minutes ago, each 10":       {ago(16), ago(60), 10 * time.Minute, Fine},
+		"31 minutes ago, each 10":       {ago(31), ago(60), 10 * time.Minute, Trouble},
+		"never, started a moment ago":   {time.Time{}, ago(1), time.Minute, Unknown},
+		"never, started 16 minutes ago": {time.Time{}, ago(16), time.Minute, Trouble},
+	} {
+		require.Equal(t, c.want, judgeCompared(c.compared, c.began, "", c.interval, noon).Verdict, name)
+	}
+	require.Equal(t, "forbidden", judgeCompared(time.Time{}, ago(16), "forbidden", time.Minute, noon).Detail)
+}
+
 // Three in ten minutes is trouble; it ends after ten minutes without any.
 func TestJudgeFound(t *testing.T) {
 	var h history

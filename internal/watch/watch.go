@@ -38,6 +38,8 @@ type Options struct {
 	Store    Store
 	// Found is how much only reconciliation has found in a source so far.
 	Found func(source string) int64
+	// Compared returns when a source's open problems were last compared, and why they aren't since.
+	Compared func(source string) (at time.Time, failure string)
 	// Notices makes the message of a condition, for the rooms that get it. One with the same key edits it.
 	Notices func(source, key string, kind Kind, c Condition) []store.Notice
 	Log     *slog.Logger
@@ -89,12 +91,15 @@ func (s *Sources) SetSources(sources map[string]Zabbix, interval time.Duration) 
 	}
 }
 
-// wait is the time between looks.
-func (s *Sources) wait() time.Duration {
+// current is the interval of the configuration.
+func (s *Sources) current() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return min(s.interval, maxInterval)
+	return s.interval
 }
+
+// wait is the time between looks.
+func (s *Sources) wait() time.Duration { return min(s.current(), maxInterval) }
 
 // Run watches until ctx ends.
 func (s *Sources) Run(ctx context.Context) error {
@@ -144,6 +149,8 @@ func (l *look) once(ctx context.Context, now time.Time) error {
 		}
 		findings[Found] = judgeFound(l.history, so)
 	}
+	compared, failure := l.opts.Compared(l.name)
+	findings[Reconcile] = judgeCompared(compared, l.began, failure, l.current(), now)
 	since := time.Time{}
 	if c := l.conditions[Alerts]; c.Open() {
 		since = c.Since

@@ -26,6 +26,8 @@ type source struct {
 	shows zabbix.Sending
 	fails error
 	found int64
+	// away is why its problems aren't compared; "" if they are.
+	away string
 }
 
 func (s *source) set(change func(*source)) {
@@ -72,6 +74,14 @@ func (w *world) start() {
 	sources := NewSources(Options{
 		Sources: map[string]Zabbix{"main": w.source}, Interval: time.Hour, Store: w.store, Metrics: w.metrics, Log: w.log.Logger(),
 		Found: func(string) (n int64) { w.source.set(func(s *source) { n = s.found }); return n },
+		Compared: func(string) (at time.Time, failure string) {
+			w.source.set(func(s *source) {
+				if failure = s.away; failure == "" {
+					at = time.Now()
+				}
+			})
+			return at, failure
+		},
 		Notices: func(source, key string, kind Kind, c Condition) []store.Notice {
 			return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: key, Markdown: fmt.Sprintf("%s %s %t %d", source, kind, c.Open(), c.Count)}}
 		},
@@ -168,6 +178,27 @@ func TestOnlyReconciliationFinds(t *testing.T) {
 		require.Equal(t, []string{"main found true 3 ×1"}, w.messages())
 		w.pass(foundWindow)
 		require.Equal(t, []string{"main found false 3 ×2"}, w.messages())
+	})
+}
+
+// Comparisons that fail for longer than a quarter of an hour are one message, with the reason. It ends with the next comparison.
+func TestComparisonsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.source.set(func(s *source) { s.away = "problem.get: forbidden" })
+		w.start()
+		defer func() { w.stop() }()
+		w.pass(staleRounds * time.Hour)
+		require.Empty(t, w.messages(), "the interval is an hour")
+		w.pass(2 * maxInterval)
+		require.Equal(t, []string{"main reconcile true 0 ×1"}, w.messages())
+		w.pass(24 * time.Hour)
+		require.Equal(t, []string{"main reconcile true 0 ×1"}, w.messages())
+		require.EqualValues(t, 1, w.trouble(Reconcile))
+		w.source.set(func(s *source) { s.away = "" })
+		w.pass(maxInterval)
+		require.Equal(t, []string{"main reconcile false 0 ×2"}, w.messages())
+		require.Zero(t, w.trouble(Reconcile))
 	})
 }
 

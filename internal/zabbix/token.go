@@ -63,6 +63,6 @@ func (c *Client) tokenJudged(v Version, used string, failed *Error) {
 	if v.TokenInHeader && failed.noToken() && !c.to.Load().basic {
 		hint += ". If the token is good, the Authorization header may not reach Zabbix: " + passHeader
 	}
-	c.opts.Log.Error("Zabbix refuses the API token: until this is fixed, nobody can act from a room, and details of problems are missing ("+hint+")",
+	c.opts.Log.Error("Zabbix refuses the API token: until this is fixed, nobody can act from a room, what Zabbix's messages miss isn't found, and details of problems are missing ("+hint+")",
 		"url", c.display(), "error", failed.Message)
 }
