@@ -71,6 +71,7 @@ within() {
 	exec unshare --mount --propagation private bash -c '
 		set -e
 		home=$1 root=$2 user=$3; shift 3
+		mkdir -p "$home/etc"
 		if [ "$root" != / ]; then
 			mkdir -p "$root$home"
 			mount --rbind /proc "$root/proc"

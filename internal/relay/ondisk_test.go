@@ -63,6 +63,11 @@ func start(t *testing.T, watch bool, configure func(*onDisk)) *onDisk {
 	t.Helper()
 	o := &onDisk{t: t, dir: t.TempDir(), webex: webexsim.NewDefault(webexsim.Options{}), log: new(testlog.Lines), hooks: make(chan struct{}, 100), signal: make(chan os.Signal),
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what the relay logged:\n%s", o.log)
+		}
+	})
 	t.Cleanup(o.webex.Close)
 	o.hold, o.beforeRead, o.afterRead = func(*http.Request) {}, func() {}, func() {}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
