@@ -95,6 +95,9 @@ func (w *world) checkCounted(h held, p alert.Problem) {
 		if o.CountedBy != "" && o.CountedBy != o.CauseEventID {
 			w.fault("%s is counted by %s, but its cause is %q", o.Key, o.CountedBy, o.CauseEventID)
 		}
+		if id := o.SymptomOf(); id == p.Key.EventID && o.Key.Source == p.Key.Source && o.CountedBy != id {
+			w.fault("%s is a symptom of %s, which doesn't count it", o.Key, p.Key)
+		}
 		if o.CountedBy == p.Key.EventID {
 			want.All++
 			if o.Open() {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
@@ -49,8 +50,27 @@ func (d *Draft) causeOf(key alert.Key) (alert.Key, bool) {
 	return cause, ok && carries(d.problem(cause))
 }
 
-// count keeps the number of symptoms in their causes, which show it. A symptom whose cause isn't known is counted once
-// another event about it arrives.
+// countAwaiting counts the symptoms that arrived before their cause.
+func (d *Draft) countAwaiting(cause alert.Key) {
+	keys := d.awaiting[cause]
+	slices.SortFunc(keys, func(a, b alert.Key) int { return strings.Compare(a.EventID, b.EventID) })
+	for _, key := range keys {
+		if p := d.problem(key); p.CountedBy == "" && p.SymptomOf() == cause.EventID {
+			d.merge(effect{problem: p, posts: d.postsOf(key)})
+			d.count(key, p)
+		}
+	}
+	delete(d.awaiting, cause)
+}
+
+// awaitCause remembers a symptom whose cause isn't known.
+func (d *Draft) awaitCause(p alert.Problem) {
+	if cause := (alert.Key{Source: p.Key.Source, EventID: p.SymptomOf()}); cause.EventID != "" && p.CountedBy == "" {
+		d.awaiting[cause] = append(d.awaiting[cause], p.Key)
+	}
+}
+
+// count keeps the number of symptoms in their causes, which show it. A symptom whose cause isn't known is counted once that arrives.
 func (d *Draft) count(key alert.Key, was alert.Problem) {
 	p := d.problems[key]
 	id := p.SymptomOf()
@@ -63,6 +83,7 @@ func (d *Draft) count(key alert.Key, was alert.Problem) {
 	changes := p.Counted(was, id)
 	p.changed = p.changed || p.CountedBy != id
 	p.CountedBy = id
+	d.awaitCause(p.Problem)
 	for _, of := range slices.Sorted(maps.Keys(changes)) {
 		cause := alert.Key{Source: key.Source, EventID: of}
 		e := effect{problem: d.problem(cause), posts: d.postsOf(cause)}

@@ -208,6 +208,41 @@ func TestACauseCountsItsSymptoms(t *testing.T) {
 	require.Zero(t, w.tally(99), "it isn't known")
 	require.Zero(t, w.tally(6), "it is no symptom of itself")
 	w.plan(w.at(6*time.Minute, problems(99, 1, alert.Average)...)...)
-	w.ranks(7*time.Minute, 5, 99)
 	require.Equal(t, alert.Symptoms{All: 1, Open: 1}, w.tally(99), "it is known since")
+}
+
+// Symptoms that arrive before their cause are counted once it arrives, in whichever batches, each once.
+func TestSymptomsBeforeTheirCause(t *testing.T) {
+	cause := problems(9, 1, alert.Average)[0]
+	resolved := of(recovered(0), 2)
+	for name, c := range map[string]struct {
+		batches [][]alert.Event
+		want    alert.Symptoms
+	}{
+		"one":                            {[][]alert.Event{{symptom(2, 9, alert.High)}, {cause}}, alert.Symptoms{All: 1, Open: 1}},
+		"two, one of which is resolved":  {[][]alert.Event{{symptom(2, 9, alert.High), symptom(3, 9, alert.High)}, {resolved}, {cause}}, alert.Symptoms{All: 2, Open: 1}},
+		"in one batch":                   {[][]alert.Event{{symptom(2, 9, alert.High), cause}}, alert.Symptoms{All: 1, Open: 1}},
+		"before, and in one batch":       {[][]alert.Event{{symptom(2, 9, alert.High)}, {symptom(3, 9, alert.High), cause, symptom(4, 9, alert.High)}}, alert.Symptoms{All: 3, Open: 3}},
+		"it resolves in the cause's":     {[][]alert.Event{{symptom(2, 9, alert.High)}, {cause, resolved}}, alert.Symptoms{All: 1}},
+		"its rank changed meanwhile":     {[][]alert.Event{{symptom(2, 9, alert.High)}, {afterwards(ranked(2, 1))}, {cause}}, alert.Symptoms{}},
+		"its rank changes in one batch":  {[][]alert.Event{{symptom(2, 9, alert.High)}, {afterwards(ranked(2, 1)), cause}}, alert.Symptoms{}},
+		"ranked by the API":              {[][]alert.Event{{problems(2, 1, alert.High)[0]}, {afterwards(ranked(2, 9))}, {cause}}, alert.Symptoms{All: 1, Open: 1}},
+		"an update is known before that": {[][]alert.Event{{symptom(2, 9, alert.High)}, {of(commented(0, "on it"), 9)}, {cause}}, alert.Symptoms{All: 1, Open: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := posted(t, 1)
+			for i, batch := range c.batches {
+				w.plan(w.at(time.Duration(i+1)*time.Minute, batch...)...)
+			}
+			require.Equal(t, c.want, w.tally(9))
+			w.plan(w.at(time.Duration(len(c.batches))*time.Minute, c.batches[len(c.batches)-1]...)...)
+			require.Equal(t, c.want, w.tally(9), "nothing is counted twice")
+		})
+	}
+}
+
+// afterwards returns an answer of the API from after every event of a test.
+func afterwards(e alert.Event) alert.Event {
+	e.Observation.At = e.Observation.At.Add(2 * time.Hour)
+	return e
 }

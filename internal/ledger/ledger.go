@@ -22,6 +22,7 @@ import (
 type Store interface {
 	PendingEntries(ctx context.Context, limit int) ([]store.Entry, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	SymptomsOf(ctx context.Context, causes []alert.Key) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	Grouping(ctx context.Context, asks []store.GroupingAsk) (map[string]store.RoomGrouping, error)
 	CommitFold(ctx context.Context, f store.Fold) error
@@ -223,8 +224,8 @@ func (l *Ledger) done(out Outcome) {
 	}
 }
 
-// known reads the stored problems with these keys, the causes that they or the items name, the earlier problems with their event ids, and their posts. A problem that was
-// pruned may have left earlier ones, which are the conflict when its id comes back: after each conflict it looks for one more.
+// known reads the stored problems with these keys, their causes and symptoms, the earlier problems with their event ids, and the posts
+// of all of them. A problem that was pruned may have left earlier ones, which are the conflict when its id comes back: after each conflict it looks for one more.
 func (l *Ledger) known(ctx context.Context, keys []alert.Key, items []Item, conflicts int) (k Known, err error) {
 	if k.Problems, err = l.opts.Store.Problems(ctx, keys); err != nil {
 		return k, fmt.Errorf("reading problems: %w", err)
@@ -247,10 +248,14 @@ func (l *Ledger) known(ctx context.Context, keys []alert.Key, items []Item, conf
 			}
 		}
 	}
-	if named := causes(k, items); len(named) > 0 {
+	named, err := l.ranked(ctx, k, keys, items)
+	if err != nil {
+		return k, err
+	}
+	if len(named) > 0 {
 		more, err := l.opts.Store.Problems(ctx, named)
-		if err != nil && !errors.Is(err, store.ErrRejected) { // a damaged one carries no symptoms
-			return k, fmt.Errorf("reading causes: %w", err)
+		if err != nil && !errors.Is(err, store.ErrRejected) { // a damaged one carries no symptoms, and is none
+			return k, fmt.Errorf("reading causes and symptoms: %w", err)
 		}
 		maps.Copy(k.Problems, more)
 	}
@@ -259,6 +264,19 @@ func (l *Ledger) known(ctx context.Context, keys []alert.Key, items []Item, conf
 		return k, fmt.Errorf("reading posts: %w", err)
 	}
 	return k, nil
+}
+
+// ranked returns the keys of the causes that problems or entries name, and of the symptoms that arrived before their cause did.
+func (l *Ledger) ranked(ctx context.Context, k Known, keys []alert.Key, items []Item) ([]alert.Key, error) {
+	named := causes(k, items)
+	if fresh := slices.DeleteFunc(slices.Clone(keys), func(key alert.Key) bool { return k.Problems[key].Revision > 0 }); len(fresh) > 0 {
+		symptoms, err := l.opts.Store.SymptomsOf(ctx, fresh)
+		if err != nil {
+			return nil, fmt.Errorf("reading symptoms: %w", err)
+		}
+		named = append(named, slices.DeleteFunc(symptoms, func(key alert.Key) bool { return k.Problems[key].Revision > 0 })...)
+	}
+	return named, nil
 }
 
 // giveUp sets aside an entry that failed alone in its batch.

@@ -100,6 +100,7 @@ type Draft struct {
 	problems  map[alert.Key]*draftProblem
 	order     []alert.Key                 // of problems
 	waiting   map[alert.Key]alert.Problem // problems that wait for their first message, of earlier batches
+	awaiting  map[alert.Key][]alert.Key   // symptoms of problems that aren't known, by those
 	opened    int64                       // id of the group that was opened last: -1, -2, …
 }
 
@@ -135,6 +136,10 @@ func newDraft(known Known, rules Rules, now time.Time, entries int) *Draft {
 	d := &Draft{
 		known: known, rules: rules, now: now,
 		problems: make(map[alert.Key]*draftProblem, entries), order: make([]alert.Key, 0, entries), groupings: map[string]Grouping{},
+		awaiting: map[alert.Key][]alert.Key{},
+	}
+	for _, p := range known.Problems {
+		d.awaitCause(p)
 	}
 	d.out.Fold.SetAside = map[int64]string{}
 	d.out.Fold.Applied = make([]int64, 0, entries)
@@ -212,6 +217,9 @@ func (d *Draft) add(item *Item) {
 	d.merge(e)
 	if len(e.old) == 0 {
 		d.count(e.problem.Key, was)
+	}
+	if was.Revision == 0 {
+		d.countAwaiting(e.problem.Key)
 	}
 }
 

@@ -26,9 +26,9 @@ func TestInternalEventsSayWhatIsWrong(t *testing.T) {
 func TestSeverityChanges(t *testing.T) {
 	r := newRenderer(t)
 	for want, c := range map[string]alert.SeverityChange{
-		"⬆️ Severity changed from Average to High (":   {Old: alert.Average, New: alert.High},
+		"⬆️ Severity changed from Average to High (":    {Old: alert.Average, New: alert.High},
 		"⬇️ Severity changed from Average to Warning (": {Old: alert.Average, New: alert.Warning},
-		"↕️ Severity changed to Average (":             {Old: alert.UnknownSeverity, New: alert.Average},
+		"↕️ Severity changed to Average (":              {Old: alert.UnknownSeverity, New: alert.Average},
 	} {
 		e := alert.Event{Key: alert.Key{Source: "main", EventID: "47"}, Kind: alert.KindUpdate, Origin: alert.OriginService, ReceivedAt: time.Unix(1e9, 0),
 			Update: &alert.Update{Actions: alert.Actions{Severity: &c}}}

@@ -84,6 +84,8 @@ type Problems interface {
 	HasSource(ctx context.Context, source string) (bool, error)
 	// Unposted counts the open problems of a source that were never posted, by room and severity, worst first.
 	Unposted(ctx context.Context, source string) ([]Unposted, error)
+	// SymptomsOf returns the problems, open or not, that name one of these as their cause, in no order.
+	SymptomsOf(ctx context.Context, causes []alert.Key) ([]alert.Key, error)
 	// KeysByEventID returns the problems with this event id in any source.
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 }

@@ -158,6 +158,13 @@ func (s *Store) Unposted(ctx context.Context, source string) ([]store.Unposted, 
 	})
 }
 
+// SymptomsOf implements store.Store.
+func (s *Store) SymptomsOf(ctx context.Context, causes []alert.Key) ([]alert.Key, error) {
+	return s.keys(ctx, 0, func(p problem) bool {
+		return p.CauseEventID != "" && slices.Contains(causes, alert.Key{Source: p.Key.Source, EventID: p.CauseEventID})
+	})
+}
+
 // KeysByEventID implements store.Store.
 func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error) {
 	keys, err := s.keys(ctx, 0, func(p problem) bool { return p.Key.EventID == eventID })

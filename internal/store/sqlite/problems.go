@@ -87,6 +87,21 @@ func (s *Store) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]a
 	return byKey, damaged
 }
 
+// Nearly always there are no symptoms at all.
+const symptomsOf = `SELECT p.source, p.event_id` + fromKeys + `problems p ON p.cause = k.event_id AND p.source = k.source AND p.cause <> ''
+	WHERE EXISTS (SELECT 1 FROM problems WHERE cause <> '')`
+
+// SymptomsOf implements store.Store.
+func (s *Store) SymptomsOf(ctx context.Context, causes []alert.Key) ([]alert.Key, error) {
+	list, err := keysJSON(causes)
+	if err != nil {
+		return nil, err
+	}
+	return query(ctx, s, "find symptoms", func(rows *sql.Rows) (k alert.Key, err error) {
+		return k, rows.Scan(&k.Source, &k.EventID)
+	}, symptomsOf, list)
+}
+
 // KeysByEventID implements store.Store.
 func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error) {
 	return query(ctx, s, "find problems by event id", func(rows *sql.Rows) (alert.Key, error) {

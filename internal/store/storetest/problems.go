@@ -67,6 +67,31 @@ func testUnobserved(t *testing.T, open Opener) {
 	require.Equal(t, []alert.Key{key("5")}, must(s.UnobservedProblems(t.Context(), 1))(t))
 }
 
+// SymptomsOf finds symptoms by their cause, in its source, resolved ones too.
+func testSymptomsOf(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	key := func(id string) alert.Key { return alert.Key{Source: "main", EventID: id} }
+	find := func(causes ...alert.Key) []alert.Key { return must(s.SymptomsOf(t.Context(), causes))(t) }
+	require.Empty(t, find(key("77")))
+	symptom := func(id, cause string, state alert.State) alert.Problem {
+		p := problem(id, state)
+		p.CauseEventID = cause
+		return p
+	}
+	elsewhere := symptom("7", "77", alert.StateOpen)
+	elsewhere.Key.Source = "lab"
+	fold(t, s, store.Fold{Problems: []alert.Problem{
+		symptom("1", "77", alert.StateOpen), symptom("2", "77", alert.StateResolved), symptom("3", "78", alert.StateOpen), symptom("4", "", alert.StateOpen), elsewhere,
+	}})
+	require.ElementsMatch(t, []alert.Key{key("1"), key("2")}, find(key("77")))
+	require.ElementsMatch(t, []alert.Key{key("1"), key("2"), key("3")}, find(key("77"), key("78"), key("4"), key("99")))
+	require.Equal(t, []alert.Key{elsewhere.Key}, find(alert.Key{Source: "lab", EventID: "77"}))
+	require.Empty(t, find(key("")), "no cause")
+	require.Empty(t, find())
+	fold(t, s, store.Fold{Read: map[alert.Key]int64{key("1"): 1}, Problems: []alert.Problem{symptom("1", "78", alert.StateOpen)}})
+	require.Equal(t, []alert.Key{key("2")}, find(key("77")))
+}
+
 // OpenStates returns the open problems of a source's triggers as they are at that time.
 func testOpenStates(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())

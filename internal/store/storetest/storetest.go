@@ -29,6 +29,7 @@ func Run(t *testing.T, open Opener) {
 		"problems/find":             testFind,
 		"problems/unobserved":       testUnobserved,
 		"problems/open states":      testOpenStates,
+		"problems/symptoms of":      testSymptomsOf,
 		"problems/unposted":         testUnposted,
 		"fold/whole or not at all":  testFoldAtomic,
 		"posts/cursor and ledger":   testPosts,
