@@ -129,6 +129,9 @@ func runSetup(cmd *cobra.Command, g *globals, f setupFlags) error {
 	if err != nil {
 		return failed(err)
 	}
+	if f.apiTokenFile != "" && f.apiTokenFile != source.APIToken.File() {
+		plan.Notes = append(plan.Notes, fmt.Sprintf("the relay doesn't read %s: make it the api_token_file of source %s", f.apiTokenFile, source.Name))
+	}
 	result := setupResult{Source: source.Name, Plan: plan}
 	if g.output != formatJSON {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Zabbix %s at %s, source %s\n", plan.Version, text.RedactURL(source.URL), source.Name)
@@ -221,16 +224,21 @@ func chosenSource(cfg *config.Config, name string) (config.Source, error) {
 func (f setupFlags) options(cfg *config.Config, source config.Source) (provision.Options, error) {
 	o := provision.Options{URL: cmp.Or(f.url, cfg.Server.PublicURL), HTTPProxy: f.httpProxy, Methods: zabbix.Methods(), ReadGroups: f.read,
 		Template: mediatype.Template, WriteGroups: f.write, ActionSources: f.sources, Adopt: f.adopt}
-	file := provision.OnDisk{Path: cmp.Or(f.apiTokenFile, source.APIToken.File())}
-	o.TokenFile = file
 	if f.remove {
+		o.TokenFile = provision.OnDisk{} // it isn't read
 		return o, nil
+	}
+	file := provision.OnDisk{Path: cmp.Or(f.apiTokenFile, source.APIToken.File()), Others: map[string]string{}}
+	for name, what := range cfg.SecretFiles() {
+		if name != source.APIToken.File() {
+			file.Others[name] = what
+		}
 	}
 	if n := len(source.Secrets); n > 0 {
 		secret := source.Secrets[n-1] // the new one during a rotation
 		o.Secret, file.Like = secret.Reveal(), secret.File()
-		o.TokenFile = file
 	}
+	o.TokenFile = file
 	if len(cfg.Zabbix) > 1 {
 		o.Source = source.Name
 	}

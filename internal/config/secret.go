@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"regexp"
 	"strings"
@@ -154,3 +155,33 @@ func (u ProxyURL) GoString() string { return u.String() }
 
 // MarshalText hides them from JSON, YAML and slog.
 func (u ProxyURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// SecretFiles returns the name of each file with a secret, and what it is for.
+func (c *Config) SecretFiles() iter.Seq2[string, string] {
+	return func(yield func(name, what string) bool) {
+		more := true
+		secrets := func(what string, list ...Secret) {
+			for _, s := range list {
+				if name := s.File(); more && name != "" {
+					more = yield(name, what)
+				}
+			}
+		}
+		secrets("server.admin_token", c.Server.AdminTokens...)
+		for _, b := range c.Webex.Bots {
+			secrets("token of bot "+b.Name, b.Token)
+		}
+		for _, z := range c.Zabbix {
+			secrets("API token of source "+z.Name, z.APIToken)
+			secrets("password of source "+z.Name, z.BasicAuth.Password)
+			for _, h := range z.Headers {
+				secrets("header "+h.Name+" of source "+z.Name, h.Secret)
+			}
+			secrets("secret of source "+z.Name, z.Secrets...)
+		}
+		for _, n := range c.Notify {
+			secrets("token of notify sender "+n.Name, n.Tokens...)
+		}
+		secrets("tracing.token", c.Tracing.Token)
+	}
+}

@@ -67,31 +67,8 @@ func pairs(c *config.Config) (list []pair) {
 // filesOf lists the files of a configuration. The configuration itself warns about secret files that others can read.
 func filesOf(c *config.Config) []file {
 	list := []file{{key: "configuration", name: c.File}}
-	secret := func(key string, s config.Secret) {
-		if name := s.File(); name != "" {
-			list = append(list, file{key: key, name: name})
-		}
-	}
-	for _, s := range c.Server.AdminTokens {
-		secret("server.admin_token", s)
-	}
-	for _, b := range c.Webex.Bots {
-		secret("token of bot "+b.Name, b.Token)
-	}
-	for _, z := range c.Zabbix {
-		secret("API token of source "+z.Name, z.APIToken)
-		secret("password of source "+z.Name, z.BasicAuth.Password)
-		for _, h := range z.Headers {
-			secret("header "+h.Name+" of source "+z.Name, h.Secret)
-		}
-		for _, s := range z.Secrets {
-			secret("secret of source "+z.Name, s)
-		}
-	}
-	for _, n := range c.Notify {
-		for _, s := range n.Tokens {
-			secret("token of notify sender "+n.Name, s)
-		}
+	for name, what := range c.SecretFiles() {
+		list = append(list, file{key: what, name: name})
 	}
 	for _, p := range pairs(c) {
 		list = append(list, file{key: p.key + ".key_file", name: p.keyFile, private: true})

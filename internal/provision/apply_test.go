@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,43 @@ func TestTokenFileIsReplacedAsAWhole(t *testing.T) {
 	require.Equal(t, old, r.token())
 }
 
+// A file whose content isn't an API token, or that has another secret of the configuration, stays as it is, and Zabbix never sees it.
+func TestOtherFilesAreNotOverwritten(t *testing.T) {
+	r := newRig(t, "7.0.22")
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	secret := file("secret", strings.Repeat("0a", 32))
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(secret, link))
+	for path, want := range map[string]string{
+		file("notes", "two lines\nof text\n"):                "doesn't look like an API token",
+		file("password", "hunter2\n"):                        "doesn't look like an API token",
+		file("two", strings.Repeat("0a", 32)+"\n0a0a0a0a\n"): "doesn't look like an API token",
+		secret: "is the file of the secret of source main: name another file",
+		link:   "is the file of the secret of source main: name another file",
+	} {
+		before, err := os.ReadFile(path)
+		require.NoError(t, err)
+		r.opts.TokenFile = OnDisk{Path: path, Others: map[string]string{secret: "secret of source main"}}
+		sent := false
+		_, err = New(r.opts, between{r.client, func(_ string, params any) error {
+			if p, ok := params.(map[string]any); ok {
+				sent = sent || p["token"] == strings.TrimSpace(string(before))
+			}
+			return nil
+		}}, time.Now).Plan(t.Context())
+		require.ErrorContains(t, err, want)
+		require.False(t, sent)
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	}
+}
+
 // A symbolic link stays one, and its target gets the token.
 func TestTokenFileBehindALink(t *testing.T) {
 	dir := t.TempDir()
@@ -103,11 +141,12 @@ func TestTokenFileBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink(target, link))
 	commit, err := OnDisk{Path: link}.Prepare()
 	require.NoError(t, err)
-	require.NoError(t, commit("token"))
+	token := strings.Repeat("0a", 32)
+	require.NoError(t, commit(token))
 	value, missing, err := OnDisk{Path: target}.Read()
 	require.NoError(t, err)
 	require.Empty(t, missing)
-	require.Equal(t, "token", value)
+	require.Equal(t, token, value)
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&os.ModeSymlink)

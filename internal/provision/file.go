@@ -6,17 +6,30 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
-// OnDisk is the relay's token file. Like is a file that the relay can read: a new token file gets its owner, if we may give it away.
-type OnDisk struct{ Path, Like string }
+// OnDisk is the relay's token file.
+type OnDisk struct {
+	Path string
+	// Like is a file that the relay can read: a new token file gets its owner, if we may give it away.
+	Like string
+	// Others are the files with other secrets of the configuration: what each is for, by name.
+	Others map[string]string
+}
+
+// tokenPattern matches an API token of Zabbix.
+var tokenPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Name returns the file's name.
 func (f OnDisk) Name() string { return f.Path }
 
-// Read returns the token in the file.
+// Read returns the token in the file. What isn't a token stays where it is: setup neither sends it to Zabbix nor overwrites it.
 func (f OnDisk) Read() (value, missing string, err error) {
+	if what := f.other(); what != "" {
+		return "", "", fmt.Errorf("%s is the file of the %s: name another file for the API token", f.Path, what)
+	}
 	data, err := os.ReadFile(f.Path)
 	switch value := strings.TrimSpace(string(data)); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -25,9 +38,22 @@ func (f OnDisk) Read() (value, missing string, err error) {
 		return "", "", fmt.Errorf("cannot read the token file: %w", err)
 	case value == "":
 		return "", "empty", nil
+	case !tokenPattern.MatchString(value):
+		return "", "", fmt.Errorf("the content of %s doesn't look like an API token (64 hexadecimal digits): name another file, or empty it", f.Path)
 	default:
 		return value, "", nil
 	}
+}
+
+// other is what else the configuration uses the file for; "" for nothing.
+func (f OnDisk) other() string {
+	info, err := os.Stat(f.Path)
+	for name, what := range f.Others {
+		if other, failed := os.Stat(name); name == f.Path || err == nil && failed == nil && os.SameFile(info, other) {
+			return what
+		}
+	}
+	return ""
 }
 
 // Prepare makes a new file beside it. The file replaces the old one when it is complete, so a relay never reads half of a token.

@@ -1,5 +1,7 @@
 package provision
 
+import "nms-alert-relay/internal/text"
+
 // kind is one kind of object, with its methods in Zabbix's API.
 type kind struct {
 	word                   string // in what people read
@@ -39,7 +41,16 @@ type field struct {
 	name     string // as people read it
 	value    string
 	secret   bool // the value is never shown, and isn't part of a mark
+	address  bool // user and password in the value are never shown, and aren't part of a mark
 	routine  bool // not shown one by one when the object is created
+}
+
+// shown is the value as people may see it.
+func (f field) shown() string {
+	if f.address {
+		return text.RedactURL(f.value)
+	}
+	return f.value
 }
 
 // object is one object in Zabbix, wanted or found.

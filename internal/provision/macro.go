@@ -27,7 +27,7 @@ func (m macro) object() object {
 
 func (m macro) fields() []field {
 	return []field{
-		{property: "value", name: "value", value: string(m.Value)},
+		{property: "value", name: "value", value: string(m.Value), address: true},
 		{property: "type", name: "type", value: word(string(m.Type), "text", "secret", "vault"), routine: true},
 		{property: "description", name: "description", value: withoutChecksum(string(m.Description)), routine: true},
 	}

@@ -42,7 +42,7 @@ func checksum(fields []field) string {
 	var lines []string
 	for _, f := range fields {
 		if !f.secret && f.property != "description" && f.property != secretProperty {
-			lines = append(lines, fmt.Sprintf("%q %q %q", f.property, f.name, f.value))
+			lines = append(lines, fmt.Sprintf("%q %q %q", f.property, f.name, f.shown()))
 		}
 	}
 	slices.Sort(lines)

@@ -191,6 +191,29 @@ func TestAdministratorsChangesStay(t *testing.T) {
 	require.Contains(t, fmt.Sprint(r.call("action.get", map[string]any{"output": "extend", "selectFilter": "extend"})[0]["filter"]), "conditiontype:4")
 }
 
+// A password in an address is written, and shown nowhere: not in a plan, and not in what the next run finds.
+func TestPasswordsOfAddressesAreNotShown(t *testing.T) {
+	r := newRig(t, "7.0.22")
+	shown := func(p Plan) string {
+		raw, err := json.Marshal(p)
+		require.NoError(t, err)
+		text := written(p) + string(raw)
+		require.NotContains(t, text, "pa55w0rd")
+		return text
+	}
+	r.opts.URL, r.opts.HTTPProxy = "https://zabbix:pa55w0rd@relay.example.com", "http://user:pa55w0rd@proxy:3128"
+	require.Contains(t, shown(r.run()), "parameter HTTP_PROXY: http://***@proxy:3128")
+	require.Contains(t, fmt.Sprint(r.call("mediatype.get", map[string]any{"output": "extend"})[0]["parameters"]), r.opts.HTTPProxy)
+	require.Empty(t, r.run().Pending())
+	r.opts.HTTPProxy = "http://user:pa55w0rd2@proxy:3128"
+	plan := r.run()
+	require.Contains(t, shown(plan), "parameter HTTP_PROXY: changes")
+	require.NotContains(t, of(t, plan, "media type").Note, "edited in Zabbix")
+	r.opts.URL, r.opts.HTTPProxy = "https://relay.example.com", "http://proxy:3128"
+	require.Contains(t, shown(r.run()), "http://***@proxy:3128 → http://proxy:3128")
+	require.Empty(t, r.run().Pending())
+}
+
 // Objects of others with our names stop everything before anything is written; --adopt takes them over.
 func TestForeignObjects(t *testing.T) {
 	eachVersion(t, func(t *testing.T, r *rig) {
@@ -228,6 +251,7 @@ func TestTokenOnlyIfNeeded(t *testing.T) {
 		require.NoError(t, os.WriteFile(r.opts.TokenFile.Name(), []byte(strings.Repeat("f", 64)), 0o600))
 		plan := r.run()
 		require.Equal(t, []Change{{Field: "secret", From: "in " + r.opts.TokenFile.Name() + ": unknown to Zabbix", To: "in " + r.opts.TokenFile.Name()}}, of(t, plan, "API token").Changes)
+		require.Contains(t, plan.Notes, "the API token alert-relay gets a new secret, in "+r.opts.TokenFile.Name()+": the old one stops working at once, wherever it is used")
 		second := r.token()
 		require.NotEqual(t, first, second)
 
@@ -236,9 +260,14 @@ func TestTokenOnlyIfNeeded(t *testing.T) {
 		r.run()
 		require.NoError(t, r.as(r.token()).Call(t.Context(), "problem.get", map[string]any{"limit": 1}, nil))
 
-		require.NoError(t, os.WriteFile(r.opts.TokenFile.Name(), []byte(zabbixsim.RelayToken), 0o600))
+		group := r.call("usergroup.get", map[string]any{})[0]["usrgrpid"]
+		r.call("user.create", map[string]any{"username": "another", "passwd": newPassword(), "roleid": r.call("role.get", map[string]any{})[0]["roleid"], "usrgrps": []any{map[string]any{"usrgrpid": group}}})
+		user := r.call("user.get", map[string]any{"filter": map[string]any{"username": "another"}})[0]["userid"]
+		r.call("token.create", map[string]any{"name": "another", "userid": user})
+		another := r.call("token.generate", []any{r.call("token.get", map[string]any{"filter": map[string]any{"name": "another"}})[0]["tokenid"]})[0]["token"].(string)
+		require.NoError(t, os.WriteFile(r.opts.TokenFile.Name(), []byte(another), 0o600))
 		plan = r.run()
-		require.Equal(t, zabbixsim.RelayToken, r.token(), "a token of another user that works stays")
+		require.Equal(t, another, r.token(), "a token of another user that works stays")
 		require.Contains(t, strings.Join(plan.Notes, "\n"), "belongs to another user")
 		left, err := os.ReadDir(filepath.Dir(r.opts.TokenFile.Name()))
 		require.NoError(t, err)

@@ -151,7 +151,8 @@ func (m mediaType) fields() []field {
 	}
 	for _, p := range m.Parameters {
 		name, value := string(p.Name), string(p.Value)
-		list = append(list, field{property: "parameters", name: "parameter " + name, value: value, secret: name == "SECRET", routine: value == "" || value == "{"+name+"}"})
+		list = append(list, field{property: "parameters", name: "parameter " + name, value: value, secret: name == "SECRET",
+			address: name == "URL" || name == "HTTP_PROXY", routine: value == "" || value == "{"+name+"}"})
 	}
 	for _, t := range m.Templates {
 		list = append(list, field{property: "message_templates", name: "message template " + at(eventSources, t.Source) + " " + at(modes, t.Mode),

@@ -88,14 +88,14 @@ func differences(want, found []field) (changes []Change, properties []string) {
 	for _, f := range want {
 		switch i := at(found, f); {
 		case i < 0:
-			add(f, "", f.value, true)
+			add(f, "", f.shown(), true)
 		case found[i].value != f.value:
-			add(f, found[i].value, f.value, false)
+			add(f, found[i].shown(), f.shown(), false)
 		}
 	}
 	for _, f := range found {
 		if at(want, f) < 0 {
-			add(f, f.value, "", false)
+			add(f, f.shown(), "", false)
 		}
 	}
 	return changes, properties

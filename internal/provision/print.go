@@ -40,7 +40,7 @@ func (c Change) words() string {
 	switch {
 	case c.Secret && c.new:
 		return "[secret]"
-	case c.Secret:
+	case c.Secret, c.From == c.To:
 		return "changes"
 	case c.From == "":
 		return shown(c.To)

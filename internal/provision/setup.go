@@ -71,6 +71,9 @@ func plan(o Options, s *state, now time.Time, password func() string) (Plan, err
 	out := Plan{Version: s.version.Text, state: s}
 	if t, ok := wantedToken(o, s, now); ok {
 		list = append(list, wanted{slot{kind: tokens}, t})
+		if s.id(tokens) != "" && s.file.missing != "" {
+			out.Notes = append(out.Notes, fmt.Sprintf("the API token %s gets a new secret, in %s: the old one stops working at once, wherever it is used", ownName, o.TokenFile.Name()))
+		}
 	} else if s.file.owner != s.id(users) {
 		out.Notes = append(out.Notes, fmt.Sprintf("the API token in %s works, but belongs to another user (id %s): it stays. Delete the file to get one of the user %s",
 			o.TokenFile.Name(), s.file.owner, ownName))
