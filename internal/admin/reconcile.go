@@ -11,12 +11,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/store"
 )
 
 // Reconciler compares Zabbix with the store: reconcile.Sweeps.
 type Reconciler interface {
 	Sources() []string
-	Now(ctx context.Context, source string, acceptGone bool) (reconcile.Report, error)
+	CloseRemoved(ctx context.Context, source, by string) (reconcile.Report, error)
+	Now(ctx context.Context, source string, accept reconcile.Acceptance) (reconcile.Report, error)
 }
 
 // Sweep selects what is compared.
@@ -24,6 +26,8 @@ type Sweep struct {
 	Source string `json:"source,omitempty"` // "" for all with an API token
 	// AcceptGone closes all problems that are gone from Zabbix, however many.
 	AcceptGone bool `json:"accept_gone,omitempty"`
+	// Replaced: with AcceptGone, also those that Zabbix may only not show: its database was replaced.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Swept is what was found.
@@ -38,11 +42,18 @@ func (a *API) reconcile(r *http.Request) (any, error) {
 	}
 	names := a.Reconcile.Sources()
 	switch {
-	case c.Source != "":
-		if !slices.Contains(names, c.Source) {
-			return nil, &refusal{http.StatusNotFound, fmt.Sprintf("no source %q with an API token", c.Source), "sources: " + strings.Join(names, ", ")}
-		}
+	case slices.Contains(names, c.Source):
 		names = []string{c.Source}
+	case c.Source != "":
+		report, err := reconcile.Report{}, store.ErrNotFound
+		if c.AcceptGone {
+			report, err = a.Reconcile.CloseRemoved(r.Context(), c.Source, r.RemoteAddr)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, &refusal{http.StatusNotFound, fmt.Sprintf("no source %q with an API token", c.Source),
+				"sources: " + strings.Join(names, ", ") + "; --accept-gone closes the problems of one that was removed"}
+		}
+		return Swept{Sources: []reconcile.Report{report}}, err
 	case len(names) == 0:
 		return nil, &refusal{http.StatusConflict, "no source has an API token", "give one in zabbix[].api_token_file"}
 	}
@@ -52,7 +63,7 @@ func (a *API) reconcile(r *http.Request) (any, error) {
 	var all errgroup.Group
 	for i, name := range names {
 		all.Go(func() error {
-			report, err := a.Reconcile.Now(ctx, name, c.AcceptGone)
+			report, err := a.Reconcile.Now(ctx, name, reconcile.Acceptance{Gone: c.AcceptGone, Replaced: c.Replaced, By: r.RemoteAddr})
 			switch {
 			case errors.Is(err, context.DeadlineExceeded):
 				report.Error = "it takes longer, and goes on"

@@ -84,3 +84,76 @@ func TestSourcesComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// hanging is a lister whose second list never ends.
+type hanging struct{ lister }
+
+func (l *hanging) Open(ctx context.Context, _ func(zabbix.Open)) error {
+	if l.asked.Add(1) > 1 {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
+// A round that was asked for ends with the relay, or when its source is removed, not when the one who asked gives up.
+func TestNowEndsWithItsSource(t *testing.T) {
+	for name, end := range map[string]func(s *Sweeps, stop func()){
+		"the relay stops":       func(_ *Sweeps, stop func()) { stop() },
+		"the source is removed": func(s *Sweeps, _ func()) { s.SetSources(nil, Settings{Interval: time.Hour}) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, stop := sweepsOver(t, &hanging{}, time.Hour)
+			defer stop()
+			errs := make(chan error, 3)
+			for range cap(errs) { // one is made, the others wait
+				go func() {
+					_, err := s.Now(t.Context(), "main", Acceptance{})
+					errs <- err
+				}()
+				synctest.Wait()
+			}
+			require.Empty(t, errs)
+			end(s, stop)
+			for range cap(errs) {
+				require.ErrorIs(t, <-errs, ErrEnded, name)
+			}
+		})
+	}
+}
+
+// disagreeing is a lister whose counts never are those of the store, and whose list takes a while.
+type disagreeing struct{ lister }
+
+func (l *disagreeing) Open(context.Context, func(zabbix.Open)) error {
+	l.asked.Add(1)
+	time.Sleep(20 * time.Second)
+	return nil
+}
+
+func (l *disagreeing) OpenCounts(context.Context) (zabbix.OpenCounts, error) {
+	return zabbix.OpenCounts{Total: 1}, nil
+}
+
+// However often counts differ, listing everything takes at most a twentieth of the time.
+func TestListsTakeAShareOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &disagreeing{}
+		_, stop := sweepsOver(t, l, time.Second)
+		defer stop()
+		time.Sleep(time.Hour)
+		require.LessOrEqual(t, l.asked.Load(), int64(time.Hour/share/(20*time.Second)))
+		require.GreaterOrEqual(t, l.asked.Load(), int64(7), "but more often than every ten minutes")
+	})
+}
+
+// sweepsOver runs Sweeps over a lister and an empty store until the test ends, or the returned function is called.
+func sweepsOver(t *testing.T, l Lister, interval time.Duration) (*Sweeps, context.CancelFunc) {
+	metrics := NewMetrics(prometheus.NewRegistry(), []string{"main"})
+	q := NewInquirer(Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics})
+	s := NewSweeps(SweepOptions{Sources: map[string]Lister{"main": l}, Settings: Settings{Interval: interval}, Store: memory.New(nil), Inquirer: q,
+		Log: slog.New(slog.DiscardHandler), Metrics: metrics})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { _ = s.Run(ctx) }()
+	synctest.Wait()
+	return s, stop
+}

@@ -27,6 +27,8 @@ type Lister interface {
 // Store is what Sweeps need of store.Store.
 type Store interface {
 	Known
+	Journal
+	OpenBySource(ctx context.Context) (map[string]int, error)
 	OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error)
 	HasSource(ctx context.Context, source string) (bool, error)
 	Unposted(ctx context.Context, source string) ([]store.Unposted, error)
@@ -59,8 +61,10 @@ type Settings struct {
 type SweepOptions struct {
 	Sources  map[string]Lister // by the source's name
 	Settings Settings
-	Store    Store
-	Inquirer *Inquirer
+	// Configured reports whether there is such a source, also one without an API token; nil if all problems are of such sources.
+	Configured func(name string) bool
+	Store      Store
+	Inquirer   *Inquirer
 	// Notices makes the messages; nil for none.
 	Notices Notices
 	Log     *slog.Logger
@@ -72,6 +76,7 @@ type SweepOptions struct {
 type Sweeps struct {
 	opts    SweepOptions
 	sources roster.Roster[*swept]
+	changed chan struct{} // the sources were set
 
 	mu       sync.Mutex // guards settings, and what the loop of each source shares
 	settings Settings
@@ -82,7 +87,9 @@ type swept struct {
 	Lister
 	woken   chan struct{}
 	demands chan demand
+	ended   chan struct{}       // closed when its loop has ended
 	gone    map[int64]time.Time // when the inquirer first heard that Zabbix doesn't show it
+	held    *Held               // nil before the first full round
 
 	compared time.Time // when the last comparison ended
 	failure  string    // why there is none since
@@ -90,25 +97,28 @@ type swept struct {
 
 // demand is a request for a full round.
 type demand struct {
-	acceptGone bool
-	reply      chan<- Report // with room for one
+	accept Acceptance
+	reply  chan<- Report // with room for one
 }
 
 // Report is the result of a full round.
 type Report struct {
 	Source   string `json:"source"`
-	Open     int    `json:"open"`      // in Zabbix
-	Known    int    `json:"known"`     // of these, in the store
-	Unknown  int    `json:"unknown"`   // the others
-	Missing  int    `json:"missing"`   // open in the store, not in Zabbix
-	Changed  int    `json:"changed"`   // acted on, suppressed or of another severity
-	GoneHeld int    `json:"gone_held"` // not closed, since too many are gone at once
+	Removed  bool   `json:"removed,omitempty"` // it isn't configured any more
+	Open     int    `json:"open"`              // in Zabbix
+	Known    int    `json:"known"`             // of these, in the store
+	Unknown  int    `json:"unknown"`           // the others
+	Missing  int    `json:"missing"`           // open in the store, not in Zabbix
+	Changed  int    `json:"changed"`           // acted on, suppressed or of another severity
+	Closing  int    `json:"closing"`           // of the missing ones: gone from Zabbix
+	GoneHeld int    `json:"gone_held"`         // of the missing ones: gone from Zabbix, and not closed
+	Reason   Reason `json:"gone_reason,omitempty"`
 	Error    string `json:"error,omitempty"`
 }
 
 // NewSweeps makes Sweeps.
 func NewSweeps(opts SweepOptions) *Sweeps {
-	s := &Sweeps{opts: opts}
+	s := &Sweeps{opts: opts, changed: make(chan struct{}, 1)}
 	s.SetSources(opts.Sources, opts.Settings)
 	return s
 }
@@ -116,8 +126,9 @@ func NewSweeps(opts SweepOptions) *Sweeps {
 // SetSources makes these the sources, while they run too. Those that stay keep their lister.
 func (s *Sweeps) SetSources(sources map[string]Lister, settings Settings) {
 	s.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *swept {
-		return &swept{Lister: sources[name], woken: make(chan struct{}, 1), demands: make(chan demand, maxDemands), gone: map[int64]time.Time{}}
+		return &swept{Lister: sources[name], woken: make(chan struct{}, 1), demands: make(chan demand, maxDemands), ended: make(chan struct{}), gone: map[int64]time.Time{}}
 	})
+	pace.Wake(s.changed)
 	s.mu.Lock()
 	same := s.settings == settings
 	s.settings = settings
@@ -138,23 +149,28 @@ func (s *Sweeps) current() Settings {
 
 // Run compares until ctx ends.
 func (s *Sweeps) Run(ctx context.Context) error {
-	s.sources.Run(ctx, s.loop)
+	var loops sync.WaitGroup
+	loops.Go(func() { s.sources.Run(ctx, s.loop) })
+	loops.Go(func() { s.logRemoved(ctx) })
+	loops.Wait()
 	return nil
 }
 
-// ErrBusy is the error of Now while too many rounds were asked for already.
-var ErrBusy = errors.New("too many rounds are waiting")
+// The errors of Now.
+var (
+	ErrBusy  = errors.New("too many rounds are waiting")
+	ErrEnded = errors.New("the relay stops, or the source was removed")
+)
 
-// Now makes a full round of a source at once and has everything that differs read. With acceptGone it closes all problems that are gone from
-// Zabbix, however many.
-func (s *Sweeps) Now(ctx context.Context, name string, acceptGone bool) (Report, error) {
+// Now makes a full round of a source at once and has everything that differs read.
+func (s *Sweeps) Now(ctx context.Context, name string, accept Acceptance) (Report, error) {
 	source, ok := s.sources.Get(name)
 	if !ok {
 		return Report{}, store.ErrNotFound
 	}
 	reply := make(chan Report, 1)
 	select {
-	case source.demands <- demand{acceptGone, reply}:
+	case source.demands <- demand{accept, reply}:
 		pace.Wake(source.woken)
 	default:
 		return Report{}, ErrBusy
@@ -162,6 +178,8 @@ func (s *Sweeps) Now(ctx context.Context, name string, acceptGone bool) (Report,
 	select {
 	case r := <-reply:
 		return r, nil
+	case <-source.ended:
+		return Report{}, ErrEnded
 	case <-ctx.Done():
 		return Report{}, ctx.Err()
 	}
@@ -208,8 +226,6 @@ type sweep struct {
 	name    string
 	differs map[int64]difference
 	first   time.Time // when the source was first asked, while all that opened before is to be known quietly; zero once it is
-	held    int       // gone from Zabbix and not closed; -1 if some were before a restart
-	heldKey string    // of the message about them
 
 	interval time.Duration // of the settings
 	next     time.Time     // the next round
@@ -222,6 +238,7 @@ type sweep struct {
 
 func (s *Sweeps) loop(ctx context.Context, name string, source *swept) {
 	defer func() {
+		close(source.ended)
 		if _, ok := s.sources.Get(name); !ok {
 			s.opts.Metrics.forget(name)
 		}
@@ -262,7 +279,7 @@ func (w *sweep) round(ctx context.Context, asked []demand) {
 	what := "counts"
 	if full && err == nil {
 		what = "full"
-		report, err = w.compareAll(ctx, began, slices.ContainsFunc(asked, func(d demand) bool { return d.acceptGone }))
+		report, err = w.compareAll(ctx, began, acceptance(asked))
 	}
 	if ctx.Err() != nil {
 		return
@@ -276,6 +293,16 @@ func (w *sweep) round(ctx context.Context, asked []demand) {
 	}
 }
 
+// acceptance is what the requests of a round say together.
+func acceptance(asked []demand) (all Acceptance) {
+	for _, d := range asked {
+		if d.accept.Gone {
+			all = Acceptance{true, all.Replaced || d.accept.Replaced, d.accept.By}
+		}
+	}
+	return all
+}
+
 // needsFull reports whether the next round lists everything.
 func (w *sweep) needsFull(now time.Time) bool {
 	if w.fullAt.IsZero() || now.Sub(w.fullAt) >= fullEvery {
@@ -284,7 +311,7 @@ func (w *sweep) needsFull(now time.Time) bool {
 	if now.Sub(w.fullAt) < share*w.fullTook {
 		return false
 	}
-	return !w.first.IsZero() || w.mayBeGone(now) || w.held > 0 && now.Sub(w.fullAt) >= minGoneGap
+	return !w.first.IsZero() || w.mayBeGone(now) || w.held != nil && w.held.Count > 0 && now.Sub(w.fullAt) >= minGoneGap
 }
 
 // done sets when the next round begins, and logs how this one ended.
@@ -328,7 +355,7 @@ func (w *sweep) compareCounts(ctx context.Context, now time.Time) error {
 	counts, err := w.OpenCounts(ctx)
 	if err == nil {
 		unsaid := silent(counts, states)
-		w.mismatch = !agree(counts, states)
+		w.mismatch = !agree(counts, states, w.differs)
 		for id, d := range w.differs {
 			if d.kind == suppressed && unsaid[id].revision == 0 {
 				delete(w.differs, id)
@@ -348,7 +375,7 @@ func (w *sweep) compareCounts(ctx context.Context, now time.Time) error {
 
 // compareAll compares everything. The store is read first, so that what Zabbix's messages change meanwhile looks like a difference that the
 // store knows by the time it is read.
-func (w *sweep) compareAll(ctx context.Context, began time.Time, acceptGone bool) (Report, error) {
+func (w *sweep) compareAll(ctx context.Context, began time.Time, accept Acceptance) (Report, error) {
 	states, err := w.opts.Store.OpenStates(ctx, w.name, began)
 	if err != nil {
 		return Report{}, err
@@ -374,10 +401,11 @@ func (w *sweep) compareAll(ctx context.Context, began time.Time, acceptGone bool
 			report.Changed++
 		}
 	}
-	if err := w.closeGone(ctx, began, c.matched, len(states), acceptGone); err != nil {
+	if report.Closing, err = w.closeGone(ctx, began, c.matched, len(states), accept); err != nil {
 		return report, err
 	}
-	report.GoneHeld = w.held
+	held, _ := w.Held(w.name)
+	report.GoneHeld, report.Reason = held.Count, held.Reason
 	return report, w.endFirst(ctx)
 }
 
@@ -440,6 +468,7 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 		return now.Add(minRetry)
 	}
 	var lookups []Lookup
+	var lasting []alert.Key
 	for _, id := range due {
 		d := w.differs[id]
 		if known[w.key(id)].Revision != d.revision {
@@ -454,8 +483,14 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 		}
 		lookups = append(lookups, l)
 		d.due = now.Add(backoff(d.asked))
-		d.asked++
+		if d.asked++; d.asked == settled && (d.kind == unknown || d.kind == changed) {
+			lasting = append(lasting, l.Key)
+		}
 		w.differs[id] = d
+	}
+	if len(lasting) > 0 {
+		w.opts.Log.Warn("problems differ from Zabbix, and reading them changes nothing: was Zabbix restored from a backup, from before they resolved?",
+			"source", w.name, "problems", len(lasting), "one", lasting[0].String())
 	}
 	if len(lookups) > 0 {
 		w.opts.Log.Debug("problems differ from the store: reading them", "source", w.name, "problems", len(lookups))

@@ -34,10 +34,12 @@ type rig struct {
 	metrics *Metrics
 	fold    *ledger.Metrics
 	log     *counting
-	sent    []string // first and held notices
+	sent    []string // notices
 	stop    func()
 	version string
 	set     Settings
+
+	configured func(string) bool
 }
 
 func newRig(t *testing.T, version string) *rig {
@@ -61,15 +63,11 @@ func (r *rig) start() *rig {
 	r.metrics, r.fold = NewMetrics(prometheus.NewRegistry(), []string{"main"}), ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})
 	q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: waking, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics,
 		Gone: func(key alert.Key, at time.Time) { r.sweeps.Gone(key, at) }})
-	r.sweeps = NewSweeps(SweepOptions{Sources: map[string]Lister{"main": client}, Settings: r.set, Store: waking, Inquirer: q, Log: slog.New(r.log), Metrics: r.metrics,
+	r.sweeps = NewSweeps(SweepOptions{Sources: map[string]Lister{"main": client}, Settings: r.set, Configured: r.configured, Store: waking, Inquirer: q, Log: slog.New(r.log), Metrics: r.metrics,
 		Notices: Notices{
 			First: func(source string, found []store.Unposted) []store.Notice {
 				r.sent = append(r.sent, fmt.Sprint("first ", found))
 				return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: source, Text: "first"}}
-			},
-			Held: func(_, key string, n int, reason Reason) []store.Notice {
-				r.sent = append(r.sent, fmt.Sprint(n, " held ", reason))
-				return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: key, Text: "held"}}
 			},
 		}})
 	fold := ledger.New(ledger.Options{
@@ -112,6 +110,9 @@ func (r *rig) webhook(kind alert.Kind, id int64) {
 		"TRIGGER.ID": p.Trigger.ID}
 	switch kind {
 	case alert.KindRecovery:
+		if p.Resolved.IsZero() { // as before Zabbix was restored from a backup
+			p.Resolved, p.RecoveryID = time.Now(), id+1000
+		}
 		m["EVENT.VALUE"], m["EVENT.RECOVERY.ID"], m["EVENT.RECOVERY.TIMESTAMP"] = "0", strconv.FormatInt(p.RecoveryID, 10), strconv.FormatInt(p.Resolved.Unix(), 10)
 	case alert.KindUpdate:
 		last := p.Acks[len(p.Acks)-1]
@@ -438,53 +439,117 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// Nothing is closed as gone while Zabbix or the relay's user may be at fault. One message says so, and later that it is over.
+// Nothing is closed as gone while Zabbix or the relay's user may be at fault, however many are gone. An operator closes too many with an
+// acceptance; what is doubtful needs another one.
 func TestGoneIsDoubted(t *testing.T) {
-	for name, c := range map[string]struct {
-		loses  func(r *rig, ids []int64)
-		ids    int
-		reason Reason
-		mend   func(r *rig)
-	}{
-		"no permissions": {func(r *rig, _ []int64) { require.NoError(r.t, r.z.Break("show-nothing")) }, 3, ShowsNone, func(r *rig) { r.z.Mend() }},
-		"too many": {func(r *rig, ids []int64) {
-			for _, id := range ids[:11] {
+	nothing := func(r *rig, _ []int64) { require.NoError(r.t, r.z.Break("show-nothing")) }
+	lose := func(n int) func(*rig, []int64) {
+		return func(r *rig, ids []int64) {
+			for _, id := range ids[:n] {
 				r.z.Delete(id)
 			}
-		}, 20, TooMany, nil},
+		}
+	}
+	for name, c := range map[string]struct {
+		ids    int
+		loses  func(r *rig, ids []int64)
+		reason Reason
+	}{
+		"no permissions":           {3, nothing, ShowsNone},
+		"no permissions for many":  {14, nothing, ShowsNone},
+		"too many":                 {20, lose(11), TooMany},
+		"another database":         {3, func(r *rig, ids []int64) { lose(3)(r, ids); r.z.Resolve(r.raise()) }, OtherPast},
+		"another database of many": {14, func(r *rig, ids []int64) { lose(14)(r, ids); r.z.Resolve(r.raise()) }, OtherPast},
+		"none of them":             {3, lose(3), NoneOfThem},
+		"none of many":             {14, lose(14), NoneOfThem},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, "7.0.22").known().start()
 				defer r.stop()
+				past := r.raise() // the relay never learns of it
+				r.z.Resolve(past)
 				var ids []int64
 				for range c.ids {
-					ids = append(ids, r.raise())
+					ids = append(ids, r.told())
 				}
+				over := r.told()
+				r.z.Resolve(over)
+				r.webhook(alert.KindRecovery, over)
 				r.pass(3 * time.Minute)
+				if c.reason == NoneOfThem {
+					r.z.Delete(over)
+				}
+				if c.reason == OtherPast {
+					r.z.Delete(past)
+					r.z.Delete(over)
+				}
+				open := func() (n int) {
+					for _, id := range ids {
+						if r.problem(id).Open() {
+							n++
+						}
+					}
+					return n
+				}
 				c.loses(r, ids)
 				r.pass(time.Hour)
-				for _, id := range ids {
-					require.True(t, r.problem(id).Open())
-				}
-				require.Len(t, r.sent, 1)
-				require.Contains(t, r.sent[0], " held "+string(c.reason))
-				require.Positive(t, testutil.ToFloat64(r.metrics.GoneHeld.WithLabelValues("main")))
-				if c.mend != nil {
-					c.mend(r)
-				} else {
-					report, err := r.sweeps.Now(t.Context(), "main", true)
+				require.Equal(t, c.ids, open())
+				held, _ := r.sweeps.Held("main")
+				require.Equal(t, c.reason, held.Reason)
+				gone := held.Count
+				require.Equal(t, float64(gone), testutil.ToFloat64(r.metrics.GoneHeld.WithLabelValues("main")))
+				if c.reason != TooMany {
+					require.Equal(t, c.ids, gone)
+					report, err := r.sweeps.Now(t.Context(), "main", Acceptance{Gone: true})
 					require.NoError(t, err)
-					require.Empty(t, report.Error)
+					require.Equal(t, Report{Source: "main", Missing: gone, GoneHeld: gone, Reason: c.reason}, report)
+					r.pass(5 * time.Minute)
+					require.Equal(t, c.ids, open())
 				}
+				report, err := r.sweeps.Now(t.Context(), "main", Acceptance{Gone: true, Replaced: c.reason != TooMany})
+				require.NoError(t, err)
+				require.Equal(t, gone, report.Closing)
+				require.Zero(t, report.GoneHeld)
 				r.pass(5 * time.Minute)
-				require.Len(t, r.sent, 2)
-				require.Contains(t, r.sent[1], "0 held")
+				require.Equal(t, c.ids-gone, open())
+				held, _ = r.sweeps.Held("main")
+				require.Equal(t, Held{Accepted: gone}, held)
 				require.Zero(t, testutil.ToFloat64(r.metrics.GoneHeld.WithLabelValues("main")))
-				require.Equal(t, c.mend != nil, r.problem(ids[0]).Open())
 			})
 		})
 	}
+}
+
+// What is held is known again after a restart, not as none before the problems were read, and ends once Zabbix shows them again.
+func TestHeldAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		id := r.told()
+		r.pass(3 * time.Minute)
+		require.NoError(t, r.z.Break("show-nothing"))
+		r.pass(10 * time.Minute)
+		want := Held{Count: 1, Reason: ShowsNone}
+		held, known := r.sweeps.Held("main")
+		require.True(t, known)
+		require.Equal(t, want, held)
+		r.stop()
+		r.start()
+		defer r.stop()
+		for range 10 * 60 {
+			if held, known = r.sweeps.Held("main"); known {
+				require.Equal(t, want, held)
+			}
+			r.pass(time.Second)
+		}
+		require.True(t, known)
+		r.z.Mend()
+		r.pass(5 * time.Minute)
+		held, known = r.sweeps.Held("main")
+		require.True(t, known)
+		require.Zero(t, held)
+		require.True(t, r.problem(id).Open())
+	})
 }
 
 // After Zabbix's database was replaced nothing is closed as gone, although it shows other problems, also once their ids are higher.
@@ -504,8 +569,8 @@ func TestDoubts(t *testing.T) {
 		r.start()
 		defer r.stop()
 		r.pass(10 * time.Minute)
-		require.Len(t, r.sent, 1)
-		require.Contains(t, r.sent[0], string(OtherPast))
+		held, _ := r.sweeps.Held("main")
+		require.Equal(t, OtherPast, held.Reason)
 		for _, id := range old[1:] {
 			require.True(t, r.problem(id).Open())
 		}
@@ -518,6 +583,135 @@ func TestDoubts(t *testing.T) {
 		for _, id := range old[1:] {
 			require.True(t, r.problem(id).Open())
 		}
+	})
+}
+
+// While more problems are missing than may be gone, and not all of them were read yet, none is closed.
+func TestGoneWaitsForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.z.Resolve(r.raise())
+		var ids []int64
+		for range 20 {
+			ids = append(ids, r.told())
+		}
+		r.pass(time.Until(time.Now().Truncate(time.Minute).Add(2 * time.Minute)))
+		for _, id := range ids[:2] {
+			r.z.Delete(id)
+		}
+		r.pass(time.Minute + grace + 5*time.Second) // these two were read
+		for _, id := range ids[2:14] {
+			require.NoError(t, r.z.Break(fmt.Sprint("fail-event:", id)))
+			r.z.Delete(id)
+		}
+		r.pass(10 * time.Minute)
+		for _, id := range ids {
+			require.True(t, r.problem(id).Open())
+		}
+		r.z.Mend()
+		r.pass(2 * time.Hour)
+		held, _ := r.sweeps.Held("main")
+		require.Equal(t, Held{Count: 14, Reason: TooMany}, held)
+	})
+}
+
+// An unknown problem that Zabbix suppresses isn't marked as found: Zabbix sends no message about it meanwhile.
+func TestSuppressedProblemsAreNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.pass(2 * time.Minute)
+		id := r.raise()
+		require.NoError(t, r.z.Maintain(id, 100*time.Hour))
+		r.pass(5 * time.Minute)
+		require.Equal(t, alert.StateOpen, r.problem(id).State)
+		require.False(t, r.problem(id).Found())
+		require.Empty(t, r.found())
+	})
+}
+
+// After an outage everything is listed, so that what changes no count is found at once, too.
+func TestEverythingIsListedAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		id := r.told()
+		r.pass(2 * time.Minute)
+		require.NoError(t, r.z.Break("page-500"))
+		r.pass(2 * time.Minute)
+		require.NoError(t, r.z.Do("bob", id, zabbixsim.Comment, "hm", 0))
+		r.z.Mend()
+		r.pass(maxRetry + grace + 5*time.Second)
+		require.Equal(t, "hm", r.problem(id).LastComment().Message)
+	})
+}
+
+// A new relay tells each room what was open also if Zabbix can't answer about one of the problems.
+func TestANewRelayDoesWithoutUnreadableProblems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22")
+		r.raise()
+		require.NoError(t, r.z.Break(fmt.Sprint("fail-event:", r.raise())))
+		r.pass(time.Minute)
+		r.start()
+		defer r.stop()
+		r.pass(30 * time.Second)
+		require.Empty(t, r.sent, "it is tried again first")
+		r.pass(20 * time.Minute)
+		require.Len(t, r.sent, 1)
+	})
+}
+
+// A problem that is resolved here and open in Zabbix, which was restored from a backup, is read three times and logged once. Then rounds
+// are quiet again, and other differences are found as ever.
+func TestARestoredZabbix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.told()
+		id := r.told()
+		r.pass(2 * time.Minute)
+		r.webhook(alert.KindRecovery, id)
+		require.False(t, r.problem(id).Open())
+		r.pass(10 * time.Minute)
+		full := func() float64 { return testutil.ToFloat64(r.metrics.Rounds.WithLabelValues("main", "full", "ok")) }
+		before := full()
+		r.pass(6 * time.Hour)
+		require.Equal(t, 36., full()-before)
+		require.False(t, r.problem(id).Open())
+		require.Equal(t, 1, r.log.warnings)
+		require.Empty(t, r.found())
+
+		missed := r.raise()
+		r.pass(2*time.Minute + grace)
+		require.True(t, r.posted(missed))
+		r.z.Resolve(id)
+		r.pass(time.Hour)
+		require.Equal(t, "problem 1", r.found())
+		require.Equal(t, 1, r.log.warnings)
+	})
+}
+
+// Another problem with the id, severity and state of an open one, after Zabbix's database was replaced, isn't taken for it.
+func TestAnotherProblemWithTheSameID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		id := r.told()
+		r.pass(2 * time.Minute)
+		r.stop()
+		fresh, err := zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true})
+		require.NoError(t, err)
+		trigger := fresh.Triggers()[1]
+		trigger.Severity = r.z.Triggers()[0].Severity
+		r.z = fresh
+		require.Equal(t, id, r.z.Raise(trigger))
+		r.start()
+		defer r.stop()
+		r.pass(2*time.Minute + grace)
+		require.Equal(t, trigger.Name, r.problem(id).Name)
+		require.True(t, r.posted(id))
+		require.Equal(t, "problem 1", r.found())
 	})
 }
 
@@ -551,7 +745,7 @@ func TestNow(t *testing.T) {
 		r.pass(time.Second) // the counts of the last round were those before
 		r.z.Resolve(resolved)
 		require.NoError(t, r.z.Do("bob", acked, zabbixsim.Acknowledge, "", 0))
-		report, err := r.sweeps.Now(t.Context(), "main", false)
+		report, err := r.sweeps.Now(t.Context(), "main", Acceptance{})
 		require.NoError(t, err)
 		require.Equal(t, Report{Source: "main", Open: 2, Known: 1, Unknown: 1, Missing: 1, Changed: 1}, report)
 		r.pass(2 * time.Second)
@@ -559,16 +753,16 @@ func TestNow(t *testing.T) {
 		require.True(t, r.problem(acked).Acknowledged)
 		require.True(t, r.posted(missed))
 		require.Empty(t, r.found())
-		_, err = r.sweeps.Now(t.Context(), "lab", false)
+		_, err = r.sweeps.Now(t.Context(), "lab", Acceptance{})
 		require.ErrorIs(t, err, store.ErrNotFound)
 
 		require.NoError(t, r.z.Break("page-502"))
-		report, err = r.sweeps.Now(t.Context(), "main", false)
+		report, err = r.sweeps.Now(t.Context(), "main", Acceptance{})
 		require.NoError(t, err)
 		require.Contains(t, report.Error, "502")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = r.sweeps.Now(ctx, "main", false)
+		_, err = r.sweeps.Now(ctx, "main", Acceptance{})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, []string{"main"}, r.sweeps.Sources())
 	})
@@ -585,7 +779,7 @@ func TestGoneTakesAMinute(t *testing.T) {
 		r.z.DeleteTrigger(deleted)
 		for asked := time.Duration(0); asked < 61*time.Second; asked += 4 * time.Second {
 			require.True(t, r.problem(deleted).Open(), "after %v", asked)
-			_, err := r.sweeps.Now(t.Context(), "main", false)
+			_, err := r.sweeps.Now(t.Context(), "main", Acceptance{})
 			require.NoError(t, err)
 			r.pass(4 * time.Second)
 		}

@@ -1,17 +1,24 @@
 package relay
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/watch"
 )
 
 // sweepSettings are what a configuration says about reconciliation.
 func sweepSettings(cfg *config.Config) reconcile.Settings {
 	return reconcile.Settings{Interval: time.Duration(cfg.Reconcile.Interval), MaxAge: time.Duration(cfg.Reconcile.MaxAge)}
+}
+
+func configured(cfg *config.Config, source string) bool {
+	return slices.ContainsFunc(cfg.Zabbix, func(s config.Source) bool { return s.Name == source })
 }
 
 // firstNotices are the messages about what was open in a source that is new to the relay, one for each room.
@@ -35,15 +42,21 @@ func (r *Relay) firstNotices(source string, found []store.Unposted) (notices []s
 	return notices
 }
 
-// heldNotices is the message about problems that are gone from a source and aren't closed, in the default room.
-func (r *Relay) heldNotices(source, key string, n int, reason reconcile.Reason) []store.Notice {
-	s := r.live.Load()
-	if len(s.cfg.DefaultRooms) == 0 {
-		return nil
+// goneIn is what reconciliation says of open problems that a source doesn't show.
+func goneIn(heldOf func(source string) (reconcile.Held, bool)) func(source string) watch.Finding {
+	return func(source string) watch.Finding {
+		held, known := heldOf(source)
+		switch {
+		case !known:
+			return watch.Finding{}
+		case held.Count > 0:
+			return watch.Finding{Verdict: watch.Trouble, Count: held.Count, Detail: string(held.Reason)}
+		case held.Accepted > 0:
+			return watch.Finding{Verdict: watch.Fine, Detail: fmt.Sprintf("%d were closed as gone, by an operator's command", held.Accepted)}
+		default:
+			return watch.Finding{Verdict: watch.Fine}
+		}
 	}
-	return s.notice(s.cfg.DefaultRooms[0], key, func(render.Room) string {
-		return s.renderer.GoneHeld(source, n, string(reason))
-	})
 }
 
 // notice is a message of the relay about itself in a room; none for a room that isn't configured. One with the same key edits it.

@@ -140,10 +140,21 @@ func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]
 		for _, p := range s.problems.find(0, worstFirst, func(p problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && p.Key.Source == source
 		}) {
-			all = append(all, store.OpenState{EventID: p.Key.EventID, Severity: p.Severity, Acknowledged: p.Acknowledged,
+			all = append(all, store.OpenState{EventID: p.Key.EventID, OpenedAt: p.OpenedAt, Severity: p.Severity, Acknowledged: p.Acknowledged,
 				Suppressed: p.SuppressedAt(at), Updates: p.KnownUpdates(), Cause: p.CauseEventID, Revision: p.Revision})
 		}
 		return all, nil
+	})
+}
+
+// OpenBySource implements store.Store.
+func (s *Store) OpenBySource(ctx context.Context) (map[string]int, error) {
+	return call(ctx, s, func() (map[string]int, error) {
+		open := map[string]int{}
+		for _, p := range s.problems.find(0, worstFirst, func(p problem) bool { return p.Open() }) {
+			open[p.Key.Source]++
+		}
+		return open, nil
 	})
 }
 

@@ -155,14 +155,27 @@ func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key,
 	return append(open, resolved...), err
 }
 
-const openStates = `SELECT p.event_id, p.severity, p.acknowledged, p.suppressed_until > ?2, p.updates, p.cause, p.revision
+const openStates = `SELECT p.event_id, p.opened_at, p.severity, p.acknowledged, p.suppressed_until > ?2, p.updates, p.cause, p.revision
 	FROM problems p WHERE p.open = 1 AND p.of_trigger = 1 AND p.source = ?1`
 
 // OpenStates implements store.Store.
 func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error) {
 	return queryReadable(ctx, s, "list open problems", func(rows *sql.Rows) (o store.OpenState, err error) {
-		return o, unreadable("an open problem", rows.Scan(&o.EventID, &o.Severity, &o.Acknowledged, &o.Suppressed, &o.Updates, &o.Cause, &o.Revision))
+		return o, unreadable("an open problem", rows.Scan(&o.EventID, stamp{&o.OpenedAt}, &o.Severity, &o.Acknowledged, &o.Suppressed, &o.Updates, &o.Cause, &o.Revision))
 	}, openStates, source, micro(at))
+}
+
+// OpenBySource implements store.Store.
+func (s *Store) OpenBySource(ctx context.Context) (map[string]int, error) {
+	open := map[string]int{}
+	_, err := query(ctx, s, "count the open problems of each source", func(rows *sql.Rows) (none struct{}, err error) {
+		var source string
+		var n int
+		err = rows.Scan(&source, &n)
+		open[source] = n
+		return none, err
+	}, `SELECT source, count(*) FROM problems WHERE open = 1 GROUP BY source`)
+	return open, err
 }
 
 // HasSource implements store.Store.
