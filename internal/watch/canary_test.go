@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,14 +22,14 @@ import (
 type proving struct {
 	*memory.Store
 	t      *testing.T
-	refuse error // of appends
+	full   atomic.Bool // the disk: appends fail
 	canary *Canary
 	stop   func()
 }
 
 func (p *proving) Append(ctx context.Context, e store.Entry) (int64, error) {
-	if p.refuse != nil {
-		return 0, p.refuse
+	if p.full.Load() {
+		return 0, errors.New("the disk is full")
 	}
 	return p.Store.Append(ctx, e)
 }
@@ -160,11 +161,11 @@ func TestCanaryThatDoesNotReachTheRoom(t *testing.T) {
 		require.Len(t, p.pending(), 1)
 		require.EqualValues(t, 1, p.failures(CanaryJournal))
 		p.end(p.fold(), "")
-		p.refuse = errors.New("the disk is full")
+		p.full.Store(true)
 		time.Sleep(15 * time.Minute)
 		require.Empty(t, p.pending())
 		require.EqualValues(t, 2, p.failures(CanaryJournal))
-		p.refuse = nil
+		p.full.Store(false)
 		time.Sleep(15 * time.Minute)
 		p.end(p.fold(), "")
 		require.EqualValues(t, 2, p.failures(CanaryJournal))
