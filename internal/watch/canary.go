@@ -72,10 +72,12 @@ type Canary struct {
 
 // canaryState is what is stored.
 type canaryState struct {
-	Began  time.Time     `json:"began,omitzero"`  // the last one
-	Proved time.Time     `json:"proved,omitzero"` // when the last proof was complete
-	Took   time.Duration `json:"took,omitempty"`  // it
-	Room   string        `json:"room,omitempty"`
+	Looked   time.Time     `json:"looked,omitzero"` // when one began last, or would have
+	Name     string        `json:"name,omitempty"`  // of the one that began last
+	Room     string        `json:"room,omitempty"`  // its room
+	Proved   time.Time     `json:"proved,omitzero"` // when the last proof was complete
+	ProvedIn string        `json:"proved_in,omitempty"`
+	Took     time.Duration `json:"took,omitempty"`
 }
 
 const (
@@ -114,7 +116,7 @@ func (c *Canary) Ended(name string, failed CanaryStep) {
 		c.fail(name, failed)
 	} else {
 		now := c.opts.Now()
-		c.state.Proved, c.unsaved = now, true
+		c.state.Proved, c.state.ProvedIn, c.unsaved = now, c.state.Room, true
 		if began, ok := beginOf(name); ok {
 			c.state.Took = now.Sub(began)
 		}
@@ -163,24 +165,26 @@ func (c *Canary) check(ctx context.Context) (next time.Time, err error) {
 	if settings.Interval == 0 {
 		return now.Add(time.Hour), nil
 	}
-	if due := state.Began.Add(settings.Interval); now.Before(due) && !now.Before(state.Began) && state.Room == settings.Room {
+	due := state.Looked.Add(settings.Interval)
+	early := now.Before(due) && !now.Before(state.Looked) // the clock may have been set back
+	if early && state.Room == settings.Room {
 		return due, nil
 	}
 	step, name, err := c.underWay(ctx, current)
 	if err != nil {
 		return next, err
 	}
-	state.Began, state.Room = now, settings.Room
-	c.update(func() { c.state.Began, c.state.Room = now, settings.Room })
-	next = now.Add(settings.Interval)
 	switch {
+	case step != "" && early: // in the room of earlier settings
+		return due, nil
 	case step != "":
+		c.update(func() { c.state.Looked = now })
 		c.fail(name, step)
-		return next, nil
+		return now.Add(settings.Interval), nil
 	case current != "" && c.isCurrent(current): // it was set aside, or its room is gone
 		c.fail(current, CanaryJournal)
 	}
-	return next, c.begin(ctx, state)
+	return now.Add(settings.Interval), c.begin(ctx, settings.Room, now)
 }
 
 func (c *Canary) update(change func()) {
@@ -196,18 +200,22 @@ func (c *Canary) isCurrent(name string) bool {
 	return c.current == name
 }
 
-// begin appends the entry of a canary. Its begin is stored first, so that a restart doesn't begin another one at once.
-func (c *Canary) begin(ctx context.Context, state canaryState) error {
-	if err := c.save(ctx, state); err != nil {
-		return err
-	}
-	name := nameOf(state.Began)
-	payload, err := json.Marshal(store.Envelope{EventID: name, Room: state.Room})
+// begin appends the entry of a canary. That it began is stored first, so that a restart doesn't begin another one at once.
+func (c *Canary) begin(ctx context.Context, room string, now time.Time) error {
+	name := nameOf(now)
+	payload, err := json.Marshal(store.Envelope{EventID: name, Room: room})
 	if err != nil {
 		return err
 	}
-	c.update(func() { c.current = name })
-	if _, err := c.opts.Store.Append(ctx, store.Entry{Kind: store.EntryCanary, Payload: payload, ReceivedAt: state.Began}); err != nil && ctx.Err() == nil {
+	var state canaryState
+	c.update(func() {
+		c.state.Looked, c.state.Name, c.state.Room, c.current = now, name, room, name
+		state = c.state
+	})
+	if err := c.save(ctx, state); err != nil {
+		return err
+	}
+	if _, err := c.opts.Store.Append(ctx, store.Entry{Kind: store.EntryCanary, Payload: payload, ReceivedAt: now}); err != nil && ctx.Err() == nil {
 		c.update(func() { c.current = "" })
 		c.fail(name, CanaryJournal)
 		c.opts.Log.Warn("cannot append a canary to the journal", "canary", name, "error", err)
@@ -279,7 +287,7 @@ func (c *Canary) load(ctx context.Context) error {
 	c.update(func() {
 		proved, took := c.state.Proved, c.state.Took
 		if c.state = stored; proved.After(stored.Proved) { // one that was under way ended already
-			c.state.Proved, c.state.Took = proved, took
+			c.state.Proved, c.state.ProvedIn, c.state.Took = proved, stored.Room, took
 		}
 	})
 	c.loaded = true
@@ -299,10 +307,10 @@ func (c *Canary) save(ctx context.Context, state canaryState) error {
 
 var (
 	provedDesc = prometheus.NewDesc("alert_relay_canary_last_success_timestamp_seconds",
-		"When a canary last proved that the chain from the journal to a room works; 0 for never. Only while canary.interval is set.", nil, nil)
-	intervalDesc = prometheus.NewDesc("alert_relay_canary_interval_seconds", "How often the chain is proved. Only while canary.interval is set.", nil, nil)
+		"When a canary last proved that the chain from the journal to its room works; 0 for never. Only while canary.interval is set.", []string{"room"}, nil)
+	intervalDesc = prometheus.NewDesc("alert_relay_canary_interval_seconds", "How often the chain is proved. Only while canary.interval is set.", []string{"room"}, nil)
 	tookDesc     = prometheus.NewDesc("alert_relay_canary_last_duration_seconds",
-		"How long the last proof took, from the journal until its message was deleted. Only while canary.interval is set.", nil, nil)
+		"How long the last proof took, from the journal until its message was deleted. Only while canary.interval is set.", []string{"room"}, nil)
 )
 
 // Describe describes the metrics.
@@ -322,13 +330,13 @@ func (c *Canary) Collect(to chan<- prometheus.Metric) {
 		return
 	}
 	gauge := func(desc *prometheus.Desc, value float64) {
-		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, c.settings.Room)
 	}
-	proved := 0.0
-	if !c.state.Proved.IsZero() {
-		proved = float64(c.state.Proved.UnixMilli()) / 1e3
+	proved, took := 0.0, time.Duration(0)
+	if !c.state.Proved.IsZero() && c.state.ProvedIn == c.settings.Room {
+		proved, took = float64(c.state.Proved.UnixMilli())/1e3, c.state.Took
 	}
 	gauge(provedDesc, proved)
 	gauge(intervalDesc, c.settings.Interval.Seconds())
-	gauge(tookDesc, c.state.Took.Seconds())
+	gauge(tookDesc, took.Seconds())
 }

@@ -110,7 +110,11 @@ func TestCanaryBeginsEveryInterval(t *testing.T) {
 		n := p.fold()
 		require.Equal(t, "noc", n.Room)
 		p.end(n, "")
+		time.Sleep(15 * time.Minute)
+		n = p.fold()
 		p.canary.Set(CanarySettings{15 * time.Minute, "db"})
+		require.Empty(t, p.pending(), "one is under way in the other room")
+		p.end(n, "")
 		n = p.fold()
 		require.Equal(t, "db", n.Room, "another room is proved at once")
 		p.end(n, "")
@@ -200,13 +204,13 @@ func TestCanaryMetrics(t *testing.T) {
 		proved := `
 # HELP alert_relay_canary_interval_seconds How often the chain is proved. Only while canary.interval is set.
 # TYPE alert_relay_canary_interval_seconds gauge
-alert_relay_canary_interval_seconds 900
+alert_relay_canary_interval_seconds{room="noc"} 900
 # HELP alert_relay_canary_last_duration_seconds How long the last proof took, from the journal until its message was deleted. Only while canary.interval is set.
 # TYPE alert_relay_canary_last_duration_seconds gauge
-alert_relay_canary_last_duration_seconds 3
-# HELP alert_relay_canary_last_success_timestamp_seconds When a canary last proved that the chain from the journal to a room works; 0 for never. Only while canary.interval is set.
+alert_relay_canary_last_duration_seconds{room="noc"} 3
+# HELP alert_relay_canary_last_success_timestamp_seconds When a canary last proved that the chain from the journal to its room works; 0 for never. Only while canary.interval is set.
 # TYPE alert_relay_canary_last_success_timestamp_seconds gauge
-alert_relay_canary_last_success_timestamp_seconds 9.46684803e+08
+alert_relay_canary_last_success_timestamp_seconds{room="noc"} 9.46684803e+08
 `
 		expect(proved)
 		p.start(CanarySettings{15 * time.Minute, "noc"})
@@ -214,6 +218,9 @@ alert_relay_canary_last_success_timestamp_seconds 9.46684803e+08
 		time.Sleep(15 * time.Minute)
 		p.end(p.fold(), CanaryPost)
 		expect(proved)
+		p.canary.Set(CanarySettings{15 * time.Minute, "db"})
+		p.pending()
+		expect(strings.NewReplacer(`"noc"`, `"db"`, "seconds{room=\"noc\"} 3", "seconds{room=\"db\"} 0", "9.46684803e+08", "0").Replace(proved))
 		p.canary.Set(CanarySettings{})
 		expect("")
 	})
