@@ -12,8 +12,10 @@ type SourceTrouble struct {
 	Kind   string // alerts, media_type, action, found, reconcile
 	Since  time.Time
 	Until  time.Time // zero while it goes on
-	Count  int       // of messages or problems
-	Detail string    // Zabbix's own text, for alerts; what is wrong, otherwise
+	// Removed says that it ended because the source isn't configured any more.
+	Removed bool
+	Count   int    // of messages or problems
+	Detail  string // Zabbix's own text, for alerts; what is wrong, otherwise
 }
 
 // maxDetail bounds the detail of a source's trouble, in characters.
@@ -52,6 +54,9 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	message := fmt.Sprintf("⚠️ %s. Since %s.\n%s", what, since, do)
 	if !t.Until.IsZero() {
 		message = fmt.Sprintf("✅ Over: %s. From %s to %s.", what, since, formatTime(t.Until.In(location)))
+	}
+	if t.Removed {
+		message = fmt.Sprintf("⚪ Zabbix **%s** is no longer configured. Until then: %s. From %s to %s.", source, what, since, formatTime(t.Until.In(location)))
 	}
 	out, _ := finish(strings.TrimSpace(message))
 	return out
