@@ -17,6 +17,12 @@ var Needs = map[string]string{
 	"alert.get":         "a warning when Zabbix gives up on messages to the relay",
 }
 
+// watching are the methods that are called only to find out whether Zabbix still reports. A role from before the relay did that lacks them.
+var watching = []string{"mediatype.get", "action.get", "alert.get"}
+
+// OnlyWatches reports whether all else works without a method.
+func OnlyWatches(method string) bool { return slices.Contains(watching, method) }
+
 // Methods are the names of all those methods, sorted.
 func Methods() []string { return slices.Sorted(maps.Keys(Needs)) }
 
