@@ -9,7 +9,7 @@ import (
 // SourceTrouble is something that keeps a source from reporting.
 type SourceTrouble struct {
 	Source string
-	Kind   string // alerts, media_type, action, found, reconcile
+	Kind   string // alerts, media_type, action, found, server, reconcile
 	Since  time.Time
 	Until  time.Time // zero while it goes on
 	// Removed says that it ended because the source isn't configured any more.
@@ -41,6 +41,9 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	case "found":
 		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: **%d** problems and recoveries were found by reconciliation alone", source, t.Count)
 		do = "They are posted late. Run `alert-relay doctor`, and look at Reports → Action log in Zabbix."
+	case "server":
+		what = fmt.Sprintf("The server of Zabbix **%s** doesn't run: its API answers, but none of its internal items has got a value for five minutes", source)
+		do = "Nothing is monitored meanwhile. Start zabbix-server, and look at its log."
 	case "reconcile":
 		what = fmt.Sprintf("The open problems of Zabbix **%s** can't be compared with the relay's", source)
 		do = "Problems and recoveries that its messages miss aren't found. Run `alert-relay doctor`."

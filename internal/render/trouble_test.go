@@ -13,7 +13,7 @@ func TestSourceTrouble(t *testing.T) {
 	r, err := New(Options{})
 	require.NoError(t, err)
 	since := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	for _, kind := range []string{"alerts", "media_type", "action", "found", "reconcile"} {
+	for _, kind := range []string{"alerts", "media_type", "action", "found", "server", "reconcile"} {
 		trouble := SourceTrouble{Source: "<@all>", Kind: kind, Since: since, Count: 5, Detail: "<@personEmail:a@example.com> [x](https://evil.example) " + strings.Repeat("y", 5000)}
 		going := r.SourceTrouble(trouble, Room{})
 		require.Contains(t, going, "⚠️")

@@ -141,6 +141,7 @@ type look struct {
 	looks      map[Kind]int // in a row that found trouble
 	mediaType  string       // the id of ours, in an earlier look
 	history    history
+	pulse      pulse
 	hidden     string // what Zabbix doesn't show, as it was logged
 }
 
@@ -215,6 +216,8 @@ func (l *look) once(ctx context.Context, now time.Time) error {
 		findings[MediaType] = judgeMediaType(sending, l.mediaType)
 		findings[Action] = judgeAction(sending)
 		findings[Alerts] = judgeAlerts(sending, now)
+		l.pulse = l.pulse.next(sending.Alive, now)
+		findings[Server] = l.pulse.judge(now)
 		l.logHidden(findings)
 	}
 	faults := []error{asked}
