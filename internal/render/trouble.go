@@ -9,12 +9,14 @@ import (
 // SourceTrouble is something that keeps a source from reporting.
 type SourceTrouble struct {
 	Source string
-	Kind   string // alerts, media_type, action, found, reconcile, gone
+	Kind   string // alerts, media_type, action, found, server, reconcile, gone
 	Since  time.Time
 	Until  time.Time // zero while it goes on
-	Count  int       // of messages or problems
-	Detail string    // Zabbix's own text, for alerts; what is wrong, otherwise
-	Ended  string    // how it ended, if that is known
+	// Removed says that it ended because the source isn't configured any more.
+	Removed bool
+	Count   int    // of messages or problems
+	Detail  string // Zabbix's own text, for alerts; what is wrong, otherwise
+	Ended   string // how it ended, if that is known
 }
 
 // maxDetail bounds the detail of a source's trouble, in characters.
@@ -44,6 +46,9 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	case "found":
 		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: **%d** problems and recoveries were found by reconciliation alone", source, t.Count)
 		do = "They are posted late. Run `alert-relay doctor`, and look at Reports → Action log in Zabbix."
+	case "server":
+		what = fmt.Sprintf("The server of Zabbix **%s** doesn't run: its API answers, but none of its internal items has got a value for five minutes", source)
+		do = "Nothing is monitored meanwhile. Start zabbix-server, and look at its log."
 	case "reconcile":
 		what = fmt.Sprintf("The open problems of Zabbix **%s** can't be compared with the relay's", source)
 		do = "Problems and recoveries that its messages miss aren't found. Run `alert-relay doctor`."
@@ -60,6 +65,9 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 		message = goneHeld(t, since, until)
 	case until != "":
 		message = fmt.Sprintf("✅ Over: %s. From %s to %s.", what, since, until)
+	}
+	if t.Removed {
+		message = fmt.Sprintf("⚪ Zabbix **%s** is no longer configured. Until then: %s. From %s to %s.", source, what, since, formatTime(t.Until.In(location)))
 	}
 	out, _ := finish(strings.TrimSpace(message))
 	return out
