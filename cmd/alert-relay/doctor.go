@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/doctor"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/watch"
 )
 
 // doctorFlags are the flags of doctor.
@@ -136,7 +137,8 @@ func (f doctorFlags) complete(o *doctor.Options) (err error) {
 // inspectStore reads the store for doctor.
 func inspectStore(ctx context.Context, path string) (doctor.Store, error) {
 	i, err := sqlite.Inspect(ctx, path)
-	s := doctor.Store{Bytes: i.Bytes, Mode: i.Mode, Schema: i.Schema, Newest: i.Newest, Damage: i.Damage, Unchecked: i.Unchecked, Pending: i.Pending}
+	s := doctor.Store{Bytes: i.Bytes, Mode: i.Mode, Schema: i.Schema, Newest: i.Newest, Damage: i.Damage, Unchecked: i.Unchecked, Pending: i.Pending,
+		Troubles: watch.ReadStored(i.Values)}
 	s.Free, s.FreeKnown = sqlite.FreeBytes(filepath.Dir(path))
 	return s, err
 }

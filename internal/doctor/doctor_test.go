@@ -18,6 +18,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/watch"
 )
 
 // Where everything is as it should be, nothing fails, and no call changes anything.
@@ -279,4 +280,32 @@ func TestHarmlessText(t *testing.T) {
 	line := Check{Area: "webex", Target: "noc", Name: "room db", Verdict: OK, Found: "the bot is in a\nfailure  b\x1b[31m"}.line()
 	require.NotContains(t, line, "\n")
 	require.NotContains(t, line, "\x1b")
+}
+
+// What the relay knows of its sources and heartbeats is in the store, and each is a line.
+func TestKnownTroubles(t *testing.T) {
+	r := newRig(t, "7.0.22")
+	read := r.opts.Store
+	r.opts.Store = func(ctx context.Context, path string) (Store, error) {
+		s, err := read(ctx, path)
+		s.Troubles = watch.ReadStored(map[string]string{
+			"watch/main/alerts":     `{"since":"2026-11-24T12:00:00Z","count":3,"detail":"timed\nout","queued":true}`,
+			"watch/main/reconcile":  `{"since":"2026-11-24T13:00:00Z","queued":true}`,
+			"watch/main/media_type": `{"since":"2026-11-24T12:00:00Z","until":"2026-11-24T13:00:00Z","queued":false}`,
+			"watch/main/action":     "",
+			"heartbeat/backup":      `{"known":"2026-11-01T00:00:00Z","silent":{"since":"2026-11-24T14:00:00Z","queued":true}}`,
+			"heartbeat/report":      `{"known":"2026-11-01T00:00:00Z"}`,
+		})
+		return s, err
+	}
+	var lines []string
+	for _, line := range strings.Split(r.run(), "\n") {
+		if strings.Contains(line, "trouble") || strings.Contains(line, "heartbeat") {
+			line, _, _ = strings.Cut(line, " (")
+			lines = append(lines, line)
+		}
+	}
+	require.Equal(t, []string{"warning  relay: heartbeat backup: it is missing since 2026-11-24 14:00 UTC",
+		"warning  relay main: trouble: alerts: 3, known to the relay since 2026-11-24 12:00 UTC: timed out",
+		"warning  relay main: trouble: reconcile: known to the relay since 2026-11-24 13:00 UTC"}, lines)
 }

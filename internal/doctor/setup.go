@@ -150,10 +150,10 @@ func (f *setup) media(u userRow) (severities str, ok bool) {
 }
 
 // recipients returns the users with an enabled media of ours who get the messages of operations, by id.
-func (f *setup) recipients(operations []operationRow) map[str]userRow {
+func (f *setup) recipients(operations []zabbix.Operation) map[str]userRow {
 	found := map[str]userRow{}
 	for _, o := range operations {
-		if o.Message.MediaType != f.mediaType.ID && o.Message.MediaType != "0" { // 0: all media types
+		if by := o.SendsBy(); by != string(f.mediaType.ID) && by != zabbix.AllMedia {
 			continue
 		}
 		for id, u := range f.users {
@@ -188,7 +188,7 @@ func (f *setup) judgeActions(l *list, s config.Source) {
 	users := map[str]userRow{}
 	complete := false
 	for _, a := range f.actions {
-		uses := func(o operationRow) bool { return o.Message.MediaType == f.mediaType.ID }
+		uses := func(o zabbix.Operation) bool { return o.SendsBy() == string(f.mediaType.ID) }
 		to := f.recipients(a.Operations)
 		switch {
 		case len(to) == 0 && !slices.ContainsFunc(slices.Concat(a.Operations, a.Recovery, a.Update), uses):
@@ -221,8 +221,8 @@ func (f *setup) judgeActions(l *list, s config.Source) {
 // judgeAction judges an enabled action: problems arrive; do recoveries and updates?
 func (f *setup) judgeAction(l *list, a actionRow) {
 	name := "action " + shown(a.Name)
-	has := func(operations []operationRow) bool {
-		return len(f.recipients(operations)) > 0 || slices.ContainsFunc(operations, func(o operationRow) bool { return len(o.Users)+len(o.Groups) == 0 }) // notify all involved
+	has := func(operations []zabbix.Operation) bool {
+		return len(f.recipients(operations)) > 0 || slices.ContainsFunc(operations, zabbix.Operation.ToAllInvolved)
 	}
 	switch {
 	case !has(a.Recovery):

@@ -17,9 +17,9 @@ func sample(t *testing.T, change func(f *setup)) string {
 		groups: map[str]string{"1": "Network", "2": "Web"}, forbidden: map[str][]string{},
 		rights: map[str]map[str]str{"20": {"1": "2", "2": "2"}, "21": {"1": "0"}}}
 	require.NoError(t, json.Unmarshal([]byte(`[
-		{"name": "ours", "status": "0", "operations": [{"opmessage": {"mediatypeid": "9"}, "opmessage_grp": [{"usrgrpid": "20"}]}],
-		 "recovery_operations": [{"opmessage": {"mediatypeid": "0"}}], "update_operations": [{"opmessage": {"mediatypeid": "0"}, "opmessage_usr": [{"userid": "1"}]}]},
-		{"name": "by mail", "status": "0", "operations": [{"opmessage": {"mediatypeid": "1"}, "opmessage_usr": [{"userid": "1"}]}]}]`), &f.actions))
+		{"name": "ours", "status": "0", "operations": [{"operationtype": "0", "opmessage": {"mediatypeid": "9"}, "opmessage_grp": [{"usrgrpid": "20"}]}],
+		 "recovery_operations": [{"operationtype": "11", "opmessage": []}], "update_operations": [{"operationtype": 0, "opmessage": {"mediatypeid": "0"}, "opmessage_usr": [{"userid": "1"}]}]},
+		{"name": "by mail", "status": "0", "operations": [{"operationtype": "0", "opmessage": {"mediatypeid": "1"}, "opmessage_usr": [{"userid": "1"}]}]}]`), &f.actions))
 	f.users = map[str]userRow{}
 	var users []userRow
 	require.NoError(t, json.Unmarshal([]byte(`[
@@ -46,6 +46,14 @@ func TestRecipients(t *testing.T) {
 	require.NotContains(t, all, "by mail")
 	require.Contains(t, all, "warning  zabbix main: recipients: 2 users get each message (one, two)")
 	require.NotContains(t, sample(t, func(f *setup) { delete(f.users, "2") }), "recipients")
+}
+
+// An operation that runs a command sends nothing.
+func TestACommandIsNoMessage(t *testing.T) {
+	command := `[{"operationtype": "1", "opcommand": {"scriptid": "4"}, "opmessage": [], "opcommand_hst": [{"hostid": "0"}]}]`
+	for name, line := range map[string]string{"recovery_operations": "failure  zabbix main: action ours: it has no recovery operation", "update_operations": "warning  zabbix main: action ours: it has no update operation"} {
+		require.Contains(t, sample(t, func(f *setup) { require.NoError(t, json.Unmarshal([]byte(`{"`+name+`": `+command+`}`), &f.actions[0])) }), line)
+	}
 }
 
 // A media that leaves out severities is a warning.

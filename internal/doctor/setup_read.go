@@ -11,18 +11,7 @@ import (
 	mediatype "nms-alert-relay/zabbix"
 )
 
-// str is a value of the API: a string, or a number in some versions.
-type str string
-
-// UnmarshalJSON accepts both.
-func (s *str) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) != nil {
-		text = string(data)
-	}
-	*s = str(text)
-	return nil
-}
+type str = zabbix.Text
 
 // setup is what a Super admin sees of what the relay needs in Zabbix.
 type setup struct {
@@ -48,24 +37,12 @@ type mediaTypeRow struct {
 	} `json:"parameters"`
 }
 
-type operationRow struct {
-	Message struct {
-		MediaType str `json:"mediatypeid"`
-	} `json:"opmessage"`
-	Users []struct {
-		ID str `json:"userid"`
-	} `json:"opmessage_usr"`
-	Groups []struct {
-		ID str `json:"usrgrpid"`
-	} `json:"opmessage_grp"`
-}
-
 type actionRow struct {
-	Name       string         `json:"name"`
-	Status     str            `json:"status"`
-	Operations []operationRow `json:"operations"`
-	Recovery   []operationRow `json:"recovery_operations"`
-	Update     []operationRow `json:"update_operations"`
+	Name       string             `json:"name"`
+	Status     str                `json:"status"`
+	Operations []zabbix.Operation `json:"operations"`
+	Recovery   []zabbix.Operation `json:"recovery_operations"`
+	Update     []zabbix.Operation `json:"update_operations"`
 }
 
 type userRow struct {
@@ -167,7 +144,7 @@ func (s *setup) readMediaType(ctx context.Context, client *zabbix.Client) error 
 	err := client.Call(ctx, "mediatype.get", map[string]any{"output": []string{"mediatypeid", "name", "status", "script", "parameters"},
 		"filter": map[string]any{"type": webhook}}, &rows)
 	for _, r := range rows {
-		if r.Name == mediatype.Name || s.mediaType == nil && strings.Contains(r.Script, "'/v1/zabbix/events'") {
+		if r.Name == mediatype.Name || s.mediaType == nil && strings.Contains(r.Script, zabbix.ScriptMark) {
 			s.mediaType = &r
 		}
 	}
@@ -225,18 +202,6 @@ func (s *setup) readGroups(ctx context.Context, client *zabbix.Client, v zabbix.
 	return nil
 }
 
-// permissions are what a role permits to do with problems, as the relay does it.
-func permissions(v zabbix.Version) []string {
-	list := []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}
-	if v.Suppress {
-		list = append(list, "suppress_problems")
-	}
-	if v.Rank {
-		list = append(list, "change_problem_ranking")
-	}
-	return list
-}
-
 func (s *setup) readRoles(ctx context.Context, client *zabbix.Client, v zabbix.Version) error {
 	var rows []struct {
 		ID    str `json:"roleid"`
@@ -253,7 +218,7 @@ func (s *setup) readRoles(ctx context.Context, client *zabbix.Client, v zabbix.V
 		for _, a := range r.Rules.Actions {
 			status[a.Name] = a.Status
 		}
-		for _, p := range permissions(v) {
+		for _, p := range v.ActionPermissions() {
 			if status[p] == "0" {
 				s.forbidden[r.ID] = append(s.forbidden[r.ID], p)
 			}

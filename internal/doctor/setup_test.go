@@ -120,6 +120,16 @@ func TestSetupUnseen(t *testing.T) {
 	}
 }
 
+// A user who sees nothing is a failure with the relay's own token too.
+func TestAUserWhoSeesNothing(t *testing.T) {
+	for _, version := range zabbixsim.Versions {
+		r := newRig(t, version)
+		require.NotContains(t, r.run(), "visibility", version)
+		require.NoError(t, r.zabbix.Break("show-nothing"))
+		require.Contains(t, r.line("zabbix main: visibility"), "failure  zabbix main: visibility: Zabbix shows the relay's user no trigger", version)
+	}
+}
+
 // Each thing that somebody changes in Zabbix shows in its own line.
 func TestEachFaultInZabbixHasItsLine(t *testing.T) {
 	parameters := func(changed map[string]string) []map[string]string {

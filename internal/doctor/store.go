@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/watch"
 )
 
 // Store is what was read of the store.
@@ -21,7 +23,8 @@ type Store struct {
 	Damage         []string // what the integrity check found
 	Unchecked      bool     // the integrity check took too long
 	Pending        int64    // events that wait to be processed
-	Free           uint64   // bytes
+	Troubles       []watch.Stored
+	Free           uint64 // bytes
 	FreeKnown      bool
 }
 
@@ -42,9 +45,10 @@ func storeChecks(ctx context.Context, o Options) []Check {
 	}
 	s, err := o.Store(ctx, o.StorePath)
 	judgeStore(&l, o.StorePath, s, err)
+	checks := judgeTroubles(s.Troubles)
 	newest, err := newestBackup(o.Backups)
 	judgeBackups(&l, o.Backups, newest, err, o.Now())
-	return l.checks
+	return append(l.checks, checks...)
 }
 
 // judgeStore judges what was read of a store.
@@ -82,6 +86,28 @@ func judgeStore(l *list, path string, s Store, err error) {
 	} else if s.FreeKnown {
 		l.ok("space", size(s.Free)+" are free")
 	}
+}
+
+// judgeTroubles reports what the relay knows to go on: sources that don't report everything, and missing heartbeats.
+func judgeTroubles(troubles []watch.Stored) (checks []Check) {
+	for _, t := range troubles {
+		l := list{area: "relay", target: t.Source}
+		since := "since " + t.Since.UTC().Format("2006-01-02 15:04 MST")
+		if t.Name != "" {
+			l.warning("heartbeat "+t.Name, "it is missing "+since, "see whether its sender runs: docs/operations.md, AlertRelayHeartbeatMissing")
+		} else {
+			found := "known to the relay " + since
+			if t.Count > 0 {
+				found = fmt.Sprintf("%d, %s", t.Count, found)
+			}
+			if t.Detail != "" {
+				found += ": " + shown(t.Detail)
+			}
+			l.warning("trouble: "+string(t.Kind), found, "the message in the default room says what to do; docs/operations.md, AlertRelaySourceTrouble, has the kinds")
+		}
+		checks = append(checks, l.checks...)
+	}
+	return checks
 }
 
 // newestBackup returns when the newest file was written, of a directory or of one file. The zero time means that there is none.

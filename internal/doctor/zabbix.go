@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,6 +21,7 @@ type connection struct {
 	stripped bool             // the Authorization header doesn't reach Zabbix
 	denied   map[string]error // methods that the role forbids
 	failed   map[string]error // methods that failed in another way, so that nothing is known about them
+	blind    bool             // Zabbix shows the user no trigger
 }
 
 func zabbixChecks(ctx context.Context, o Options, i int) []Check {
@@ -71,7 +73,11 @@ func (c *connection) read(ctx context.Context, client *zabbix.Client, hasToken b
 		if method == "apiinfo.version" {
 			continue
 		}
-		err := client.Call(ctx, method, harmless(method), nil)
+		var rows json.RawMessage
+		err := client.Call(ctx, method, harmless(method), &rows)
+		if method == "trigger.get" {
+			c.blind = string(rows) == "[]"
+		}
 		switch kind := zabbix.KindOf(err); {
 		case kind == zabbix.NotAuthorised:
 			c.refused = err
@@ -107,6 +113,10 @@ func (c *connection) judge(l *list, s config.Source) {
 			"Apache: CGIPassAuth On; nginx: proxy_set_header Authorization $http_authorization;")
 	default:
 		l.ok("token", "accepted")
+	}
+	if c.blind {
+		l.failure("visibility", "Zabbix shows the relay's user no trigger: to the relay, all its problems are gone, and nobody can act from a room",
+			"give its user group read access: alert-relay setup zabbix --host-group NAME")
 	}
 	good := 0
 	for _, method := range zabbix.Methods() {

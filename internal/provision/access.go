@@ -63,7 +63,7 @@ func wantedRole(o Options, s *state) object {
 	var r role
 	r.Name, r.Type = ownName+nameMark, userType
 	r.Rules.UI = rules(s.elements.ui, []string{visiblePage})
-	r.Rules.Actions = rules(s.elements.actions, permitted(s.version))
+	r.Rules.Actions = rules(s.elements.actions, s.version.ActionPermissions())
 	r.Rules.UIDefault, r.Rules.ModulesDefault, r.Rules.ActionsDefault = "0", "0", "0"
 	r.Rules.ServicesRead, r.Rules.ServicesWrite = "1", "0"
 	r.Rules.API, r.Rules.APIMode = "1", "1"
@@ -298,3 +298,7 @@ func (u user) fields() []field {
 		{property: "lang", name: "language", value: string(u.Language)},
 	}
 }
+
+// notInRoles are methods that a role of type User can't list: they need no permission, or more than a user has (measured).
+var notInRoles = map[string]bool{"apiinfo.version": true, "user.checkAuthentication": true, "maintenance.create": true, "maintenance.update": true,
+	"maintenance.delete": true}

@@ -4,24 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-)
 
-// operation sends messages.
-type operation struct {
-	Type    str `json:"operationtype"`
-	From    str `json:"esc_step_from"`
-	To      str `json:"esc_step_to"`
-	Message struct {
-		Default   str `json:"default_msg"`
-		MediaType str `json:"mediatypeid"`
-	} `json:"opmessage"`
-	Users []struct {
-		ID str `json:"userid"`
-	} `json:"opmessage_usr"`
-	Groups []struct {
-		ID str `json:"usrgrpid"`
-	} `json:"opmessage_grp"`
-}
+	"nms-alert-relay/internal/zabbix"
+)
 
 // action is an action as the API has it.
 type action struct {
@@ -35,9 +20,9 @@ type action struct {
 	Filter          struct {
 		Conditions []any `json:"conditions"`
 	} `json:"filter"`
-	Operations []operation `json:"operations"`
-	Recovery   []operation `json:"recovery_operations"`
-	Update     []operation `json:"update_operations"`
+	Operations []zabbix.Operation `json:"operations"`
+	Recovery   []zabbix.Operation `json:"recovery_operations"`
+	Update     []zabbix.Operation `json:"update_operations"`
 }
 
 // Event sources that differ from triggers in what their actions can have.
@@ -61,8 +46,6 @@ func actionName(source string) string {
 		"autoregistration": "autoregistration", "internal": "internal events"}[source]
 }
 
-const sendsMessage = "0" // an operation's type
-
 // toUs is the operation that sends the media type's own message to our user.
 var toUs = field{name: "operation", value: "message to alert-relay by our media type"}
 
@@ -70,7 +53,7 @@ var toUs = field{name: "operation", value: "message to alert-relay by our media 
 // administrator's to change.
 func wantedAction(s *state, source string) object {
 	op := func(more map[string]any) []any {
-		o := map[string]any{"operationtype": sendsMessage, "opmessage": map[string]any{"default_msg": "1", "mediatypeid": ref{mediaTypes}},
+		o := map[string]any{"operationtype": zabbix.OperationSends, "opmessage": map[string]any{"default_msg": "1", "mediatypeid": ref{mediaTypes}},
 			"opmessage_usr": []any{map[string]any{"userid": ref{users}}}}
 		for k, v := range more {
 			o[k] = v
@@ -132,7 +115,7 @@ func (a action) enabled() bool { return a.Status == enabled }
 
 // uses reports whether an action sends problems by a media type.
 func (a action) uses(mediaType string) bool {
-	return slices.ContainsFunc(a.Operations, func(o operation) bool { return string(o.Message.MediaType) == mediaType })
+	return slices.ContainsFunc(a.Operations, func(o zabbix.Operation) bool { return o.SendsBy() == mediaType })
 }
 
 func (a action) object(s *state) object {
@@ -144,12 +127,12 @@ func (a action) object(s *state) object {
 	for _, part := range []struct {
 		property, what string
 		has            bool
-		list           []operation
+		list           []zabbix.Operation
 	}{{"operations", "operation", true, a.Operations}, {"recovery_operations", "recovery operation", escalates(source), a.Recovery},
 		{"update_operations", "update operation", updates(source), a.Update}} {
 		for i, o := range part.list {
 			if part.has {
-				list = append(list, operationField(part.property, part.what, i, o.words(s, part.property == "operations" && escalates(source))))
+				list = append(list, operationField(part.property, part.what, i, words(o, s, part.property == "operations" && escalates(source))))
 			}
 		}
 	}
@@ -167,8 +150,8 @@ func (a action) object(s *state) object {
 }
 
 // words describe an operation; toUs.value is the one that we want.
-func (o operation) words(s *state, steps bool) string {
-	if o.Type != sendsMessage {
+func words(o zabbix.Operation, s *state, steps bool) string {
+	if o.Type != zabbix.OperationSends {
 		return "of type " + string(o.Type)
 	}
 	to := fmt.Sprintf("%d users and %d groups", len(o.Users), len(o.Groups))

@@ -1,13 +1,10 @@
 package provision
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"nms-alert-relay/internal/zabbix"
 )
 
 func fieldOf(name, value string) field { return field{property: "p" + name, name: name, value: value} }
@@ -87,15 +84,6 @@ func TestPermissions(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 		})
-	}
-}
-
-func TestPermittedByVersion(t *testing.T) {
-	always := []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}
-	for version, more := range map[string][]string{"6.0.14": nil, "6.2.9": {"suppress_problems"}, "7.4.0rc1": {"suppress_problems", "change_problem_ranking"}} {
-		v, err := zabbix.ParseVersion(version)
-		require.NoError(t, err)
-		require.Equal(t, slices.Concat(always, more), permitted(v), version)
 	}
 }
 

@@ -2,7 +2,6 @@ package provision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,18 +13,7 @@ import (
 	mediatype "nms-alert-relay/zabbix"
 )
 
-// str is a value of the API: a string, or a number in versions that send one.
-type str string
-
-func (s *str) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) == nil {
-		*s = str(text)
-		return nil
-	}
-	*s = str(data)
-	return nil
-}
+type str = zabbix.Text
 
 // slot is the place of one of our objects.
 type slot struct {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,8 @@ type HeartbeatOptions struct {
 
 // Heartbeats watch senders that give signs of life. They are a collector of Prometheus, too.
 type Heartbeats struct {
+	shown atomic.Pointer[[]heartbeat] // as they were when mu was last unlocked: a scrape doesn't wait for the store
+
 	opts  HeartbeatOptions
 	woken chan struct{}
 
@@ -89,6 +92,7 @@ func NewHeartbeats(opts HeartbeatOptions) *Heartbeats {
 func (h *Heartbeats) Set(heartbeats []Heartbeat) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.show()
 	next := make(map[string]*heartbeat, len(heartbeats))
 	for _, b := range heartbeats {
 		known := h.beats[b.Name]
@@ -107,6 +111,7 @@ func (h *Heartbeats) Set(heartbeats []Heartbeat) {
 func (h *Heartbeats) Beat(ctx context.Context, name string) (expectedBy time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.show()
 	b := h.beats[name]
 	if b == nil {
 		return time.Time{}, store.ErrNotFound
@@ -162,6 +167,7 @@ func (h *Heartbeats) Run(ctx context.Context) error {
 func (h *Heartbeats) check(ctx context.Context) (next time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.show()
 	now := h.opts.Now()
 	next = now.Add(time.Hour)
 	faults := []error{h.endRemoved(ctx, now)}
@@ -297,15 +303,22 @@ var (
 		"1 while a heartbeat isn't heard within its interval and grace, by name.", []string{"name"}, nil)
 )
 
+// show copies the heartbeats for Collect.
+func (h *Heartbeats) show() {
+	copies := make([]heartbeat, 0, len(h.beats))
+	for _, b := range h.beats {
+		copies = append(copies, *b)
+	}
+	h.shown.Store(&copies)
+}
+
 // Describe describes the metrics.
 func (h *Heartbeats) Describe(to chan<- *prometheus.Desc) { to <- ageDesc; to <- missingDesc }
 
 // Collect collects the metrics.
 func (h *Heartbeats) Collect(to chan<- prometheus.Metric) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	now := h.opts.Now()
-	for _, b := range h.beats {
+	for _, b := range *h.shown.Load() {
 		heard, missing := b.watched, 0.0
 		if !b.beat.Known.IsZero() {
 			heard = b.beat.Known

@@ -187,3 +187,33 @@ func TestHeartbeatMessageIsRetried(t *testing.T) {
 		require.Len(t, pending, 1)
 	})
 }
+
+// stuck is a store that doesn't finish writing.
+type stuck struct {
+	*memory.Store
+	writing, free chan struct{}
+}
+
+func (s *stuck) SetValue(ctx context.Context, name, value string) error {
+	close(s.writing)
+	<-s.free
+	return s.Store.SetValue(ctx, name, value)
+}
+
+// A store that hangs doesn't keep anybody from reading the metrics.
+func TestMetricsDoNotWaitForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stuck{memory.New(nil), make(chan struct{}), make(chan struct{})}
+		h := NewHeartbeats(HeartbeatOptions{Heartbeats: []Heartbeat{{Name: "backup", Interval: time.Hour}}, Store: s, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		beaten := make(chan error)
+		go func() {
+			_, err := h.Beat(t.Context(), "backup")
+			beaten <- err
+		}()
+		<-s.writing
+		require.Equal(t, 2, testutil.CollectAndCount(h))
+		s.writing = make(chan struct{})
+		close(s.free)
+		require.NoError(t, <-beaten)
+	})
+}

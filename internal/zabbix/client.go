@@ -60,6 +60,7 @@ type Client struct {
 	body      bool                      // the token goes into the body if the version allows it; guarded by mu
 	printed   atomic.Bool               // whether the warning about text around the answers was logged
 	noPlaceAt atomic.Pointer[neighbour] // where the log said that password and token can't be sent together
+	scripts   atomic.Pointer[scripts]   // of the media types, when none had our name
 	denied    sync.Map                  // the methods that the role forbids, so that each is logged once
 }
 

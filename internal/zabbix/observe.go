@@ -17,8 +17,10 @@ import (
 // batch is the number of events in one call.
 const batch = 200
 
-// text is a value that Zabbix sends as a string, and in a few places as a number.
-type text string
+// Text is a value that Zabbix sends as a string, and in a few places as a number.
+type Text string
+
+type text = Text
 
 // UnmarshalJSON accepts a string, a number or null.
 func (t *text) UnmarshalJSON(raw []byte) error {

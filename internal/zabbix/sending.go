@@ -2,7 +2,6 @@ package zabbix
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +26,8 @@ type Sending struct {
 // MaxFailed is how many failed alerts are read.
 const MaxFailed = 1000
 
-// scriptMark is in the script of our media type, whatever its version.
-const scriptMark = "'/v1/zabbix/events'"
+// ScriptMark is in the script of our media type, whatever its version.
+const ScriptMark = "'/v1/zabbix/events'"
 
 // MediaType is a media type of the type webhook.
 type MediaType struct {
@@ -122,66 +121,64 @@ func unlessRefused(err error) error {
 	}
 }
 
+const webhook = "4" // a media type's type
+
 func (c *Client) mediaTypes(ctx context.Context) ([]MediaType, error) {
 	const method = "mediatype.get"
-	const webhook = "4"
 	var rows []struct {
 		ID     text `json:"mediatypeid"`
 		Name   text
 		Status text
-		Script text
 	}
-	read := func(output ...string) error {
-		rows = nil
-		return c.Call(ctx, method, map[string]any{"output": output, "filter": map[string]any{"type": webhook}}, &rows)
-	}
-	err := c.permitted(method, read("mediatypeid", "name", "status"))
+	err := c.permitted(method, c.Call(ctx, method, map[string]any{"output": []string{"mediatypeid", "name", "status"}, "filter": map[string]any{"type": webhook}}, &rows))
 	if err != nil {
 		return nil, unlessRefused(err)
 	}
-	named := false
-	for _, r := range rows {
-		named = named || string(r.Name) == mediatype.Name
-	}
-	if !named && len(rows) > 0 {
-		shown := rows
-		if err := read("mediatypeid", "name", "status", "script"); err != nil { // 7.0 refuses the script unless the user is a Super admin
-			rows = shown
-			if err := unlessRefused(err); err != nil {
-				return nil, err
-			}
-		}
-	}
 	types := make([]MediaType, len(rows))
 	for i, r := range rows {
-		types[i] = MediaType{ID: string(r.ID), Name: string(r.Name), Disabled: r.Status != "0",
-			Ours: string(r.Name) == mediatype.Name || !named && strings.Contains(string(r.Script), scriptMark)}
+		types[i] = MediaType{ID: string(r.ID), Name: string(r.Name), Disabled: r.Status != "0", Ours: string(r.Name) == mediatype.Name}
 	}
-	return types, nil
+	if slices.ContainsFunc(types, func(m MediaType) bool { return m.Ours }) || len(types) == 0 {
+		return types, nil
+	}
+	renamed, err := c.byScript(ctx, types)
+	for i, m := range types {
+		types[i].Ours = m.ID == renamed
+	}
+	return types, err
 }
 
-// apiOperation is an operation of an action.
-type apiOperation struct {
-	Type    text            `json:"operationtype"`
-	Message json.RawMessage `json:"opmessage"` // PHP's empty list if there is none
-}
-
-// senders returns the media types of the operations that send messages.
-func senders(operations []apiOperation) (types []string) {
-	const message, involvedRecovery, involvedUpdate = "0", "11", "12"
-	for _, o := range operations {
-		switch o.Type {
-		case message, involvedRecovery, involvedUpdate:
-			var m struct {
-				MediaType text `json:"mediatypeid"`
-			}
-			if json.Unmarshal(o.Message, &m) != nil || m.MediaType == "" {
-				m.MediaType = AllMedia
-			}
-			types = append(types, string(m.MediaType))
+// byScript returns the id of our media type, which was renamed; "" for none. The scripts are large, and 7.0 refuses them unless the user is
+// a Super admin: they are read again only once there are other media types.
+func (c *Client) byScript(ctx context.Context, types []MediaType) (id string, err error) {
+	ids := make([]string, len(types))
+	for i, m := range types {
+		ids[i] = m.ID
+	}
+	if known := c.scripts.Load(); known != nil && slices.Equal(known.ids, ids) {
+		return known.ours, nil
+	}
+	var rows []struct {
+		ID     text `json:"mediatypeid"`
+		Script text
+	}
+	err = c.Call(ctx, "mediatype.get", map[string]any{"output": []string{"mediatypeid", "script"}, "filter": map[string]any{"type": webhook}}, &rows)
+	if err = unlessRefused(err); err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		if strings.Contains(string(r.Script), ScriptMark) {
+			id = string(r.ID)
 		}
 	}
-	return types
+	c.scripts.Store(&scripts{ids, id})
+	return id, nil
+}
+
+// scripts are media types whose scripts were read, and which of them is ours.
+type scripts struct {
+	ids  []string
+	ours string
 }
 
 func (c *Client) actions(ctx context.Context) ([]Action, error) {
@@ -190,9 +187,9 @@ func (c *Client) actions(ctx context.Context) ([]Action, error) {
 	var rows []struct {
 		Name       text
 		Status     text
-		Operations []apiOperation
-		Recovery   []apiOperation `json:"recovery_operations"`
-		Update     []apiOperation `json:"update_operations"`
+		Operations []Operation
+		Recovery   []Operation `json:"recovery_operations"`
+		Update     []Operation `json:"update_operations"`
 	}
 	err := c.permitted(method, c.Call(ctx, method, map[string]any{"output": []string{"actionid", "name", "status"}, "filter": map[string]any{"eventsource": triggers},
 		"selectOperations": "extend", "selectRecoveryOperations": "extend", "selectUpdateOperations": "extend"}, &rows))
@@ -201,7 +198,7 @@ func (c *Client) actions(ctx context.Context) ([]Action, error) {
 	}
 	actions := make([]Action, len(rows))
 	for i, r := range rows {
-		actions[i] = Action{string(r.Name), r.Status != "0", senders(r.Operations), senders(r.Recovery), senders(r.Update)}
+		actions[i] = Action{string(r.Name), r.Status != "0", mediaTypesOf(r.Operations), mediaTypesOf(r.Recovery), mediaTypesOf(r.Update)}
 	}
 	return actions, nil
 }

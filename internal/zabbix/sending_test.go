@@ -95,18 +95,39 @@ func TestSending(t *testing.T) {
 		results[method] = kept
 	}
 
-	// A renamed one is found by its script, unless Zabbix refuses to show that.
+	// A renamed one is found by its script, unless Zabbix refuses to show that. The scripts are read once for the same media types.
 	for answer, want := range map[string]bool{scripted: true, refused: false} {
+		types, asked := `[{"mediatypeid":"9","name":"Chat","status":"1"}]`, 0
 		results["mediatype.get"] = func(params map[string]any) string {
 			if strings.Contains(fmt.Sprint(params["output"]), "script") {
+				asked++
 				return answer
 			}
-			return `[{"mediatypeid":"9","name":"Chat","status":"1"}]`
+			return types
 		}
-		s, err := read()
-		require.NoError(t, err)
-		_, shown := s.OurMediaType()
-		require.Equal(t, want, shown)
-		require.Len(t, s.MediaTypes, 1)
+		client := answering(t, results)
+		look := func(n int) {
+			s, err := client.Sending(t.Context(), time.Unix(100, 0))
+			require.NoError(t, err)
+			ours, shown := s.OurMediaType()
+			require.Equal(t, want, shown)
+			require.Equal(t, want, ours.Disabled)
+			require.Len(t, s.MediaTypes, n)
+		}
+		look(1)
+		look(1)
+		require.Equal(t, 1, asked)
+		types = `[{"mediatypeid":"9","name":"Chat","status":"1"},{"mediatypeid":"10","name":"Mail","status":"0"}]`
+		look(2)
+		require.Equal(t, 2, asked)
 	}
+	// A failure isn't remembered.
+	results["mediatype.get"] = func(params map[string]any) string {
+		if strings.Contains(fmt.Sprint(params["output"]), "script") {
+			return broken
+		}
+		return `[{"mediatypeid":"9","name":"Chat","status":"1"}]`
+	}
+	_, err = read()
+	require.Error(t, err)
 }

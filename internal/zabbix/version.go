@@ -89,6 +89,18 @@ func ParseVersion(text string) (Version, error) {
 // sameForm reports whether both versions can do the same, so that calls have the same form.
 func (v Version) sameForm(o Version) bool { return v.Abilities == o.Abilities }
 
+// ActionPermissions are the permissions of a role for what the relay does with problems.
+func (v Version) ActionPermissions() []string {
+	list := []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}
+	if v.Suppress {
+		list = append(list, "suppress_problems")
+	}
+	if v.Rank {
+		list = append(list, "change_problem_ranking")
+	}
+	return list
+}
+
 // cannot returns what the version can't do of the actions in a call of event.acknowledge, as a sentence for people; "" if it can do
 // everything.
 func (v Version) cannot(action int) string {

@@ -267,8 +267,18 @@ func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
 	for id := range s.deleted {
 		delete(known, id)
 	}
+	if s.broken.showNothing {
+		clear(known)
+	}
+	ids := a.ids("triggerids")
+	if !a.has("triggerids") {
+		ids = slices.Sorted(maps.Keys(known))
+	}
+	if limit, ok := a.number("limit"); ok && limit < len(ids) {
+		ids = ids[:limit]
+	}
 	out := []any{}
-	for _, id := range a.ids("triggerids") {
+	for _, id := range ids {
 		t, ok := known[id]
 		if !ok {
 			continue

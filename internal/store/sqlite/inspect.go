@@ -19,7 +19,12 @@ type Inspection struct {
 	Damage         []string // what the integrity check found, the first few
 	Unchecked      bool     // the integrity check was interrupted by the context
 	Pending        int64    // journal entries that aren't folded yet
+	// Values are the values whose names begin with one of ValuePrefixes.
+	Values map[string]string
 }
+
+// ValuePrefixes begin the names of the values that Inspect reads: what the relay knows of its sources.
+var ValuePrefixes = [...]string{"watch/", "heartbeat/"}
 
 // Inspect reads a store, which a relay may have open, and changes nothing.
 func Inspect(ctx context.Context, path string) (i Inspection, err error) {
@@ -67,6 +72,9 @@ func (i *Inspection) read(ctx context.Context, path string, query url.Values) (e
 			return fmt.Errorf("store %s: %w", path, explained(err, path))
 		}
 	}
+	if err := i.readValues(ctx, db); err != nil {
+		return fmt.Errorf("store %s: %w", path, explained(err, path))
+	}
 	const limit = 5 // lines
 	rows, err := db.QueryContext(ctx, "PRAGMA quick_check("+fmt.Sprint(limit)+")")
 	if err == nil {
@@ -79,6 +87,25 @@ func (i *Inspection) read(ctx context.Context, path string, query url.Values) (e
 		i.Damage = []string{explained(err, path).Error()}
 	case len(i.Damage) == 1 && i.Damage[0] == "ok":
 		i.Damage = nil
+	}
+	return nil
+}
+
+func (i *Inspection) readValues(ctx context.Context, db *sql.DB) error {
+	i.Values = map[string]string{}
+	for _, prefix := range ValuePrefixes {
+		rows, err := db.QueryContext(ctx, "SELECT name, value FROM kept_values WHERE substr(name, 1, ?) = ?", len(prefix), prefix)
+		if err != nil {
+			return err
+		}
+		if _, err := collect(rows, func(r *sql.Rows) (name string, err error) {
+			var value string
+			err = r.Scan(&name, &value)
+			i.Values[name] = value
+			return name, err
+		}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

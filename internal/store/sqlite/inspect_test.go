@@ -20,6 +20,8 @@ func TestInspect(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Append(t.Context(), entry("waits"))
 	require.NoError(t, err)
+	require.NoError(t, s.SetValue(t.Context(), "watch/main/found", "known"))
+	require.NoError(t, s.SetValue(t.Context(), "watches", "something else"))
 	open, err := Inspect(t.Context(), path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), open.Mode)
@@ -28,6 +30,7 @@ func TestInspect(t *testing.T) {
 	require.Equal(t, open.Newest, open.Schema)
 	require.Equal(t, int64(1), open.Pending, "it is still in the write-ahead log")
 	require.Empty(t, open.Damage)
+	require.Equal(t, map[string]string{"watch/main/found": "known"}, open.Values)
 	require.NoError(t, s.Close())
 
 	before := names(t, dir)
