@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
@@ -30,7 +31,7 @@ func (l *Ledger) clock(ctx context.Context) (more bool) {
 	if at := gatheredAt(due, now); at.After(now) {
 		due = slices.DeleteFunc(due, func(p store.Post) bool { return !looks(p, now) })
 		more = more && len(due) > 0
-		l.clockAt = earlier(l.clockAt, at)
+		l.clockAt = pace.Earlier(l.clockAt, at)
 	}
 	if err == nil && len(due)+len(rooms) > 0 {
 		err = l.doDue(ctx, due, rooms, now)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
@@ -68,7 +69,7 @@ func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	} else if until := t.Quiet.Until(e.problem.Severity, d.now); !until.IsZero() {
 		for _, at := range []*time.Time{&post.EscalateAt, &post.RemindAt} {
 			if !at.IsZero() {
-				*at = later(*at, until)
+				*at = pace.Later(*at, until)
 			}
 		}
 	} else if nudge = d.nudge(&post.Post, t); nudge != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
@@ -20,7 +21,7 @@ func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 		tell := tellAfter(t, *post, p, d.now)
 		if !post.TellAfter.After(d.now) {
 			// An end that has passed stays: later events don't undo that the problem resolved before it.
-			tell = later(tell, post.TellAfter)
+			tell = pace.Later(tell, post.TellAfter)
 		}
 		moved = !tell.Equal(post.TellAfter)
 		post.TellAfter = tell
@@ -38,10 +39,10 @@ func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 	case !t.Quiet.Until(was.Severity, d.now).IsZero() && t.Quiet.Until(p.Severity, d.now).IsZero():
 		// The problem became too severe for quiet hours: they no longer delay anything.
 		if !post.EscalateAt.IsZero() && post.Escalated < len(t.Escalate) {
-			post.EscalateAt = earlier(post.EscalateAt, later(d.now, post.JoinedAt.Add(time.Duration(t.Escalate[post.Escalated].After))))
+			post.EscalateAt = pace.Earlier(post.EscalateAt, pace.Later(d.now, post.JoinedAt.Add(time.Duration(t.Escalate[post.Escalated].After))))
 		}
 		if !post.RemindAt.IsZero() {
-			post.RemindAt = earlier(post.RemindAt, d.now.Add(t.Remind))
+			post.RemindAt = pace.Earlier(post.RemindAt, d.now.Add(t.Remind))
 		}
 	}
 }
@@ -49,7 +50,7 @@ func (d *Draft) schedule(post *store.Post, was, p alert.Problem) {
 // setClocks sets the clocks of escalation and reminders. They start when the problem may be posted.
 func (d *Draft) setClocks(post *store.Post, t route.Timing, from time.Time) {
 	if unposted(*post) {
-		from = later(from, post.HeldUntil())
+		from = pace.Later(from, post.HeldUntil())
 	}
 	post.EscalateAt, post.RemindAt = time.Time{}, time.Time{}
 	if post.Escalated < len(t.Escalate) {
@@ -107,22 +108,8 @@ func tellAfter(t route.Timing, post store.Post, p alert.Problem, now time.Time) 
 	if t.Delay > 0 && !post.JoinedAt.IsZero() && p.State != alert.StateOccurred { // which neither lasts nor resolves
 		at = post.JoinedAt.Add(t.Delay)
 	}
-	if until := t.Quiet.Until(p.Severity, later(now, at)); !until.IsZero() {
+	if until := t.Quiet.Until(p.Severity, pace.Later(now, at)); !until.IsZero() {
 		return until
 	}
 	return at
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -99,7 +99,7 @@ func (o *office) beside(now time.Time) {
 		return
 	}
 	if wait := o.webex.account.take(now); wait > 0 {
-		o.waits[""] = latest(o.waits[""], now.Add(wait))
+		o.waits[""] = Later(o.waits[""], now.Add(wait))
 		o.limits.Pause("", now, now, wait)
 	}
 }
@@ -113,7 +113,7 @@ func (o *office) next(now time.Time) time.Time {
 	for _, c := range slices.Clone(o.calls) {
 		switch {
 		case c.due.After(now):
-			wake = minTime(wake, c.due)
+			wake = Earlier(wake, c.due)
 		case !c.begun:
 			o.call(c, now)
 			return now
@@ -137,7 +137,7 @@ func (o *office) next(now time.Time) time.Time {
 	for _, name := range ready {
 		switch at := o.limits.OpensAt(name, now); {
 		case at.After(now):
-			wake = minTime(wake, at)
+			wake = Earlier(wake, at)
 		case pick == "" || o.rooms[name].served.Before(o.rooms[pick].served):
 			pick = name
 		}
@@ -146,7 +146,7 @@ func (o *office) next(now time.Time) time.Time {
 		return wake
 	}
 	if at := o.limits.ReadyAt(now); at.After(now) {
-		return minTime(wake, at)
+		return Earlier(wake, at)
 	}
 	o.begin(pick, now)
 	return now
@@ -210,20 +210,6 @@ func (o *office) answer(c *aCall, now time.Time) {
 }
 
 func sameID(room string) string { return room }
-
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
 
 // No call is made during a wait, and no room starves, whether the account or rooms or both are limited.
 func TestNoCallDuringAWait(t *testing.T) {

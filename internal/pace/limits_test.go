@@ -100,8 +100,8 @@ func TestWhose429(t *testing.T) {
 				room, refused := strings.CutSuffix(room, "!")
 				n, _ := strconv.Atoi(cmp.Or(times, "1"))
 				for range n {
-					now = latest(now, l.ReadyAt(now))
-					now = latest(now, l.OpensAt(room, now))
+					now = Later(now, l.ReadyAt(now))
+					now = Later(now, l.OpensAt(room, now))
 					if !refused {
 						callIn(t, l, room, now)
 						continue
@@ -144,7 +144,7 @@ func TestA429ElsewhereEndsTheProof(t *testing.T) {
 		l.Pause(elsewhere, now, now.Add(time.Second), time.Second)
 		require.False(t, l.LimitedIn("noc", now, now.Add(time.Second), time.Second))
 		now = calls(t, l, othersProve, "web", now.Add(2*time.Second))
-		require.True(t, refuseIn(t, l, "noc", latest(now, l.OpensAt("noc", now)), time.Second))
+		require.True(t, refuseIn(t, l, "noc", Later(now, l.OpensAt("noc", now)), time.Second))
 	}
 }
 

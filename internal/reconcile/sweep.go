@@ -244,16 +244,9 @@ func (s *Sweeps) loop(ctx context.Context, name string, source *swept) {
 		}
 		pace.Pause(ctx, wait, w.woken)
 		if interval := s.current().Interval; interval != w.interval {
-			w.interval, w.next = interval, earliest(w.next, time.Now().Add(interval))
+			w.interval, w.next = interval, pace.Earlier(w.next, time.Now().Add(interval))
 		}
 	}
-}
-
-func earliest(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // round compares: counts alone, unless there is a reason to list everything.
@@ -308,7 +301,7 @@ func (w *sweep) done(what string, began time.Time, err error) {
 		w.mu.Unlock()
 		w.next, w.pause, w.logged = began.Add(interval), minRetry, ""
 		if !w.first.IsZero() {
-			w.next = earliest(w.next, now.Add(max(minRetry, w.fullTook)))
+			w.next = pace.Earlier(w.next, now.Add(max(minRetry, w.fullTook)))
 		}
 		return
 	}

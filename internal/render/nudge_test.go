@@ -69,6 +69,26 @@ func TestSameStepOfTwoRoomsIsPostedOnce(t *testing.T) {
 	}
 }
 
+// A reminder says how long the problem has been open, for a year too, and when it is, in the room's time zone.
+func TestRemindersOfLongProblems(t *testing.T) {
+	r := newRenderer(t)
+	zurich, err := time.LoadLocation("Europe/Zurich")
+	require.NoError(t, err)
+	for after, want := range map[time.Duration]string{
+		36 * time.Hour:                    "⏰ Still open after 1d 12h, and nobody has acknowledged it",
+		21*24*time.Hour + 3*time.Hour:     "⏰ Still open after 21d 3h, and nobody has acknowledged it",
+		400*24*time.Hour + 59*time.Minute: "⏰ Still open after 400d, and nobody has acknowledged it",
+	} {
+		at := opened.Add(after)
+		p := updated(func(p *alert.Problem) {
+			p.Timeline = []alert.Entry{{Kind: alert.EntryReminded, At: at, Nudge: &alert.Nudge{Kind: alert.EntryReminded, Room: "noc", At: at}}}
+		})
+		room := render.Room{Name: "noc", Location: zurich}
+		require.Contains(t, r.Lines(p, p.Timeline, room, at), want+" ("+at.In(zurich).Format("15:04")+")")
+		require.Contains(t, r.Lines(p, p.Timeline, room, at.Add(24*time.Hour)), at.In(zurich).Format("2 Jan")+" ", "a line that is a day late has its date")
+	}
+}
+
 // Replies of templates without mentions, and cut replies, still mention.
 func TestMentionsAreNeverLost(t *testing.T) {
 	const all = "<@personEmail:alice@example.com> <@all>"

@@ -1,9 +1,9 @@
 package step
 
 import (
-	"slices"
 	"time"
 
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -87,7 +87,7 @@ func NextGroup(g store.Group, d Doubt, o Openings, now time.Time) Step {
 		consider(o.Down.Add(flapStays), Step{Op: OpGroupAgain, Reason: ReasonNew})
 	}
 	if g.Lines > g.LinesPosted {
-		consider(earlier(g.LinesAt.Add(linesQuiet), g.LinesSince.Add(linesMost)), Step{Op: OpGroupNudge, Reason: ReasonTimeline})
+		consider(pace.Earlier(g.LinesAt.Add(linesQuiet), g.LinesSince.Add(linesMost)), Step{Op: OpGroupNudge, Reason: ReasonTimeline})
 	}
 	if g.OwesList() {
 		consider(listAt(g), Step{Op: OpGroupList, Reason: ReasonNew})
@@ -110,7 +110,7 @@ func firstAt(g store.Group, o Openings) time.Time {
 	case g.Kind == store.GroupFlap:
 		return time.Time{}
 	}
-	return earlier(g.JoinedAt.Add(firstQuiet), g.OpenedAt.Add(firstMost))
+	return pace.Earlier(g.JoinedAt.Add(firstQuiet), g.OpenedAt.Add(firstMost))
 }
 
 func editAt(g store.Group, o Openings) time.Time {
@@ -125,7 +125,7 @@ func editAt(g store.Group, o Openings) time.Time {
 		if g.Edits >= groupEdits(g) {
 			spacing = spentSpacing
 		}
-		return later(changed, g.SpokeAt.Add(spacing), o.Resolved.Add(flapCalm))
+		return pace.Later(changed, g.SpokeAt.Add(spacing), o.Resolved.Add(flapCalm))
 	case !g.Open:
 		return changed
 	}
@@ -133,12 +133,12 @@ func editAt(g store.Group, o Openings) time.Time {
 	switch {
 	case g.JoinedRevision <= g.Shown && g.LeftRevision <= g.Shown:
 	case g.Edits < groupEdits(g):
-		calm := later(g.JoinedAt, g.LeftAt).Add(joinQuiet)
-		return later(changed, g.SpokeAt.Add(joinSpacing), earlier(calm, g.SpokeAt.Add(min(spacing, joinMost))))
+		calm := pace.Later(g.JoinedAt, g.LeftAt).Add(joinQuiet)
+		return pace.Later(changed, g.SpokeAt.Add(joinSpacing), pace.Earlier(calm, g.SpokeAt.Add(min(spacing, joinMost))))
 	default:
 		spacing = min(spacing, spentSpacing)
 	}
-	return later(changed, g.SpokeAt.Add(spacing))
+	return pace.Later(changed, g.SpokeAt.Add(spacing))
 }
 
 // Wrong reports whether a digest says that all are resolved although one is open, or the reverse.
@@ -160,12 +160,8 @@ func listAt(g store.Group) time.Time {
 	if g.Listed > 0 {
 		return g.JoinedAt.Add(listAgain)
 	}
-	return earlier(g.JoinedAt.Add(listQuiet), g.OpenedAt.Add(listMost))
+	return pace.Earlier(g.JoinedAt.Add(listQuiet), g.OpenedAt.Add(listMost))
 }
-
-func earlier(times ...time.Time) time.Time { return slices.MinFunc(times, time.Time.Compare) }
-
-func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // Text describes a text of a group that is sent.
 type Text struct {

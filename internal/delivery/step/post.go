@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -63,7 +64,7 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 // debounced is when changes that arrive together are shown: debounce after the last one, and at most maxDebounces
 // times that after the first.
 func debounced(p alert.Problem, post store.Post, debounce time.Duration) time.Time {
-	return earlier(later(post.PendingSince, p.ChangedAt).Add(debounce), post.PendingSince.Add(maxDebounces*debounce))
+	return pace.Earlier(pace.Later(post.PendingSince, p.ChangedAt).Add(debounce), post.PendingSince.Add(maxDebounces*debounce))
 }
 
 // maxDebounces bounds how long changes that keep coming delay their edit.

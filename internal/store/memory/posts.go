@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
 
@@ -24,7 +25,7 @@ func (d *data) putPost(p store.Post, now time.Time) error {
 	p.State = cmp.Or(p.State, store.PostLive)
 	switch {
 	case p.Claimed:
-		settle(&p, latest(cmp.Or(since, now), p.DeliveredAt))
+		settle(&p, pace.Later(cmp.Or(since, now), p.DeliveredAt))
 	case p.Group != 0 || since.IsZero():
 		p.PendingSince = time.Time{}
 	default:
@@ -42,13 +43,6 @@ func settle(p *store.Post, since time.Time) {
 	} else {
 		p.PendingSince = cmp.Or(p.PendingSince, since)
 	}
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 func byKey(a, b store.Post) int {
@@ -89,7 +83,7 @@ func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time
 	dueBefore = own(dueBefore)
 	return s.findPosts(ctx, 0, bySince, func(p store.Post) bool {
 		return p.Pending() && (rooms == nil || slices.Contains(rooms, p.Room)) &&
-			(dueBefore.IsZero() || !latest(p.PendingSince, p.NotBefore).After(dueBefore))
+			(dueBefore.IsZero() || !pace.Later(p.PendingSince, p.NotBefore).After(dueBefore))
 	})
 }
 
