@@ -75,7 +75,7 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		if z.number >= 6.4 { // a symptom that the room doesn't show is shown in its cause's thread
 			own = raised[:4]
 			s.shows("noc", root["stays"].ID, "1 symptom")
-			s.thread("noc", root["stays"].ID, "1 symptom of this problem", titles[symptom])
+			s.thread("noc", root["stays"].ID, "1 symptom of this problem", s.title[symptom])
 		}
 		for _, key := range own {
 			s.root("noc", event[key], "Average", "Found by reconciliation")
@@ -90,7 +90,7 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		if z.number >= 6.4 {
 			set("0", "stays")
 			s.shows("noc", root["stays"].ID, "resolved")
-			s.root("noc", event[symptom], "Average", "Symptom of "+titles["stays"])
+			s.root("noc", event[symptom], "Average", "Symptom of "+s.title["stays"])
 			s.thread("noc", root["stays"].ID, "no symptoms any more")
 		}
 		if z.number < 7 {

@@ -41,7 +41,7 @@ Nothing is changed. With --room, a test message is posted in that room and delet
 
 Run it on the relay's own host, as the relay's user or as root. With least rights the relay's token
 may not read media type and action in Zabbix: for these checks, give a Super admin's API token in
---token-file or ALERT_RELAY_SETUP_TOKEN, which is used now and kept nowhere.
+--token-file or ALERT_RELAY_SETUP_TOKEN, which isn't stored.
 
 The exit code is 1 if there is a failure; warnings don't count.`,
 		Example: `  alert-relay doctor --config /etc/alert-relay/config.yaml

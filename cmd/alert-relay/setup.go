@@ -53,7 +53,7 @@ service user with its media, its API token (written to the source's api_token_fi
 action with problem, recovery and update operations, the global macro {$ALERT_RELAY.URL}, and the
 template that monitors the relay (link it to a host yourself).
 
-Zabbix must be reached with the API token of a Super admin, which is used now and kept nowhere:
+Zabbix must be reached with the API token of a Super admin, which isn't stored:
 from --token-file, ALERT_RELAY_SETUP_TOKEN, or a prompt. Begin with --dry-run, which prints what
 would change. A second run changes nothing.
 
@@ -156,7 +156,7 @@ func (f setupFlags) carryOut(cmd *cobra.Command, p *provision.Setup, r *setupRes
 	case f.dryRun && len(plan.Steps) == 0, f.remove && pending == 0:
 		return "Nothing to remove: nothing carries alert-relay's mark. What a token may not see looks absent.", nil
 	case f.dryRun && len(plan.Refused()) > 0:
-		return "", errors.New("dry run, nothing was changed: objects of others are in the way (--adopt takes them over)")
+		return "", errors.New("dry run, nothing was changed: objects of others have our names (--adopt takes them over)")
 	case f.dryRun:
 		return "Dry run, nothing was changed: " + plan.Summary() + ".", nil
 	case pending == 0 && len(plan.Refused()) == 0:
@@ -173,7 +173,7 @@ func (f setupFlags) carryOut(cmd *cobra.Command, p *provision.Setup, r *setupRes
 	done := 0
 	err := apply(cmd.Context(), plan, func(provision.Step) { done++ })
 	if err != nil && done > 0 {
-		return "", fmt.Errorf("%w\n%s before that; run it again when the cause is mended", err, count(done, "object")+" done")
+		return "", fmt.Errorf("%w\n%s before that; run it again once that is fixed", err, count(done, "object")+" done")
 	}
 	if err != nil {
 		return "", err

@@ -165,7 +165,7 @@ func (p *Problem) mergeStates(e Event) {
 // mergeObservation merges the states that the API returned.
 func (p *Problem) mergeObservation(e Event) {
 	m, o := &p.Merge, e.Observation
-	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose, len(o.Updates)})
+	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose, len(o.Updates), o.TriggerGone && !o.Resolved})
 	if o.Gone {
 		m.GoneAt = least(m.GoneAt, micro(o.At))
 		return
@@ -275,8 +275,8 @@ func (p *Problem) derive() {
 	// A problem is cancelled until Zabbix sends another message about it (its host is enabled again, or another
 	// action continues), or until it resolves.
 	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
-	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && m.Observation.Gone)
-	p.CanClose = m.Observation.CanClose && !m.Observation.Gone
+	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && (m.Observation.Gone || m.Observation.Orphaned && m.GoneAt != 0))
+	p.CanClose = m.Observation.CanClose && !p.Gone
 	p.HeldBack = m.Observation.HeldBack && !m.Problem
 	p.Severity = Severity(m.Severity.Value)
 	p.Acknowledged = m.Ack.Value == 1

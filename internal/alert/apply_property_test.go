@@ -168,7 +168,7 @@ func (g generator) event() Event {
 	switch e.Kind {
 	case KindObservation:
 		o := Observation{
-			At: e.ReceivedAt, Gone: pick(g, "gone", false, false, true), Severity: pick(g, "sev", Average, High),
+			At: e.ReceivedAt, Gone: pick(g, "gone", false, false, true), TriggerGone: g.maybe("orphaned"), Severity: pick(g, "sev", Average, High),
 			Acknowledged: g.maybe("acked"), Suppressed: g.maybe("suppressed"), ByHand: g.maybe("byhand"),
 			Resolved: g.maybe("resolved"), ManualClose: g.maybe("manual"), Opened: pick(g, "opened", time.Time{}, epoch),
 			Name: pick(g, "oname", "", "Link down"), Hosts: pick(g, "ohosts", nil, []Host{{ID: "1", Host: "sw1"}, {ID: "2", Host: "sw2"}}),

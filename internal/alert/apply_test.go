@@ -410,6 +410,18 @@ func TestGoneFromZabbix(t *testing.T) {
 	require.Equal(t, StateOpen, p.State, "only problems of triggers are looked up")
 }
 
+// Zabbix 6.0 keeps the event of a deleted trigger for some hours. Such a problem stays open until it is gone, and then stays gone, in
+// whichever order the answers arrive. One whose trigger is there opens again.
+func TestOrphanedEventStaysGone(t *testing.T) {
+	orphaned, gone := answer4711(700, Observation{TriggerGone: true, ManualClose: true}), answer4711(500, Observation{Gone: true})
+	require.Equal(t, StateOpen, story(t, problemEvent(), orphaned).State)
+	p := story(t, problemEvent(), gone, orphaned)
+	require.True(t, p.Gone)
+	require.False(t, p.CanClose)
+	require.Equal(t, StateResolved, p.State)
+	require.Equal(t, StateOpen, story(t, problemEvent(), gone, answer4711(700, Observation{})).State)
+}
+
 func TestServiceSeverityFollowsItsUpdates(t *testing.T) {
 	service := func(e Event) Event {
 		e.Origin = OriginService

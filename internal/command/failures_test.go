@@ -207,8 +207,9 @@ func TestCloseGone(t *testing.T) {
 		gone    bool
 		reply   string
 	}{
-		"close, deleted":   {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here as gone from Zabbix"},
-		"close with words": {"close cable replaced", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
+		"close, deleted": {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here as gone from Zabbix"},
+		"close, trigger deleted, 6.0 keeps the event": {"close", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.DeleteTrigger(id) }, true, "I closed it here as gone from Zabbix"},
+		"close with words":                            {"close cable replaced", true, func(_ *testing.T, z *zabbixsim.Server, id int64) { z.Delete(id) }, true, "I closed it here"},
 		"close, deleted, the only open one": {"close", false, func(_ *testing.T, z *zabbixsim.Server, id int64) {
 			z.Delete(id)
 			z.Resolve(z.Raise(z.Triggers()[1]))
@@ -256,7 +257,11 @@ func TestCloseGone(t *testing.T) {
 		"close, nothing for everything":    {"close", false, func(t *testing.T, z *zabbixsim.Server, _ int64) { require.NoError(t, z.Break("list")) }, false, "⏳"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulated(t, "7.0.22", func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
+			version := "7.0.22"
+			if strings.Contains(name, "6.0") {
+				version = "6.0.14"
+			}
+			simulated(t, version, func(t *testing.T, w *world, r *relay, z *zabbixsim.Server, id string) {
 				if c.others {
 					w.problem("main/"+strconv.FormatInt(z.Raise(z.Triggers()[1]), 10), "noc")
 				} else {

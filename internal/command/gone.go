@@ -11,7 +11,8 @@ import (
 )
 
 // closeGone closes a problem that a person wants closed and that Zabbix no longer has. Zabbix refuses in the
-// same way if a permission is missing, so it is asked whether it shows the event, and others. -1: retry later.
+// same way if a permission is missing, so it is asked whether it shows the event, and others. Zabbix 6.0 keeps the event of a deleted
+// trigger for some hours, and says that the trigger doesn't allow it. -1: retry later.
 func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *zabbix.Error) (time.Duration, error) {
 	a := b.attempts[0]
 	log := e.o.Log.With("command", b.job.c.ID, "key", a.Key)
@@ -38,7 +39,7 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 // isGone reports whether Zabbix no longer shows an event, and why it may have it all the same; "" for no reason.
 func (e *Executor) isGone(ctx context.Context, l *lane, key alert.Key) (gone bool, doubt reconcile.Reason, err error) {
 	found, err := l.zabbix.Observe(ctx, []string{key.EventID})
-	if err != nil || !found[key.EventID].Gone {
+	if o := found[key.EventID]; err != nil || !o.Gone && (!o.TriggerGone || o.Resolved) {
 		return false, "", err
 	}
 	doubt, err = reconcile.Doubt(ctx, l.zabbix, e.o.Store, key.Source, []alert.Key{key}, false)

@@ -113,7 +113,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		}
 		return 0, nil
 	}
-	if ze.Kind == zabbix.NoObject && b.req.act().closes && len(b.index) == 1 {
+	if (ze.Kind == zabbix.NoObject || ze.Kind == zabbix.CloseForbidden) && b.req.act().closes && len(b.index) == 1 {
 		in, err := e.closeGone(ctx, l, b, ze)
 		if in < 0 { // unknown for now
 			in = r.retry()

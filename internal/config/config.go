@@ -35,7 +35,7 @@ type Config struct {
 	AllowedDomains []string `yaml:"allowed_domains" validate:"dive,domain"`
 	// Senders that may use the notify API.
 	Notify []Notify `yaml:"notify" validate:"dive"`
-	// Signs of life that senders give by POST /v1/heartbeat/NAME. One that is missing is told in rooms.
+	// Signs of life that senders give by POST /v1/heartbeat/NAME. A missing one is reported in its rooms.
 	Heartbeats []Heartbeat `yaml:"heartbeats" validate:"dive"`
 	// A message that is posted, read back and deleted on a schedule, to prove that the chain from the journal to a room works.
 	Canary Canary `yaml:"canary"`

@@ -32,7 +32,7 @@ func TestNothingFails(t *testing.T) {
 			for _, line := range []string{
 				"configuration: file: " + r.opts.Config.File + " has no faults: sources 1, bots 1, rooms 2, routes 0",
 				"files: modes: nobody else can write the configuration and the secrets (files: 1)",
-				"store: file: " + r.opts.StorePath + " has 4 KiB; 7 events wait to be processed",
+				"store: file: " + r.opts.StorePath + ": 4 KiB, 7 events pending",
 				"store: schema: version 3", "store: integrity: no damage found", "store: space: 10 GiB are free", "store: backup: not checked: --backups",
 				"relay: running: a relay answers: ready",
 				"webex noc: token: valid: Relay (relay@webex.bot)", "webex noc: room noc: the bot is in NOC", "webex noc: room db: the bot is in Databases",

@@ -30,7 +30,7 @@ func setupChecks(ctx context.Context, l *list, s config.Source, client *zabbix.C
 		l.warning("media type and action", "not checked: the token that was given isn't a Super admin's, and others can't see them", "give a Super admin's API token in --token-file")
 		return
 	case !sees:
-		l.warning("media type and action", "not checked: the relay's own token can't see them, as it should be",
+		l.warning("media type and action", "not checked: the relay's own token can't see them (intended: least privilege)",
 			"give a Super admin's API token in --token-file or ALERT_RELAY_SETUP_TOKEN, and with several sources --source")
 		return
 	}

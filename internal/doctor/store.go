@@ -63,7 +63,7 @@ func judgeStore(l *list, path string, s Store, err error) {
 	case s.Mode.Perm()&0o007 != 0:
 		l.warning("file", path+" is accessible by everybody on this machine: it has alert texts and the secret of the webhooks", "chmod o-rwx "+path)
 	default:
-		l.ok("file", fmt.Sprintf("%s has %s; %d events wait to be processed", path, size(uint64(s.Bytes)), s.Pending))
+		l.ok("file", fmt.Sprintf("%s: %s, %d events pending", path, size(uint64(s.Bytes)), s.Pending))
 	}
 	switch {
 	case s.Schema > s.Newest:

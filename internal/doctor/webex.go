@@ -76,7 +76,7 @@ func (b *bot) judge(l *list, c *config.Config, running bool) {
 		if webex.ClassOf(b.err) == webex.Unauthorized {
 			name = "token"
 		}
-		l.failure(name, b.err.Error(), "nothing is posted by this bot until then; events wait")
+		l.failure(name, b.err.Error()+": nothing is posted by this bot until then; events wait", "check the token, and whether this machine reaches Webex: docs/troubleshooting.md")
 		return
 	}
 	if b.me.Type != "bot" {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	mediatype "nms-alert-relay/zabbix"
 )
 
 const userType = "1" // a role's type User
@@ -240,7 +242,7 @@ func wantedUser(password func() string, s *state) object {
 	u.Role.Name = ownName + nameMark
 	own := media{SendTo: json.RawMessage(`"` + sendTo + `"`), Active: "0", Severity: allSeverities, Period: always}
 	medias := []any{map[string]any{"mediatypeid": ref{mediaTypes}, "sendto": sendTo, "active": own.Active, "severity": own.Severity, "period": own.Period}}
-	fields := append(u.fields(), own.field(ownMediaType))
+	fields := append(u.fields(), own.field(mediatype.Name))
 	for _, m := range s.medias {
 		if string(m.Type) != s.id(mediaTypes) {
 			medias = append(medias, m)
@@ -259,9 +261,6 @@ func wantedUser(password func() string, s *state) object {
 		"timezone": u.TimeZone, "lang": u.Language, "roleid": ref{roles}, "usrgrps": groups, "medias": medias, "passwd": lazy(password)}}
 }
 
-// ownMediaType is the name of our media type in fields.
-const ownMediaType = "of our media type"
-
 func groupField(name string) field {
 	return field{property: "usrgrps", name: "user group " + name, value: "member"}
 }
@@ -269,7 +268,7 @@ func groupField(name string) field {
 func (m media) field(typeName string) field {
 	var to any
 	_ = json.Unmarshal(m.SendTo, &to) // it was read from JSON
-	value := fmt.Sprintf("to %v, severities %s, %s, %s", to, map[bool]string{true: "all", false: string(m.Severity)}[m.Severity == allSeverities], m.Period,
+	value := fmt.Sprintf("send to %v, severities %s, %s, %s", to, map[bool]string{true: "all", false: string(m.Severity)}[m.Severity == allSeverities], m.Period,
 		word(string(m.Active), "enabled", "disabled"))
 	return field{property: "medias", name: "media " + typeName, value: value}
 }
@@ -279,7 +278,7 @@ func (u user) object(s *state) object {
 	for _, m := range u.Medias {
 		name := s.types[string(m.Type)]
 		if string(m.Type) == s.id(mediaTypes) {
-			name = ownMediaType
+			name = mediatype.Name
 		}
 		o.fields = append(o.fields, m.field(name))
 	}

@@ -47,7 +47,7 @@ func actionName(source string) string {
 }
 
 // toUs is the operation that sends the media type's own message to our user.
-var toUs = field{name: "operation", value: "message to alert-relay by our media type"}
+var toUs = field{name: "operation", value: "sends to user alert-relay"}
 
 // wantedAction sends everything of one source to our user. Its conditions are only written when it is created: they are the
 // administrator's to change.
@@ -157,17 +157,17 @@ func words(o zabbix.Operation, s *state, steps bool) string {
 	to := fmt.Sprintf("%d users and %d groups", len(o.Users), len(o.Groups))
 	if len(o.Users) == 1 && len(o.Groups) == 0 {
 		if to = "user " + string(o.Users[0].ID); string(o.Users[0].ID) == s.id(users) {
-			to = ownName
+			to = "user " + ownName
 		}
 	}
-	by := s.types[string(o.Message.MediaType)]
+	by := " by " + s.types[string(o.Message.MediaType)]
 	switch {
 	case o.Message.MediaType == "0":
-		by = "all media types"
+		by = " by all media types"
 	case string(o.Message.MediaType) == s.id(mediaTypes):
-		by = "our media type"
+		by = ""
 	}
-	out := "message to " + to + " by " + by
+	out := "sends to " + to + by
 	if o.Message.Default != "1" {
 		out += ", with a text of its own"
 	}

@@ -144,7 +144,7 @@ func TestEditsAreUndone(t *testing.T) {
 		require.Equal(t, []Change{{Field: "status", From: "disabled", To: "enabled"}}, of(t, plan, "media type").Changes)
 		require.Contains(t, of(t, plan, "media type").Note, "edited in Zabbix")
 		require.Equal(t, Update, of(t, plan, "action").Action)
-		require.Contains(t, written(plan), "recovery operation: message to alert-relay by our media type")
+		require.Contains(t, written(plan), "recovery operation: sends to user alert-relay")
 		require.Len(t, plan.Pending(), 2)
 		require.Empty(t, r.run().Pending())
 	})
@@ -237,6 +237,23 @@ func TestForeignObjects(t *testing.T) {
 		r.opts.Adopt = false
 		require.Empty(t, r.run().Pending())
 		require.Len(t, r.call("usergroup.get", map[string]any{"filter": map[string]any{"name": "alert-relay (managed)"}}), 1)
+	})
+}
+
+// A new action for discovery has conditions: without them, each check that finds a host up would be reported.
+func TestDiscoveryActionHasConditions(t *testing.T) {
+	eachVersion(t, func(t *testing.T, r *rig) {
+		r.opts.ActionSources = []string{"discovery", "internal"}
+		r.run()
+		for _, a := range r.call("action.get", map[string]any{"output": "extend", "selectFilter": "extend"}) {
+			var values []string
+			for _, c := range a["filter"].(map[string]any)["conditions"].([]any) {
+				c := c.(map[string]any)
+				values = append(values, fmt.Sprint(c["conditiontype"], " ", c["value"]))
+			}
+			want := map[any][]string{"1": {"10 2", "10 3"}}[a["eventsource"]] // discovery status: discovered, lost
+			require.ElementsMatch(t, want, values, a["name"])
+		}
 	})
 }
 

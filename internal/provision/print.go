@@ -9,7 +9,7 @@ import (
 )
 
 // heads are how a step begins.
-var heads = map[Action]string{Create: "create", Update: "update", Keep: "unchanged", Refuse: "IN THE WAY", Remove: "remove", Foreign: "left alone"}
+var heads = map[Action]string{Create: "create", Update: "update", Keep: "unchanged", Refuse: "conflict", Remove: "remove", Foreign: "left alone"}
 
 // Write prints a plan so that a person can decide by it.
 func (p Plan) Write(w io.Writer) {
@@ -24,7 +24,7 @@ func (p Plan) Write(w io.Writer) {
 			fmt.Fprintf(w, "              %s: %s\n", shown(c.Field), c.words())
 		}
 		if routine > 0 {
-			fmt.Fprintf(w, "              and %d more, as alert-relay needs them\n", routine)
+			fmt.Fprintf(w, "              and %s\n", properties(routine))
 		}
 		if s.Note != "" {
 			fmt.Fprintf(w, "              (%s)\n", s.Note)
@@ -33,6 +33,14 @@ func (p Plan) Write(w io.Writer) {
 	for _, note := range p.Notes {
 		fmt.Fprintf(w, "note: %s\n", shown(note))
 	}
+}
+
+// properties is a number of properties that aren't shown one by one.
+func properties(n int) string {
+	if n == 1 {
+		return "1 more property"
+	}
+	return fmt.Sprintf("%d more properties", n)
 }
 
 // words are what changes, without secrets.
@@ -63,7 +71,7 @@ func (p Plan) Summary() string {
 	for _, c := range []struct {
 		action Action
 		words  string
-	}{{Create, "to create"}, {Update, "to update"}, {Remove, "to remove"}, {Refuse, "in the way"}, {Foreign, "left alone"}, {Keep, "unchanged"}} {
+	}{{Create, "to create"}, {Update, "to update"}, {Remove, "to remove"}, {Refuse, "in conflict"}, {Foreign, "left alone"}, {Keep, "unchanged"}} {
 		n := 0
 		for _, s := range p.Steps {
 			if s.Action == c.action {

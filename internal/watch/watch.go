@@ -1,4 +1,4 @@
-// Package watch finds out whether each source still reports: what the relay can't hear, it asks Zabbix about.
+// Package watch checks whether each Zabbix still sends everything.
 package watch
 
 import (
@@ -242,6 +242,10 @@ func (l *look) logHidden(findings map[Kind]Finding) {
 	}
 	if now := text.Some(hidden, len(hidden)); now != l.hidden {
 		l.hidden = now
+		if now == "" {
+			l.opts.Log.Info("Zabbix shows the relay's user everything that could keep it from reporting", "source", l.name)
+			return
+		}
 		l.opts.Log.Info("Zabbix doesn't show the relay's user everything that could keep it from reporting; 'alert-relay doctor' checks it with a Super admin's token",
 			"source", l.name, "not_shown", hidden)
 	}

@@ -221,6 +221,13 @@ func TestWhatIsNotShownIsNoTrouble(t *testing.T) {
 		w.pass(time.Hour)
 		require.Empty(t, w.messages())
 		require.Equal(t, 1, strings.Count(w.log.String(), "doesn't show the relay's user everything"))
+		w.enable(true)
+		w.source.set(func(s *source) {
+			s.shows.Actions = []zabbix.Action{{Name: "Report", Problem: []string{"9"}, Recovery: []string{"9"}, Update: []string{"9"}}}
+		})
+		w.pass(time.Hour)
+		require.Equal(t, 1, strings.Count(w.log.String(), "Zabbix shows the relay's user everything that could keep it from reporting"))
+		require.NotContains(t, w.log.String(), "not_shown=[]")
 	})
 }
 

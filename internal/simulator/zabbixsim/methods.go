@@ -69,7 +69,7 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 		found, numbers = append(found, p), append(numbers, p.ID)
 	}
 	for _, p := range found {
-		if action&Close != 0 && p.RecoveryID == 0 && !p.Trigger.ManualClose {
+		if action&Close != 0 && p.RecoveryID == 0 && (!p.Trigger.ManualClose || p.Orphaned) {
 			return nil, application("Cannot close problem: trigger does not allow manual closing.")
 		}
 	}
