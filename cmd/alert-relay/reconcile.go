@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -21,12 +22,17 @@ func newReconcile(g *globals) *cobra.Command {
 than at the next reconcile.interval. What differs is read from Zabbix and posted like any other
 change, seconds later. The exit code is 1 if a Zabbix couldn't be asked.
 
-Problems that are gone from Zabbix (their trigger was deleted) are closed by themselves after two
-answers a minute apart. If too many are gone at once, or Zabbix shows nothing that the relay knows,
-they stay open: --accept-gone closes them at the next such answer.` + whichRelay,
+Problems that are gone from Zabbix (their trigger was deleted) are closed automatically after two
+answers without them, a minute apart. If too many are gone at once they stay open: --accept-gone
+closes them with this comparison. They also stay open if Zabbix may only not show them, since it
+shows no event, none from before they opened, or no other problem that the relay knows. If its
+database was replaced, --accept-gone --replaced closes these, too.` + whichRelay,
 		Example: "  alert-relay reconcile\n  alert-relay reconcile --source main --output json",
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if choice.Replaced && !choice.AcceptGone {
+				return errors.New("--replaced requires --accept-gone")
+			}
 			relay, err := a.relay(cmd)
 			if err != nil {
 				return err
@@ -41,8 +47,12 @@ they stay open: --accept-gone closes them at the next such answer.` + whichRelay
 				}
 			})
 			for _, r := range swept.Sources {
-				if r.Error != "" && err == nil {
+				switch {
+				case err != nil:
+				case r.Error != "":
 					err = failed(fmt.Errorf("%s: %s", r.Source, r.Error))
+				case choice.AcceptGone && r.GoneHeld > 0:
+					err = failed(fmt.Errorf("%s: %d problems stay open: %s; check the permissions of the relay's user; if Zabbix's database was replaced, add --replaced", r.Source, r.GoneHeld, r.Reason))
 				}
 			}
 			return err
@@ -52,6 +62,7 @@ they stay open: --accept-gone closes them at the next such answer.` + whichRelay
 	cmd.Flags().StringVar(&choice.Source, "source", "", "only this `SOURCE` (default all with an API token)")
 	complete(cmd, "source", g.sources)
 	cmd.Flags().BoolVar(&choice.AcceptGone, "accept-gone", false, "close all problems that are gone from Zabbix, however many")
+	cmd.Flags().BoolVar(&choice.Replaced, "replaced", false, "with --accept-gone: also if Zabbix may only not show them, since its database was replaced")
 	return cmd
 }
 
@@ -65,8 +76,11 @@ func describe(r reconcile.Report) string {
 		return text + "; nothing differs"
 	}
 	text += fmt.Sprintf("; reading %d unknown, %d no longer open, %d changed", r.Unknown, r.Missing, r.Changed)
+	if r.Closing > 0 {
+		text += fmt.Sprintf("; closing %d as gone", r.Closing)
+	}
 	if r.GoneHeld > 0 {
-		text += fmt.Sprintf("; %d gone from Zabbix stay open (see --help)", r.GoneHeld)
+		text += fmt.Sprintf("; %d gone from Zabbix stay open: %s (see --help)", r.GoneHeld, r.Reason)
 	}
 	return text
 }

@@ -16,7 +16,7 @@ import (
 // Reconciler compares Zabbix with the store: reconcile.Sweeps.
 type Reconciler interface {
 	Sources() []string
-	Now(ctx context.Context, source string, acceptGone bool) (reconcile.Report, error)
+	Now(ctx context.Context, source string, accept reconcile.Acceptance) (reconcile.Report, error)
 }
 
 // Sweep selects what is compared.
@@ -24,6 +24,8 @@ type Sweep struct {
 	Source string `json:"source,omitempty"` // "" for all with an API token
 	// AcceptGone closes all problems that are gone from Zabbix, however many.
 	AcceptGone bool `json:"accept_gone,omitempty"`
+	// Replaced: with AcceptGone, also those that Zabbix may only not show: its database was replaced.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Swept is what was found.
@@ -52,7 +54,7 @@ func (a *API) reconcile(r *http.Request) (any, error) {
 	var all errgroup.Group
 	for i, name := range names {
 		all.Go(func() error {
-			report, err := a.Reconcile.Now(ctx, name, c.AcceptGone)
+			report, err := a.Reconcile.Now(ctx, name, reconcile.Acceptance{Gone: c.AcceptGone, Replaced: c.Replaced, By: r.RemoteAddr})
 			switch {
 			case errors.Is(err, context.DeadlineExceeded):
 				report.Error = "it takes longer, and goes on"

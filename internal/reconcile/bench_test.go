@@ -81,7 +81,7 @@ func BenchmarkRounds(b *testing.B) {
 	source, _ := sweeps.sources.Get("main")
 	w := &sweep{Sweeps: sweeps, swept: source, name: "main", differs: map[int64]difference{}}
 	rounds := map[string]func(context.Context) error{
-		"full":   func(ctx context.Context) error { _, err := w.compareAll(ctx, time.Now(), false); return err },
+		"full":   func(ctx context.Context) error { _, err := w.compareAll(ctx, time.Now(), Acceptance{}); return err },
 		"counts": func(ctx context.Context) error { return w.compareCounts(ctx, time.Now()) },
 		"store":  func(ctx context.Context) error { _, err := s.OpenStates(ctx, "main", time.Now()); return err },
 	}

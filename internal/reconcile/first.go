@@ -20,20 +20,11 @@ const (
 type Notices struct {
 	// First is what a new relay found open in a source, by room.
 	First func(source string, found []store.Unposted) []store.Notice
-	// Held says how many problems are gone from Zabbix and aren't closed; 0 for none any more. A notice with the same key edits the message.
-	Held func(source, key string, n int, reason Reason) []store.Notice
 }
 
 // begin finds out whether the source is new to the store: then all that Zabbix has open is to be known without being posted.
 func (w *sweep) begin(ctx context.Context) {
 	err := store.Retry(ctx, w.opts.Log, rand.Float64, "finding out whether a source is new", func(ctx context.Context) error {
-		var err error
-		if w.heldKey, err = w.opts.Store.Value(ctx, heldValue+w.name); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if w.heldKey != "" {
-			w.held = -1 // the first full round counts them
-		}
 		value, err := w.opts.Store.Value(ctx, firstValue+w.name)
 		switch {
 		case err == nil && value != firstDone:
@@ -80,7 +71,7 @@ func (w *sweep) endFirst(ctx context.Context) error {
 	if err := w.opts.Store.SetValue(ctx, firstValue+w.name, firstDone); err != nil {
 		return err
 	}
-	w.opts.Log.Info("all problems that Zabbix had open are known", "source", w.name)
+	w.opts.Log.Info("recorded the problems that were open before this relay", "source", w.name)
 	w.first = time.Time{}
 	return nil
 }

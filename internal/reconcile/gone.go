@@ -59,47 +59,82 @@ func (w *sweep) goneSince(began time.Time) (all int, confirmed []int64) {
 	return len(w.gone), confirmed
 }
 
+// Acceptance is what an operator says about problems that are gone from Zabbix.
+type Acceptance struct {
+	Gone     bool   // they really are, however many
+	Replaced bool   // also the doubtful ones: this Zabbix has another database than the one that had them
+	By       string // who says so, for the log
+}
+
+// Held are the problems of a source that are gone from Zabbix and not closed.
+type Held struct {
+	Count    int
+	Reason   Reason
+	Accepted int // if there are none any more: how many an operator's command has closed
+}
+
+// Held returns what is held of a source; false before its first full round.
+func (s *Sweeps) Held(name string) (Held, bool) {
+	source, ok := s.sources.Get(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !ok || source.held == nil {
+		return Held{}, false
+	}
+	return *source.held, true
+}
+
 // closeGone closes the problems that Zabbix no longer has: a list and an answer of its API, and a minute later both again, were without
 // them. It closes none if that may have another reason. matched is how many of the open problems of the store Zabbix listed.
-func (w *sweep) closeGone(ctx context.Context, began time.Time, matched, open int, accept bool) error {
+func (w *sweep) closeGone(ctx context.Context, began time.Time, matched, open int, accept Acceptance) (closing int, err error) {
 	all, confirmed := w.goneSince(began)
-	if len(confirmed) == 0 {
-		if all == 0 {
-			w.hold(ctx, 0, "")
-		}
-		return nil
-	}
-	lasting := 0 // missing for longer than Zabbix's message takes
+	missed, lasting := 0, 0 // missing, and for longer than Zabbix's message takes
 	for _, d := range w.differs {
-		if d.kind == missing && began.Sub(d.seen) >= grace {
-			lasting++
+		if d.kind == missing {
+			missed++
+			if began.Sub(d.seen) >= grace {
+				lasting++
+			}
 		}
 	}
-	reason, err := Reason(""), error(nil)
+	if len(confirmed) == 0 {
+		if all == 0 && (w.held != nil || missed == 0) { // after a restart, the missing ones are to be read first
+			w.hold(Held{})
+		}
+		return 0, nil
+	}
+	reason := Reason("")
+	if !accept.Gone || !accept.Replaced {
+		if reason, err = Doubt(ctx, w, w.opts.Store, w.name, w.keys(confirmed), matched > 0); err != nil {
+			return 0, err
+		}
+	}
 	switch limit := goneLimit(open); {
-	case accept:
+	case reason != "":
+	case accept.Gone:
+		w.opts.Log.Info("problems are gone from Zabbix: closing them, as an operator asked", "source", w.name, "problems", len(confirmed), "by", accept.By)
 	case all > limit:
 		reason = TooMany
 	case lasting > limit:
-		return nil // of the others it isn't known yet whether they are resolved or gone
+		return 0, nil // of the others it isn't known yet whether they are resolved or gone
 	default:
-		reason, err = Doubt(ctx, w, w.opts.Store, w.name, w.keys(confirmed), matched > 0)
-	}
-	if err != nil {
-		return err
+		w.opts.Log.Info("problems are gone from Zabbix: closing them, if it still doesn't show them", "source", w.name, "problems", len(confirmed))
 	}
 	if reason != "" {
-		w.hold(ctx, all, reason)
-		return nil
+		w.hold(Held{Count: all, Reason: reason})
+		return 0, nil
 	}
-	w.hold(ctx, 0, "")
+	held := Held{}
+	if accept.Gone {
+		held.Accepted = len(confirmed)
+	}
+	w.hold(held)
 	lookups := make([]Lookup, len(confirmed))
 	for i, id := range confirmed {
 		lookups[i] = Lookup{Key: w.key(id), Found: alert.FoundGone}
 	}
-	w.opts.Log.Info("problems are gone from Zabbix: closing them, if it still doesn't show them", "source", w.name, "problems", len(lookups))
 	w.opts.Inquirer.LookUp(lookups)
-	return nil
+	return len(confirmed), nil
 }
 
 // Shower shows whether a Zabbix still has its events: zabbix.Client.
@@ -164,33 +199,23 @@ func Doubt(ctx context.Context, z Shower, s Known, source string, missing []aler
 	return NoneOfThem, err
 }
 
-// hold sets how many problems are gone from Zabbix and stay open, and says so when that begins or ends.
-func (w *sweep) hold(ctx context.Context, n int, reason Reason) {
-	w.opts.Metrics.GoneHeld.WithLabelValues(w.name).Set(float64(n))
-	was := w.held
-	w.held = n
+// hold records what is held, and logs when that begins, changes or ends.
+func (w *sweep) hold(h Held) {
+	w.opts.Metrics.GoneHeld.WithLabelValues(w.name).Set(float64(h.Count))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := Held{}
+	if w.held != nil {
+		was = *w.held
+	}
 	switch {
-	case n > 0 && was <= 0:
-		w.opts.Log.Error("problems are gone from Zabbix and stay open: check the permissions of the relay's user, then run 'alert-relay reconcile --accept-gone'",
-			"source", w.name, "problems", n, "reason", string(reason))
-	case n == 0 && was != 0:
-		w.opts.Log.Info("no problem that is gone from Zabbix is held open any more", "source", w.name)
+	case h.Count > 0 && h.Reason != was.Reason:
+		w.opts.Log.Error("problems are gone from Zabbix and stay open: check the permissions of the relay's user; if they were deleted, run 'alert-relay reconcile --accept-gone'",
+			"source", w.name, "problems", h.Count, "reason", string(h.Reason))
+	case h.Count == 0 && was.Count > 0 && h.Accepted == 0:
+		w.opts.Log.Info("Zabbix shows all open problems again", "source", w.name)
+	case h.Count == 0 && h.Accepted == 0 && was.Accepted > 0:
+		h.Accepted = was.Accepted // until there are others
 	}
-	if n == was || w.opts.Notices.Held == nil {
-		return
-	}
-	if w.heldKey == "" {
-		w.heldKey = heldValue + w.name + "/" + time.Now().UTC().Format(time.RFC3339)
-	}
-	notices := w.opts.Notices.Held(w.name, w.heldKey, n, reason)
-	if n == 0 {
-		w.heldKey = ""
-	}
-	err := w.opts.Store.SetValue(ctx, heldValue+w.name, w.heldKey)
-	if err = errors.Join(err, w.send(ctx, notices)); err != nil {
-		w.opts.Log.Error("cannot post that problems are gone from Zabbix", "source", w.name, "error", err)
-	}
+	w.held = &h
 }
-
-// heldValue is the prefix of the names of values: the key of the message about problems of a source that are gone and not closed; "" for none.
-const heldValue = "reconcile/held/"

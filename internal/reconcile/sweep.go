@@ -83,6 +83,7 @@ type swept struct {
 	woken   chan struct{}
 	demands chan demand
 	gone    map[int64]time.Time // when the inquirer first heard that Zabbix doesn't show it
+	held    *Held               // nil before the first full round
 
 	compared time.Time // when the last comparison ended
 	failure  string    // why there is none since
@@ -90,8 +91,8 @@ type swept struct {
 
 // demand is a request for a full round.
 type demand struct {
-	acceptGone bool
-	reply      chan<- Report // with room for one
+	accept Acceptance
+	reply  chan<- Report // with room for one
 }
 
 // Report is the result of a full round.
@@ -102,7 +103,9 @@ type Report struct {
 	Unknown  int    `json:"unknown"`   // the others
 	Missing  int    `json:"missing"`   // open in the store, not in Zabbix
 	Changed  int    `json:"changed"`   // acted on, suppressed or of another severity
-	GoneHeld int    `json:"gone_held"` // not closed, since too many are gone at once
+	Closing  int    `json:"closing"`   // of the missing ones: gone from Zabbix
+	GoneHeld int    `json:"gone_held"` // of the missing ones: gone from Zabbix, and not closed
+	Reason   Reason `json:"gone_reason,omitempty"`
 	Error    string `json:"error,omitempty"`
 }
 
@@ -145,16 +148,15 @@ func (s *Sweeps) Run(ctx context.Context) error {
 // ErrBusy is the error of Now while too many rounds were asked for already.
 var ErrBusy = errors.New("too many rounds are waiting")
 
-// Now makes a full round of a source at once and has everything that differs read. With acceptGone it closes all problems that are gone from
-// Zabbix, however many.
-func (s *Sweeps) Now(ctx context.Context, name string, acceptGone bool) (Report, error) {
+// Now makes a full round of a source at once and has everything that differs read.
+func (s *Sweeps) Now(ctx context.Context, name string, accept Acceptance) (Report, error) {
 	source, ok := s.sources.Get(name)
 	if !ok {
 		return Report{}, store.ErrNotFound
 	}
 	reply := make(chan Report, 1)
 	select {
-	case source.demands <- demand{acceptGone, reply}:
+	case source.demands <- demand{accept, reply}:
 		pace.Wake(source.woken)
 	default:
 		return Report{}, ErrBusy
@@ -208,8 +210,6 @@ type sweep struct {
 	name    string
 	differs map[int64]difference
 	first   time.Time // when the source was first asked, while all that opened before is to be known quietly; zero once it is
-	held    int       // gone from Zabbix and not closed; -1 if some were before a restart
-	heldKey string    // of the message about them
 
 	interval time.Duration // of the settings
 	next     time.Time     // the next round
@@ -269,7 +269,7 @@ func (w *sweep) round(ctx context.Context, asked []demand) {
 	what := "counts"
 	if full && err == nil {
 		what = "full"
-		report, err = w.compareAll(ctx, began, slices.ContainsFunc(asked, func(d demand) bool { return d.acceptGone }))
+		report, err = w.compareAll(ctx, began, acceptance(asked))
 	}
 	if ctx.Err() != nil {
 		return
@@ -283,6 +283,16 @@ func (w *sweep) round(ctx context.Context, asked []demand) {
 	}
 }
 
+// acceptance is what the requests of a round say together.
+func acceptance(asked []demand) (all Acceptance) {
+	for _, d := range asked {
+		if d.accept.Gone {
+			all = Acceptance{true, all.Replaced || d.accept.Replaced, d.accept.By}
+		}
+	}
+	return all
+}
+
 // needsFull reports whether the next round lists everything.
 func (w *sweep) needsFull(now time.Time) bool {
 	if w.fullAt.IsZero() || now.Sub(w.fullAt) >= fullEvery {
@@ -291,7 +301,7 @@ func (w *sweep) needsFull(now time.Time) bool {
 	if now.Sub(w.fullAt) < share*w.fullTook {
 		return false
 	}
-	return !w.first.IsZero() || w.mayBeGone(now) || w.held > 0 && now.Sub(w.fullAt) >= minGoneGap
+	return !w.first.IsZero() || w.mayBeGone(now) || w.held != nil && w.held.Count > 0 && now.Sub(w.fullAt) >= minGoneGap
 }
 
 // done sets when the next round begins, and logs how this one ended.
@@ -355,7 +365,7 @@ func (w *sweep) compareCounts(ctx context.Context, now time.Time) error {
 
 // compareAll compares everything. The store is read first, so that what Zabbix's messages change meanwhile looks like a difference that the
 // store knows by the time it is read.
-func (w *sweep) compareAll(ctx context.Context, began time.Time, acceptGone bool) (Report, error) {
+func (w *sweep) compareAll(ctx context.Context, began time.Time, accept Acceptance) (Report, error) {
 	states, err := w.opts.Store.OpenStates(ctx, w.name, began)
 	if err != nil {
 		return Report{}, err
@@ -381,10 +391,11 @@ func (w *sweep) compareAll(ctx context.Context, began time.Time, acceptGone bool
 			report.Changed++
 		}
 	}
-	if err := w.closeGone(ctx, began, c.matched, len(states), acceptGone); err != nil {
+	if report.Closing, err = w.closeGone(ctx, began, c.matched, len(states), accept); err != nil {
 		return report, err
 	}
-	report.GoneHeld = w.held
+	held, _ := w.Held(w.name)
+	report.GoneHeld, report.Reason = held.Count, held.Reason
 	return report, w.endFirst(ctx)
 }
 

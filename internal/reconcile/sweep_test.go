@@ -34,7 +34,7 @@ type rig struct {
 	metrics *Metrics
 	fold    *ledger.Metrics
 	log     *counting
-	sent    []string // first and held notices
+	sent    []string // notices
 	stop    func()
 	version string
 	set     Settings
@@ -66,10 +66,6 @@ func (r *rig) start() *rig {
 			First: func(source string, found []store.Unposted) []store.Notice {
 				r.sent = append(r.sent, fmt.Sprint("first ", found))
 				return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: source, Text: "first"}}
-			},
-			Held: func(_, key string, n int, reason Reason) []store.Notice {
-				r.sent = append(r.sent, fmt.Sprint(n, " held ", reason))
-				return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: key, Text: "held"}}
 			},
 		}})
 	fold := ledger.New(ledger.Options{
@@ -438,53 +434,117 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// Nothing is closed as gone while Zabbix or the relay's user may be at fault. One message says so, and later that it is over.
+// Nothing is closed as gone while Zabbix or the relay's user may be at fault, however many are gone. An operator closes too many with an
+// acceptance; what is doubtful needs another one.
 func TestGoneIsDoubted(t *testing.T) {
-	for name, c := range map[string]struct {
-		loses  func(r *rig, ids []int64)
-		ids    int
-		reason Reason
-		mend   func(r *rig)
-	}{
-		"no permissions": {func(r *rig, _ []int64) { require.NoError(r.t, r.z.Break("show-nothing")) }, 3, ShowsNone, func(r *rig) { r.z.Mend() }},
-		"too many": {func(r *rig, ids []int64) {
-			for _, id := range ids[:11] {
+	nothing := func(r *rig, _ []int64) { require.NoError(r.t, r.z.Break("show-nothing")) }
+	lose := func(n int) func(*rig, []int64) {
+		return func(r *rig, ids []int64) {
+			for _, id := range ids[:n] {
 				r.z.Delete(id)
 			}
-		}, 20, TooMany, nil},
+		}
+	}
+	for name, c := range map[string]struct {
+		ids    int
+		loses  func(r *rig, ids []int64)
+		reason Reason
+	}{
+		"no permissions":           {3, nothing, ShowsNone},
+		"no permissions for many":  {14, nothing, ShowsNone},
+		"too many":                 {20, lose(11), TooMany},
+		"another database":         {3, func(r *rig, ids []int64) { lose(3)(r, ids); r.z.Resolve(r.raise()) }, OtherPast},
+		"another database of many": {14, func(r *rig, ids []int64) { lose(14)(r, ids); r.z.Resolve(r.raise()) }, OtherPast},
+		"none of them":             {3, lose(3), NoneOfThem},
+		"none of many":             {14, lose(14), NoneOfThem},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, "7.0.22").known().start()
 				defer r.stop()
+				past := r.raise() // the relay never learns of it
+				r.z.Resolve(past)
 				var ids []int64
 				for range c.ids {
-					ids = append(ids, r.raise())
+					ids = append(ids, r.told())
 				}
+				over := r.told()
+				r.z.Resolve(over)
+				r.webhook(alert.KindRecovery, over)
 				r.pass(3 * time.Minute)
+				if c.reason == NoneOfThem {
+					r.z.Delete(over)
+				}
+				if c.reason == OtherPast {
+					r.z.Delete(past)
+					r.z.Delete(over)
+				}
+				open := func() (n int) {
+					for _, id := range ids {
+						if r.problem(id).Open() {
+							n++
+						}
+					}
+					return n
+				}
 				c.loses(r, ids)
 				r.pass(time.Hour)
-				for _, id := range ids {
-					require.True(t, r.problem(id).Open())
-				}
-				require.Len(t, r.sent, 1)
-				require.Contains(t, r.sent[0], " held "+string(c.reason))
-				require.Positive(t, testutil.ToFloat64(r.metrics.GoneHeld.WithLabelValues("main")))
-				if c.mend != nil {
-					c.mend(r)
-				} else {
-					report, err := r.sweeps.Now(t.Context(), "main", true)
+				require.Equal(t, c.ids, open())
+				held, _ := r.sweeps.Held("main")
+				require.Equal(t, c.reason, held.Reason)
+				gone := held.Count
+				require.Equal(t, float64(gone), testutil.ToFloat64(r.metrics.GoneHeld.WithLabelValues("main")))
+				if c.reason != TooMany {
+					require.Equal(t, c.ids, gone)
+					report, err := r.sweeps.Now(t.Context(), "main", Acceptance{Gone: true})
 					require.NoError(t, err)
-					require.Empty(t, report.Error)
+					require.Equal(t, Report{Source: "main", Missing: gone, GoneHeld: gone, Reason: c.reason}, report)
+					r.pass(5 * time.Minute)
+					require.Equal(t, c.ids, open())
 				}
+				report, err := r.sweeps.Now(t.Context(), "main", Acceptance{Gone: true, Replaced: c.reason != TooMany})
+				require.NoError(t, err)
+				require.Equal(t, gone, report.Closing)
+				require.Zero(t, report.GoneHeld)
 				r.pass(5 * time.Minute)
-				require.Len(t, r.sent, 2)
-				require.Contains(t, r.sent[1], "0 held")
+				require.Equal(t, c.ids-gone, open())
+				held, _ = r.sweeps.Held("main")
+				require.Equal(t, Held{Accepted: gone}, held)
 				require.Zero(t, testutil.ToFloat64(r.metrics.GoneHeld.WithLabelValues("main")))
-				require.Equal(t, c.mend != nil, r.problem(ids[0]).Open())
 			})
 		})
 	}
+}
+
+// What is held is known again after a restart, not as none before the problems were read, and ends once Zabbix shows them again.
+func TestHeldAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		id := r.told()
+		r.pass(3 * time.Minute)
+		require.NoError(t, r.z.Break("show-nothing"))
+		r.pass(10 * time.Minute)
+		want := Held{Count: 1, Reason: ShowsNone}
+		held, known := r.sweeps.Held("main")
+		require.True(t, known)
+		require.Equal(t, want, held)
+		r.stop()
+		r.start()
+		defer r.stop()
+		for range 10 * 60 {
+			if held, known = r.sweeps.Held("main"); known {
+				require.Equal(t, want, held)
+			}
+			r.pass(time.Second)
+		}
+		require.True(t, known)
+		r.z.Mend()
+		r.pass(5 * time.Minute)
+		held, known = r.sweeps.Held("main")
+		require.True(t, known)
+		require.Zero(t, held)
+		require.True(t, r.problem(id).Open())
+	})
 }
 
 // After Zabbix's database was replaced nothing is closed as gone, although it shows other problems, also once their ids are higher.
@@ -504,8 +564,8 @@ func TestDoubts(t *testing.T) {
 		r.start()
 		defer r.stop()
 		r.pass(10 * time.Minute)
-		require.Len(t, r.sent, 1)
-		require.Contains(t, r.sent[0], string(OtherPast))
+		held, _ := r.sweeps.Held("main")
+		require.Equal(t, OtherPast, held.Reason)
 		for _, id := range old[1:] {
 			require.True(t, r.problem(id).Open())
 		}
@@ -551,7 +611,7 @@ func TestNow(t *testing.T) {
 		r.pass(time.Second) // the counts of the last round were those before
 		r.z.Resolve(resolved)
 		require.NoError(t, r.z.Do("bob", acked, zabbixsim.Acknowledge, "", 0))
-		report, err := r.sweeps.Now(t.Context(), "main", false)
+		report, err := r.sweeps.Now(t.Context(), "main", Acceptance{})
 		require.NoError(t, err)
 		require.Equal(t, Report{Source: "main", Open: 2, Known: 1, Unknown: 1, Missing: 1, Changed: 1}, report)
 		r.pass(2 * time.Second)
@@ -559,16 +619,16 @@ func TestNow(t *testing.T) {
 		require.True(t, r.problem(acked).Acknowledged)
 		require.True(t, r.posted(missed))
 		require.Empty(t, r.found())
-		_, err = r.sweeps.Now(t.Context(), "lab", false)
+		_, err = r.sweeps.Now(t.Context(), "lab", Acceptance{})
 		require.ErrorIs(t, err, store.ErrNotFound)
 
 		require.NoError(t, r.z.Break("page-502"))
-		report, err = r.sweeps.Now(t.Context(), "main", false)
+		report, err = r.sweeps.Now(t.Context(), "main", Acceptance{})
 		require.NoError(t, err)
 		require.Contains(t, report.Error, "502")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = r.sweeps.Now(ctx, "main", false)
+		_, err = r.sweeps.Now(ctx, "main", Acceptance{})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, []string{"main"}, r.sweeps.Sources())
 	})
@@ -585,7 +645,7 @@ func TestGoneTakesAMinute(t *testing.T) {
 		r.z.DeleteTrigger(deleted)
 		for asked := time.Duration(0); asked < 61*time.Second; asked += 4 * time.Second {
 			require.True(t, r.problem(deleted).Open(), "after %v", asked)
-			_, err := r.sweeps.Now(t.Context(), "main", false)
+			_, err := r.sweeps.Now(t.Context(), "main", Acceptance{})
 			require.NoError(t, err)
 			r.pass(4 * time.Second)
 		}

@@ -1,12 +1,14 @@
 package relay
 
 import (
+	"fmt"
 	"time"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/watch"
 )
 
 // sweepSettings are what a configuration says about reconciliation.
@@ -35,15 +37,21 @@ func (r *Relay) firstNotices(source string, found []store.Unposted) (notices []s
 	return notices
 }
 
-// heldNotices is the message about problems that are gone from a source and aren't closed, in the default room.
-func (r *Relay) heldNotices(source, key string, n int, reason reconcile.Reason) []store.Notice {
-	s := r.live.Load()
-	if len(s.cfg.DefaultRooms) == 0 {
-		return nil
+// goneIn is what reconciliation says of open problems that a source doesn't show.
+func goneIn(heldOf func(source string) (reconcile.Held, bool)) func(source string) watch.Finding {
+	return func(source string) watch.Finding {
+		held, known := heldOf(source)
+		switch {
+		case !known:
+			return watch.Finding{}
+		case held.Count > 0:
+			return watch.Finding{Verdict: watch.Trouble, Count: held.Count, Detail: string(held.Reason)}
+		case held.Accepted > 0:
+			return watch.Finding{Verdict: watch.Fine, Detail: fmt.Sprintf("%d were closed as gone, by an operator's command", held.Accepted)}
+		default:
+			return watch.Finding{Verdict: watch.Fine}
+		}
 	}
-	return s.notice(s.cfg.DefaultRooms[0], key, func(render.Room) string {
-		return s.renderer.GoneHeld(source, n, string(reason))
-	})
 }
 
 // notice is a message of the relay about itself in a room; none for a room that isn't configured. One with the same key edits it.

@@ -28,7 +28,7 @@ func (r *Relay) troubleNotices(source, key string, kind watch.Kind, c watch.Cond
 		return nil
 	}
 	return s.notice(s.cfg.DefaultRooms[0], key, func(room render.Room) string {
-		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Count: c.Count, Detail: c.Detail}, room)
+		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Count: c.Count, Detail: c.Detail, Ended: c.Ended}, room)
 	})
 }
 

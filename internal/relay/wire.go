@@ -52,10 +52,10 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})
 	sweeps = reconcile.NewSweeps(reconcile.SweepOptions{
 		Sources: each(sources, lister), Settings: sweepSettings(cfg), Store: r.store, Inquirer: inquirer,
-		Notices: reconcile.Notices{First: r.firstNotices, Held: r.heldNotices}, Log: log, Metrics: r.metrics.reconcile,
+		Notices: reconcile.Notices{First: r.firstNotices}, Log: log, Metrics: r.metrics.reconcile,
 	})
 	speaking := watch.NewSources(watch.Options{
-		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Compared: sweeps.Compared,
+		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Compared: sweeps.Compared, Gone: goneIn(sweeps.Held),
 		Notices: r.troubleNotices, Log: log, Metrics: r.metrics.watch,
 	})
 	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})

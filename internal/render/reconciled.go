@@ -36,14 +36,17 @@ func (r *Renderer) FirstFound(source string, room Room, counts []SeverityCount, 
 	return out
 }
 
-// GoneHeld returns the message about problems that are gone from Zabbix and that the relay doesn't close; n is 0 once that is over.
-func (r *Renderer) GoneHeld(source string, n int, reason string) string {
-	name := limited(source, maxLabel).String()
-	text := fmt.Sprintf("✅ Zabbix **%s** no longer hides problems that the relay knows as open.", name)
-	if n > 0 {
-		text = fmt.Sprintf("⚠️ Zabbix **%s** doesn't show **%d** of the problems that are open here, and didn't report that they are over. They stay open: %s.\n"+
-			"Check the permissions of the relay's user in Zabbix. If they really were deleted, run `alert-relay reconcile --accept-gone`.", name, n, reason)
+// goneHeld is the message about problems that are gone from Zabbix and that the relay doesn't close.
+func goneHeld(t SourceTrouble, since, until string) string {
+	name := limited(t.Source, maxLabel).String()
+	switch ended := limited(t.Ended, maxDetail).String(); {
+	case until == "":
+		return fmt.Sprintf("⚠️ Zabbix **%s** doesn't show **%d** of the problems that are open here, and didn't report that they are over. Since %s. They stay open: %s.\n"+
+			"Check the permissions of the relay's user in Zabbix. If they really were deleted, run `alert-relay reconcile --accept-gone`.",
+			name, t.Count, since, limited(t.Detail, maxDetail))
+	case ended != "":
+		return fmt.Sprintf("✅ Zabbix **%s** didn't show some open problems from %s to %s: %s.", name, since, until, ended)
+	default:
+		return fmt.Sprintf("✅ Zabbix **%s** shows all open problems again. Some were missing from %s to %s.", name, since, until)
 	}
-	out, _ := finish(text)
-	return out
 }

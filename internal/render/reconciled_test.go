@@ -36,9 +36,12 @@ func TestMessagesOfReconciliation(t *testing.T) {
 		r.FirstFound("main", Room{}, []SeverityCount{{alert.Disaster, 2}, {alert.Warning, 7}}, at))
 	require.Equal(t, "🔎 **1** problem was open in Zabbix **main** when this relay first asked  \n🟧 1 high  \n"+
 		"It isn't posted: `problems` lists what is open, and changes are posted.", r.FirstFound("main", Room{}, []SeverityCount{{alert.High, 1}}, time.Time{}))
-	held := r.GoneHeld("<@all>", 3, "Zabbix shows the relay's user no event at all")
-	require.Contains(t, held, "doesn't show **3** of the problems that are open here")
-	require.Contains(t, held, "They stay open: Zabbix shows the relay's user no event at all.")
-	require.NotContains(t, held, "<@all>")
-	require.Contains(t, r.GoneHeld("main", 0, ""), "✅")
+	held := SourceTrouble{Source: "<@all>", Kind: "gone", Since: at, Count: 3, Detail: "Zabbix shows the relay's user no event at all"}
+	require.Equal(t, "⚠️ Zabbix **&lt;&#64;all&gt;** doesn't show **3** of the problems that are open here, and didn't report that they are over. Since 3 Nov 14:18:00 UTC. "+
+		"They stay open: Zabbix shows the relay's user no event at all.  \n"+
+		"Check the permissions of the relay's user in Zabbix. If they really were deleted, run `alert-relay reconcile --accept-gone`.", r.SourceTrouble(held, Room{}))
+	held.Source, held.Until = "main", at.Add(time.Hour)
+	require.Equal(t, "✅ Zabbix **main** shows all open problems again. Some were missing from 3 Nov 14:18:00 UTC to 3 Nov 15:18:00 UTC.", r.SourceTrouble(held, Room{}))
+	held.Ended = "3 were closed as gone, by an operator's command"
+	require.Equal(t, "✅ Zabbix **main** didn't show some open problems from 3 Nov 14:18:00 UTC to 3 Nov 15:18:00 UTC: 3 were closed as gone, by an operator's command.", r.SourceTrouble(held, Room{}))
 }

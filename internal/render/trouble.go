@@ -9,11 +9,12 @@ import (
 // SourceTrouble is something that keeps a source from reporting.
 type SourceTrouble struct {
 	Source string
-	Kind   string // alerts, media_type, action, found, reconcile
+	Kind   string // alerts, media_type, action, found, reconcile, gone
 	Since  time.Time
 	Until  time.Time // zero while it goes on
 	Count  int       // of messages or problems
 	Detail string    // Zabbix's own text, for alerts; what is wrong, otherwise
+	Ended  string    // how it ended, if that is known
 }
 
 // maxDetail bounds the detail of a source's trouble, in characters.
@@ -24,6 +25,10 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	location := orUTC(room.Location)
 	source, since := limited(t.Source, maxLabel).String(), formatTime(t.Since.In(location))
 	detail := limited(t.Detail, maxDetail).String()
+	until := ""
+	if !t.Until.IsZero() {
+		until = formatTime(t.Until.In(location))
+	}
 	var what, do string
 	switch t.Kind {
 	case "alerts":
@@ -50,8 +55,11 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 		do = "What happens is posted late, by reconciliation. Enable or correct it in Zabbix, or run `alert-relay setup zabbix`."
 	}
 	message := fmt.Sprintf("⚠️ %s. Since %s.\n%s", what, since, do)
-	if !t.Until.IsZero() {
-		message = fmt.Sprintf("✅ Over: %s. From %s to %s.", what, since, formatTime(t.Until.In(location)))
+	switch {
+	case t.Kind == "gone":
+		message = goneHeld(t, since, until)
+	case until != "":
+		message = fmt.Sprintf("✅ Over: %s. From %s to %s.", what, since, until)
 	}
 	out, _ := finish(strings.TrimSpace(message))
 	return out

@@ -12,6 +12,7 @@ type Condition struct {
 	Until  time.Time `json:"until,omitzero"` // zero while it goes on
 	Count  int       `json:"count,omitempty"`
 	Detail string    `json:"detail,omitempty"`
+	Ended  string    `json:"ended,omitempty"`  // how, if that is known
 	Edits  int       `json:"edits,omitempty"`  // of its message
 	Posted int       `json:"posted,omitempty"` // the count in its message
 	Queued bool      `json:"queued"`           // the message is queued as it should be
@@ -31,19 +32,19 @@ func (c Condition) Open() bool { return !c.Since.IsZero() && c.Until.IsZero() }
 
 // next is the condition after a look. looks is how many in a row have found trouble.
 //
-// The message is edited when the count has doubled, or when the detail of something that isn't counted changes: each edit is one of ten.
+// The message is edited when the count has doubled, or when a detail changes that isn't a sample: each edit is one of ten.
 func (c Condition) next(f Finding, looks int, now time.Time) Condition {
 	f.Detail = text.Shorten(text.Line(f.Detail), maxDetail)
 	switch {
 	case f.Verdict == Unknown, f.Verdict == Fine && !c.Open(), f.Verdict == Trouble && !c.Open() && looks < minLooks:
 	case !c.Until.IsZero(): // its end must be queued before another one begins
 	case f.Verdict == Fine:
-		c.Until, c.Queued = now, false
+		c.Until, c.Ended, c.Queued = now, f.Detail, false
 	case !c.Open():
 		c = Condition{Since: now, Count: f.Count, Posted: f.Count, Detail: f.Detail}
 	default:
 		c.Count = max(c.Count, f.Count)
-		changed := f.Detail != c.Detail && f.Count == 0
+		changed := f.Detail != c.Detail && !f.Sample
 		if (changed || c.Count >= 2*c.Posted && c.Count > c.Posted) && c.Edits < maxEdits {
 			c.Posted, c.Edits, c.Detail, c.Queued = c.Count, c.Edits+1, f.Detail, false
 		}

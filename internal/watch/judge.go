@@ -19,10 +19,11 @@ const (
 	Action    Kind = "action"     // the action is disabled, or lacks operations
 	Found     Kind = "found"      // only reconciliation finds problems and recoveries
 	Reconcile Kind = "reconcile"  // its open problems aren't compared, so that what its messages miss isn't found
+	Gone      Kind = "gone"       // open problems that Zabbix doesn't show aren't closed; alert_relay_gone_held counts them
 )
 
 // Kinds is all of them.
-var Kinds = [...]Kind{Alerts, MediaType, Action, Found, Reconcile}
+var Kinds = [...]Kind{Alerts, MediaType, Action, Found, Reconcile, Gone}
 
 // Verdict is what a look says about one kind.
 type Verdict int
@@ -38,7 +39,8 @@ const (
 type Finding struct {
 	Verdict Verdict
 	Count   int    // of messages or problems; 0 where nothing is counted
-	Detail  string // untrusted text in it
+	Detail  string // untrusted text in it. Of Fine, how the trouble ended, if that is known
+	Sample  bool   // Detail is one of many: another one isn't worth an edit
 }
 
 const (
@@ -123,7 +125,7 @@ func judgeAlerts(s zabbix.Sending, now time.Time) Finding {
 	case len(s.Failed) == 0 || now.Sub(s.Failed[0].At) > alertWindow:
 		return Finding{Verdict: Fine}
 	}
-	return Finding{Verdict: Trouble, Count: len(s.Failed), Detail: s.Failed[0].Error}
+	return Finding{Verdict: Trouble, Count: len(s.Failed), Detail: s.Failed[0].Error, Sample: true}
 }
 
 // alertsFrom is from when on failed alerts are read: from the beginning of the trouble, to count them, and at least those that still count.

@@ -76,7 +76,7 @@ func TestJudgeAlerts(t *testing.T) {
 	}
 	require.Equal(t, Finding{}, judgeAlerts(zabbix.Sending{}, noon))
 	require.Equal(t, Finding{Verdict: Fine}, judgeAlerts(failed(), noon))
-	require.Equal(t, Finding{Verdict: Trouble, Count: 2, Detail: "timed out"}, judgeAlerts(failed(time.Minute, time.Hour), noon))
+	require.Equal(t, Finding{Verdict: Trouble, Count: 2, Detail: "timed out", Sample: true}, judgeAlerts(failed(time.Minute, time.Hour), noon))
 	require.Equal(t, Finding{Verdict: Fine}, judgeAlerts(failed(alertWindow+time.Second, time.Hour), noon))
 
 	require.Equal(t, noon.Add(-alertWindow), alertsFrom(time.Time{}, noon))
@@ -148,6 +148,7 @@ func TestConditions(t *testing.T) {
 	over := c.next(fine, 0, noon.Add(time.Hour))
 	require.False(t, over.Open())
 	require.False(t, over.Queued)
+	require.Equal(t, "closed", c.next(Finding{Verdict: Fine, Detail: "closed"}, 0, noon).Ended)
 	require.Equal(t, over, over.next(trouble, 2, noon.Add(2*time.Hour)), "its end isn't queued yet")
 	require.Equal(t, Condition{}, Condition{}.next(fine, 0, noon))
 
@@ -158,7 +159,7 @@ func TestConditions(t *testing.T) {
 	edits := 0
 	for n := 2; n < 5000; n++ {
 		c.Queued = true
-		if c = c.next(Finding{Verdict: Trouble, Count: n}, n, noon); !c.Queued {
+		if c = c.next(Finding{Verdict: Trouble, Count: n, Detail: "another one", Sample: true}, n, noon); !c.Queued {
 			edits++
 		}
 	}

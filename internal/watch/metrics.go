@@ -21,12 +21,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) Add(sources []string) {
 	for _, source := range sources {
 		for _, kind := range Kinds {
-			m.Trouble.WithLabelValues(source, string(kind))
+			if kind != Gone {
+				m.Trouble.WithLabelValues(source, string(kind))
+			}
 		}
 	}
 }
 
 func (m *Metrics) set(source string, kind Kind, open bool) {
+	if kind == Gone { // it has a metric of its own
+		return
+	}
 	value := 0.0
 	if open {
 		value = 1

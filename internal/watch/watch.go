@@ -40,6 +40,8 @@ type Options struct {
 	Found func(source string) int64
 	// Compared returns when a source's open problems were last compared, and why they aren't since.
 	Compared func(source string) (at time.Time, failure string)
+	// Gone is what reconciliation says of open problems that Zabbix doesn't show; nil for nothing.
+	Gone func(source string) Finding
 	// Notices makes the message of a condition, for the rooms that get it. One with the same key edits it.
 	Notices func(source, key string, kind Kind, c Condition) []store.Notice
 	Log     *slog.Logger
@@ -151,6 +153,9 @@ func (l *look) once(ctx context.Context, now time.Time) error {
 	}
 	compared, failure := l.opts.Compared(l.name)
 	findings[Reconcile] = judgeCompared(compared, l.began, failure, l.current(), now)
+	if l.opts.Gone != nil {
+		findings[Gone] = l.opts.Gone(l.name)
+	}
 	since := time.Time{}
 	if c := l.conditions[Alerts]; c.Open() {
 		since = c.Since

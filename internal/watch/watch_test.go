@@ -28,6 +28,7 @@ type source struct {
 	found int64
 	// away is why its problems aren't compared; "" if they are.
 	away string
+	gone Finding
 }
 
 func (s *source) set(change func(*source)) {
@@ -82,6 +83,7 @@ func (w *world) start() {
 			})
 			return at, failure
 		},
+		Gone: func(string) (f Finding) { w.source.set(func(s *source) { f = s.gone }); return f },
 		Notices: func(source, key string, kind Kind, c Condition) []store.Notice {
 			return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: key, Markdown: fmt.Sprintf("%s %s %t %d", source, kind, c.Open(), c.Count)}}
 		},
@@ -116,7 +118,7 @@ func TestTroubleIsOneMessage(t *testing.T) {
 		w := newWorld(t)
 		w.start()
 		defer func() { w.stop() }()
-		require.Equal(t, len(Kinds), testutil.CollectAndCount(w.metrics.Trouble), "every kind is there from the start")
+		require.Equal(t, len(Kinds)-1, testutil.CollectAndCount(w.metrics.Trouble), "every kind but gone is there from the start")
 		w.pass(5 * time.Minute)
 		require.Empty(t, w.messages())
 
@@ -147,6 +149,29 @@ func TestTroubleIsOneMessage(t *testing.T) {
 		w.start()
 		w.pass(10 * time.Minute)
 		require.Equal(t, over, w.messages())
+	})
+}
+
+// Open problems that Zabbix doesn't show are one message, which is edited when their number has doubled or the reason changes, and when
+// they are shown again. A restart ends nothing.
+func TestGoneIsOneMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start()
+		defer func() { w.stop() }()
+		step := func(f Finding, want string) {
+			t.Helper()
+			w.source.set(func(s *source) { s.gone = f })
+			w.pass(5 * time.Minute)
+			require.Equal(t, []string{want}, w.messages())
+		}
+		step(Finding{Verdict: Trouble, Count: 11, Detail: "too many"}, "main gone true 11 ×1")
+		step(Finding{Verdict: Trouble, Count: 12, Detail: "too many"}, "main gone true 11 ×1")
+		step(Finding{Verdict: Trouble, Count: 14, Detail: "shows none"}, "main gone true 14 ×2")
+		w.start()
+		step(Finding{}, "main gone true 14 ×2")
+		step(Finding{Verdict: Trouble, Count: 30, Detail: "shows none"}, "main gone true 30 ×3")
+		step(Finding{Verdict: Fine}, "main gone false 30 ×4")
 	})
 }
 
