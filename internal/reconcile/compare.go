@@ -30,9 +30,42 @@ type difference struct {
 	worse    bool           // its severity is higher in Zabbix
 	hidden   bool           // Zabbix suppresses it
 	revision int64          // of the stored problem; 0 if it isn't open there
+	adds     tally          // Zabbix's counts less those of the store, as far as this problem makes them differ
 	seen     time.Time      // when it was first seen to differ like this
 	asked    int            // how often it was read
 	due      time.Time      // when it is read next
+}
+
+// settled is how often a difference is read before the relay accepts it: what the answer didn't change isn't about to change, as after
+// Zabbix was restored from a backup, or can't be read.
+const settled = 3
+
+// openedSlack is how far the times at which a problem opened may be apart. Further apart, it is another problem with the same id.
+const openedSlack = 5 * time.Second
+
+// tally is what Zabbix counts of its open problems.
+type tally struct {
+	total, acknowledged int
+	severities          [len(alert.Severities)]int
+}
+
+// add counts n problems like this one.
+func (t *tally) add(n int, severity alert.Severity, acknowledged bool) {
+	t.total += n
+	if acknowledged {
+		t.acknowledged += n
+	}
+	if severity.Valid() {
+		t.severities[severity] += n
+	}
+}
+
+func (t *tally) plus(o tally) {
+	t.total += o.total
+	t.acknowledged += o.acknowledged
+	for i, n := range o.severities {
+		t.severities[i] += n
+	}
 }
 
 // same reports whether d and o are the same difference, seen at two times.
@@ -81,7 +114,12 @@ func (c *comparison) add(o zabbix.Open) {
 	s, known := c.stored[o.EventID]
 	delete(c.stored, o.EventID)
 	d := difference{kind: unknown, opened: o.Opened, severity: o.Severity, hidden: o.Suppressed, revision: s.Revision}
+	d.adds.add(1, o.Severity, o.Acknowledged)
 	if known {
+		d.adds.add(-1, s.Severity, s.Acknowledged)
+	}
+	// A message may state the time in another time zone; the API doesn't.
+	if another := s.Updates >= 0 && !s.OpenedAt.IsZero() && o.Opened.Sub(s.OpenedAt).Abs() > openedSlack; known && !another {
 		c.matched++
 		cause, _ := strconv.ParseInt(s.Cause, 10, 64)
 		switch {
@@ -99,7 +137,9 @@ func (c *comparison) add(o zabbix.Open) {
 // end returns all differences at the end of the list. Those that were there before keep when they were seen and read.
 func (c *comparison) end(before map[int64]difference, now time.Time) map[int64]difference {
 	for id, s := range c.stored {
-		c.differs[id] = difference{kind: missing, severity: s.Severity, revision: s.Revision}
+		d := difference{kind: missing, severity: s.Severity, revision: s.Revision}
+		d.adds.add(-1, s.Severity, s.Acknowledged)
+		c.differs[id] = d
 	}
 	for id, d := range c.differs {
 		if old, known := before[id]; known && d.same(old) {
@@ -147,24 +187,25 @@ func (d difference) found(now time.Time) alert.Found {
 	return ""
 }
 
-// agree reports whether Zabbix's counts are those of the store, and whether the store has its newest problems open.
-func agree(z zabbix.OpenCounts, states []store.OpenState) bool {
-	var c zabbix.OpenCounts
+// agree reports whether Zabbix's counts are those of the store, and whether the store has its newest problems open, but for the differences
+// that are settled.
+func agree(z zabbix.OpenCounts, states []store.OpenState, differs map[int64]difference) bool {
+	var c tally
 	newest := make(map[string]bool, len(z.Newest))
 	for _, id := range z.Newest {
 		newest[strconv.FormatInt(id, 10)] = true
 	}
 	for _, s := range states {
 		delete(newest, s.EventID)
-		c.Total++
-		if s.Acknowledged {
-			c.Acknowledged++
-		}
-		if s.Severity.Valid() {
-			c.Severities[s.Severity]++
+		c.add(1, s.Severity, s.Acknowledged)
+	}
+	for id, d := range differs {
+		if d.asked >= settled {
+			delete(newest, strconv.FormatInt(id, 10))
+			c.plus(d.adds)
 		}
 	}
-	return len(newest) == 0 && z.Total == c.Total && z.Acknowledged == c.Acknowledged && z.Severities == c.Severities
+	return len(newest) == 0 && c == tally{z.Total, z.Acknowledged, z.Severities}
 }
 
 // silent returns the problems whose suppression or cause differs between Zabbix's lists and the store.

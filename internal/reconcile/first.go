@@ -55,7 +55,7 @@ func (w *sweep) endFirst(ctx context.Context) error {
 		return nil
 	}
 	for _, d := range w.differs {
-		if d.kind == unknown && !d.opened.After(w.first) && d.asked < maxFirst {
+		if d.kind == unknown && !d.opened.After(w.first) && d.asked < settled {
 			return nil
 		}
 	}
@@ -75,9 +75,6 @@ func (w *sweep) endFirst(ctx context.Context) error {
 	w.first = time.Time{}
 	return nil
 }
-
-// maxFirst is how often a problem is read before a new source does without it.
-const maxFirst = 3
 
 func (w *sweep) send(ctx context.Context, notices []store.Notice) error {
 	for _, n := range notices {

@@ -345,7 +345,7 @@ func (w *sweep) compareCounts(ctx context.Context, now time.Time) error {
 	counts, err := w.OpenCounts(ctx)
 	if err == nil {
 		unsaid := silent(counts, states)
-		w.mismatch = !agree(counts, states)
+		w.mismatch = !agree(counts, states, w.differs)
 		for id, d := range w.differs {
 			if d.kind == suppressed && unsaid[id].revision == 0 {
 				delete(w.differs, id)
@@ -458,6 +458,7 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 		return now.Add(minRetry)
 	}
 	var lookups []Lookup
+	var lasting []alert.Key
 	for _, id := range due {
 		d := w.differs[id]
 		if known[w.key(id)].Revision != d.revision {
@@ -472,8 +473,14 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 		}
 		lookups = append(lookups, l)
 		d.due = now.Add(backoff(d.asked))
-		d.asked++
+		if d.asked++; d.asked == settled && (d.kind == unknown || d.kind == changed) {
+			lasting = append(lasting, l.Key)
+		}
 		w.differs[id] = d
+	}
+	if len(lasting) > 0 {
+		w.opts.Log.Warn("problems differ from Zabbix, and reading them changes nothing: was Zabbix restored from a backup, from before they resolved?",
+			"source", w.name, "problems", len(lasting), "one", lasting[0].String())
 	}
 	if len(lookups) > 0 {
 		w.opts.Log.Debug("problems differ from the store: reading them", "source", w.name, "problems", len(lookups))

@@ -108,6 +108,9 @@ func (r *rig) webhook(kind alert.Kind, id int64) {
 		"TRIGGER.ID": p.Trigger.ID}
 	switch kind {
 	case alert.KindRecovery:
+		if p.Resolved.IsZero() { // as before Zabbix was restored from a backup
+			p.Resolved, p.RecoveryID = time.Now(), id+1000
+		}
 		m["EVENT.VALUE"], m["EVENT.RECOVERY.ID"], m["EVENT.RECOVERY.TIMESTAMP"] = "0", strconv.FormatInt(p.RecoveryID, 10), strconv.FormatInt(p.Resolved.Unix(), 10)
 	case alert.KindUpdate:
 		last := p.Acks[len(p.Acks)-1]
@@ -578,6 +581,58 @@ func TestDoubts(t *testing.T) {
 		for _, id := range old[1:] {
 			require.True(t, r.problem(id).Open())
 		}
+	})
+}
+
+// A problem that is resolved here and open in Zabbix, which was restored from a backup, is read three times and logged once. Then rounds
+// are quiet again, and other differences are found as ever.
+func TestARestoredZabbix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.told()
+		id := r.told()
+		r.pass(2 * time.Minute)
+		r.webhook(alert.KindRecovery, id)
+		require.False(t, r.problem(id).Open())
+		r.pass(10 * time.Minute)
+		full := func() float64 { return testutil.ToFloat64(r.metrics.Rounds.WithLabelValues("main", "full", "ok")) }
+		before := full()
+		r.pass(6 * time.Hour)
+		require.Equal(t, 36., full()-before)
+		require.False(t, r.problem(id).Open())
+		require.Equal(t, 1, r.log.warnings)
+		require.Empty(t, r.found())
+
+		missed := r.raise()
+		r.pass(2*time.Minute + grace)
+		require.True(t, r.posted(missed))
+		r.z.Resolve(id)
+		r.pass(time.Hour)
+		require.Equal(t, "problem 1", r.found())
+		require.Equal(t, 1, r.log.warnings)
+	})
+}
+
+// Another problem with the id, severity and state of an open one, after Zabbix's database was replaced, isn't taken for it.
+func TestAnotherProblemWithTheSameID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		id := r.told()
+		r.pass(2 * time.Minute)
+		r.stop()
+		fresh, err := zabbixsim.New(zabbixsim.Options{Version: "7.0.22", Quick: true})
+		require.NoError(t, err)
+		trigger := fresh.Triggers()[1]
+		trigger.Severity = r.z.Triggers()[0].Severity
+		r.z = fresh
+		require.Equal(t, id, r.z.Raise(trigger))
+		r.start()
+		defer r.stop()
+		r.pass(2*time.Minute + grace)
+		require.Equal(t, trigger.Name, r.problem(id).Name)
+		require.True(t, r.posted(id))
+		require.Equal(t, "problem 1", r.found())
 	})
 }
 

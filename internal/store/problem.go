@@ -45,6 +45,7 @@ type Filter struct {
 // OpenState is what reconciliation compares of an open problem of a trigger.
 type OpenState struct {
 	EventID      string
+	OpenedAt     time.Time
 	Severity     alert.Severity
 	Acknowledged bool
 	Suppressed   bool

@@ -121,7 +121,7 @@ func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]
 		for _, p := range s.problems.find(0, worstFirst, func(p problem) bool {
 			return p.Open() && p.Origin == alert.OriginTrigger && p.Key.Source == source
 		}) {
-			all = append(all, store.OpenState{EventID: p.Key.EventID, Severity: p.Severity, Acknowledged: p.Acknowledged,
+			all = append(all, store.OpenState{EventID: p.Key.EventID, OpenedAt: p.OpenedAt, Severity: p.Severity, Acknowledged: p.Acknowledged,
 				Suppressed: p.SuppressedAt(at), Updates: p.KnownUpdates(), Cause: p.CauseEventID, Revision: p.Revision})
 		}
 		return all, nil

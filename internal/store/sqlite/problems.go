@@ -142,13 +142,13 @@ func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key,
 	}, unobservedProblems, limited(limit))
 }
 
-const openStates = `SELECT p.event_id, p.severity, p.acknowledged, p.suppressed_until > ?2, p.updates, p.cause, p.revision
+const openStates = `SELECT p.event_id, p.opened_at, p.severity, p.acknowledged, p.suppressed_until > ?2, p.updates, p.cause, p.revision
 	FROM problems p WHERE p.open = 1 AND p.of_trigger = 1 AND p.source = ?1`
 
 // OpenStates implements store.Store.
 func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error) {
 	return queryReadable(ctx, s, "list open problems", func(rows *sql.Rows) (o store.OpenState, err error) {
-		return o, unreadable("an open problem", rows.Scan(&o.EventID, &o.Severity, &o.Acknowledged, &o.Suppressed, &o.Updates, &o.Cause, &o.Revision))
+		return o, unreadable("an open problem", rows.Scan(&o.EventID, stamp{&o.OpenedAt}, &o.Severity, &o.Acknowledged, &o.Suppressed, &o.Updates, &o.Cause, &o.Revision))
 	}, openStates, source, micro(at))
 }
 

@@ -126,11 +126,11 @@ func testOpenStates(t *testing.T, open Opener) {
 	}})
 	plain := problem("1", alert.StateOpen)
 	state := func(id string, suppressed bool) store.OpenState {
-		return store.OpenState{EventID: id, Severity: plain.Severity, Acknowledged: plain.Acknowledged, Suppressed: suppressed, Updates: -1, Revision: plain.Revision}
+		return store.OpenState{EventID: id, OpenedAt: plain.OpenedAt, Severity: plain.Severity, Acknowledged: plain.Acknowledged, Suppressed: suppressed, Updates: -1, Revision: plain.Revision}
 	}
 	require.ElementsMatch(t, []store.OpenState{
 		state("1", false), state("2", true), state("3", true), state("4", false), state("9", true),
-		{EventID: "8", Severity: alert.Disaster, Acknowledged: true, Updates: -1, Revision: 7},
+		{EventID: "8", OpenedAt: plain.OpenedAt, Severity: alert.Disaster, Acknowledged: true, Updates: -1, Revision: 7},
 		{EventID: "10", Severity: alert.Warning, Acknowledged: true, Updates: 2, Cause: "77", Revision: 1},
 	}, must(s.OpenStates(t.Context(), "main", t0))(t))
 	require.Equal(t, []store.OpenState{state("7", true)}, must(s.OpenStates(t.Context(), "lab", t0))(t))
