@@ -84,3 +84,45 @@ func TestSourcesComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// hanging is a lister whose second list never ends.
+type hanging struct{ lister }
+
+func (l *hanging) Open(ctx context.Context, _ func(zabbix.Open)) error {
+	if l.asked.Add(1) > 1 {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
+// A round that was asked for ends with the relay, or when its source is removed, not when the one who asked gives up.
+func TestNowEndsWithItsSource(t *testing.T) {
+	for name, end := range map[string]func(s *Sweeps, stop func()){
+		"the relay stops":       func(_ *Sweeps, stop func()) { stop() },
+		"the source is removed": func(s *Sweeps, _ func()) { s.SetSources(nil, Settings{Interval: time.Hour}) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			metrics := NewMetrics(prometheus.NewRegistry(), []string{"main"})
+			q := NewInquirer(Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics})
+			s := NewSweeps(SweepOptions{Sources: map[string]Lister{"main": &hanging{}}, Settings: Settings{Interval: time.Hour}, Store: memory.New(nil), Inquirer: q,
+				Log: slog.New(slog.DiscardHandler), Metrics: metrics})
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go func() { _ = s.Run(ctx) }()
+			synctest.Wait()
+			errs := make(chan error, 3)
+			for range cap(errs) { // one is made, the others wait
+				go func() {
+					_, err := s.Now(t.Context(), "main", Acceptance{})
+					errs <- err
+				}()
+				synctest.Wait()
+			}
+			require.Empty(t, errs)
+			end(s, stop)
+			for range cap(errs) {
+				require.ErrorIs(t, <-errs, ErrEnded, name)
+			}
+		})
+	}
+}

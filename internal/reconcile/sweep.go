@@ -82,6 +82,7 @@ type swept struct {
 	Lister
 	woken   chan struct{}
 	demands chan demand
+	ended   chan struct{}       // closed when its loop has ended
 	gone    map[int64]time.Time // when the inquirer first heard that Zabbix doesn't show it
 	held    *Held               // nil before the first full round
 
@@ -119,7 +120,7 @@ func NewSweeps(opts SweepOptions) *Sweeps {
 // SetSources makes these the sources, while they run too. Those that stay keep their lister.
 func (s *Sweeps) SetSources(sources map[string]Lister, settings Settings) {
 	s.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *swept {
-		return &swept{Lister: sources[name], woken: make(chan struct{}, 1), demands: make(chan demand, maxDemands), gone: map[int64]time.Time{}}
+		return &swept{Lister: sources[name], woken: make(chan struct{}, 1), demands: make(chan demand, maxDemands), ended: make(chan struct{}), gone: map[int64]time.Time{}}
 	})
 	s.mu.Lock()
 	same := s.settings == settings
@@ -145,8 +146,11 @@ func (s *Sweeps) Run(ctx context.Context) error {
 	return nil
 }
 
-// ErrBusy is the error of Now while too many rounds were asked for already.
-var ErrBusy = errors.New("too many rounds are waiting")
+// The errors of Now.
+var (
+	ErrBusy  = errors.New("too many rounds are waiting")
+	ErrEnded = errors.New("the relay stops, or the source was removed")
+)
 
 // Now makes a full round of a source at once and has everything that differs read.
 func (s *Sweeps) Now(ctx context.Context, name string, accept Acceptance) (Report, error) {
@@ -164,6 +168,8 @@ func (s *Sweeps) Now(ctx context.Context, name string, accept Acceptance) (Repor
 	select {
 	case r := <-reply:
 		return r, nil
+	case <-source.ended:
+		return Report{}, ErrEnded
 	case <-ctx.Done():
 		return Report{}, ctx.Err()
 	}
@@ -222,6 +228,7 @@ type sweep struct {
 
 func (s *Sweeps) loop(ctx context.Context, name string, source *swept) {
 	defer func() {
+		close(source.ended)
 		if _, ok := s.sources.Get(name); !ok {
 			s.opts.Metrics.forget(name)
 		}
