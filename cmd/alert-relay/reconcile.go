@@ -26,7 +26,8 @@ Problems that are gone from Zabbix (their trigger was deleted) are closed automa
 answers without them, a minute apart. If too many are gone at once they stay open: --accept-gone
 closes them with this comparison. They also stay open if Zabbix may only not show them, since it
 shows no event, none from before they opened, or no other problem that the relay knows. If its
-database was replaced, --accept-gone --replaced closes these, too.` + whichRelay,
+database was replaced, --accept-gone --replaced closes these, too. With the --source of a source
+that isn't configured any more, --accept-gone closes all of its problems.` + whichRelay,
 		Example: "  alert-relay reconcile\n  alert-relay reconcile --source main --output json",
 		Args:    want(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -70,6 +71,9 @@ database was replaced, --accept-gone --replaced closes these, too.` + whichRelay
 func describe(r reconcile.Report) string {
 	if r.Error != "" {
 		return fmt.Sprintf("%s: not compared", r.Source)
+	}
+	if r.Removed {
+		return fmt.Sprintf("%s: not configured; closing %d open problems as gone", r.Source, r.Closing)
 	}
 	text := fmt.Sprintf("%s: Zabbix has %d open, of which the relay knows %d", r.Source, r.Open, r.Known)
 	if r.Unknown+r.Missing+r.Changed == 0 {

@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/store"
 )
 
 // Reconciler compares Zabbix with the store: reconcile.Sweeps.
 type Reconciler interface {
 	Sources() []string
+	CloseRemoved(ctx context.Context, source, by string) (reconcile.Report, error)
 	Now(ctx context.Context, source string, accept reconcile.Acceptance) (reconcile.Report, error)
 }
 
@@ -40,11 +42,18 @@ func (a *API) reconcile(r *http.Request) (any, error) {
 	}
 	names := a.Reconcile.Sources()
 	switch {
-	case c.Source != "":
-		if !slices.Contains(names, c.Source) {
-			return nil, &refusal{http.StatusNotFound, fmt.Sprintf("no source %q with an API token", c.Source), "sources: " + strings.Join(names, ", ")}
-		}
+	case slices.Contains(names, c.Source):
 		names = []string{c.Source}
+	case c.Source != "":
+		report, err := reconcile.Report{}, store.ErrNotFound
+		if c.AcceptGone {
+			report, err = a.Reconcile.CloseRemoved(r.Context(), c.Source, r.RemoteAddr)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, &refusal{http.StatusNotFound, fmt.Sprintf("no source %q with an API token", c.Source),
+				"sources: " + strings.Join(names, ", ") + "; --accept-gone closes the problems of one that was removed"}
+		}
+		return Swept{Sources: []reconcile.Report{report}}, err
 	case len(names) == 0:
 		return nil, &refusal{http.StatusConflict, "no source has an API token", "give one in zabbix[].api_token_file"}
 	}

@@ -5,7 +5,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -232,13 +231,9 @@ func (q *Inquirer) ask(ctx context.Context, source string, asked *asked, keys []
 			continue
 		}
 		appends.Go(func() error {
-			payload, err := json.Marshal(store.Envelope{EventID: id, Observation: &o})
-			if err == nil {
-				_, err = q.opts.Journal.Append(ctx, store.Entry{Source: source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
-			}
-			if err != nil {
+			if err := journal(ctx, q.opts.Journal, key, o); err != nil {
 				q.putBack(asked, lookup)
-				return fmt.Errorf("journalling the observation of %s/%s: %w", source, id, err)
+				return err
 			}
 			q.opts.Metrics.Asked.WithLabelValues(source, "ok").Inc()
 			return nil

@@ -27,6 +27,8 @@ type Lister interface {
 // Store is what Sweeps need of store.Store.
 type Store interface {
 	Known
+	Journal
+	OpenBySource(ctx context.Context) (map[string]int, error)
 	OpenStates(ctx context.Context, source string, at time.Time) ([]store.OpenState, error)
 	HasSource(ctx context.Context, source string) (bool, error)
 	Unposted(ctx context.Context, source string) ([]store.Unposted, error)
@@ -59,8 +61,10 @@ type Settings struct {
 type SweepOptions struct {
 	Sources  map[string]Lister // by the source's name
 	Settings Settings
-	Store    Store
-	Inquirer *Inquirer
+	// Configured reports whether there is such a source, also one without an API token; nil if all problems are of such sources.
+	Configured func(name string) bool
+	Store      Store
+	Inquirer   *Inquirer
 	// Notices makes the messages; nil for none.
 	Notices Notices
 	Log     *slog.Logger
@@ -72,6 +76,7 @@ type SweepOptions struct {
 type Sweeps struct {
 	opts    SweepOptions
 	sources roster.Roster[*swept]
+	changed chan struct{} // the sources were set
 
 	mu       sync.Mutex // guards settings, and what the loop of each source shares
 	settings Settings
@@ -99,20 +104,21 @@ type demand struct {
 // Report is the result of a full round.
 type Report struct {
 	Source   string `json:"source"`
-	Open     int    `json:"open"`      // in Zabbix
-	Known    int    `json:"known"`     // of these, in the store
-	Unknown  int    `json:"unknown"`   // the others
-	Missing  int    `json:"missing"`   // open in the store, not in Zabbix
-	Changed  int    `json:"changed"`   // acted on, suppressed or of another severity
-	Closing  int    `json:"closing"`   // of the missing ones: gone from Zabbix
-	GoneHeld int    `json:"gone_held"` // of the missing ones: gone from Zabbix, and not closed
+	Removed  bool   `json:"removed,omitempty"` // it isn't configured any more
+	Open     int    `json:"open"`              // in Zabbix
+	Known    int    `json:"known"`             // of these, in the store
+	Unknown  int    `json:"unknown"`           // the others
+	Missing  int    `json:"missing"`           // open in the store, not in Zabbix
+	Changed  int    `json:"changed"`           // acted on, suppressed or of another severity
+	Closing  int    `json:"closing"`           // of the missing ones: gone from Zabbix
+	GoneHeld int    `json:"gone_held"`         // of the missing ones: gone from Zabbix, and not closed
 	Reason   Reason `json:"gone_reason,omitempty"`
 	Error    string `json:"error,omitempty"`
 }
 
 // NewSweeps makes Sweeps.
 func NewSweeps(opts SweepOptions) *Sweeps {
-	s := &Sweeps{opts: opts}
+	s := &Sweeps{opts: opts, changed: make(chan struct{}, 1)}
 	s.SetSources(opts.Sources, opts.Settings)
 	return s
 }
@@ -122,6 +128,7 @@ func (s *Sweeps) SetSources(sources map[string]Lister, settings Settings) {
 	s.sources.Set(slices.Collect(maps.Keys(sources)), func(name string) *swept {
 		return &swept{Lister: sources[name], woken: make(chan struct{}, 1), demands: make(chan demand, maxDemands), ended: make(chan struct{}), gone: map[int64]time.Time{}}
 	})
+	pace.Wake(s.changed)
 	s.mu.Lock()
 	same := s.settings == settings
 	s.settings = settings
@@ -142,7 +149,10 @@ func (s *Sweeps) current() Settings {
 
 // Run compares until ctx ends.
 func (s *Sweeps) Run(ctx context.Context) error {
-	s.sources.Run(ctx, s.loop)
+	var loops sync.WaitGroup
+	loops.Go(func() { s.sources.Run(ctx, s.loop) })
+	loops.Go(func() { s.logRemoved(ctx) })
+	loops.Wait()
 	return nil
 }
 

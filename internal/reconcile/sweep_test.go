@@ -38,6 +38,8 @@ type rig struct {
 	stop    func()
 	version string
 	set     Settings
+
+	configured func(string) bool
 }
 
 func newRig(t *testing.T, version string) *rig {
@@ -61,7 +63,7 @@ func (r *rig) start() *rig {
 	r.metrics, r.fold = NewMetrics(prometheus.NewRegistry(), []string{"main"}), ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})
 	q := NewInquirer(Options{Sources: map[string]Observer{"main": client}, Journal: waking, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics,
 		Gone: func(key alert.Key, at time.Time) { r.sweeps.Gone(key, at) }})
-	r.sweeps = NewSweeps(SweepOptions{Sources: map[string]Lister{"main": client}, Settings: r.set, Store: waking, Inquirer: q, Log: slog.New(r.log), Metrics: r.metrics,
+	r.sweeps = NewSweeps(SweepOptions{Sources: map[string]Lister{"main": client}, Settings: r.set, Configured: r.configured, Store: waking, Inquirer: q, Log: slog.New(r.log), Metrics: r.metrics,
 		Notices: Notices{
 			First: func(source string, found []store.Unposted) []store.Notice {
 				r.sent = append(r.sent, fmt.Sprint("first ", found))

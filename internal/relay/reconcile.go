@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/config"
@@ -14,6 +15,10 @@ import (
 // sweepSettings are what a configuration says about reconciliation.
 func sweepSettings(cfg *config.Config) reconcile.Settings {
 	return reconcile.Settings{Interval: time.Duration(cfg.Reconcile.Interval), MaxAge: time.Duration(cfg.Reconcile.MaxAge)}
+}
+
+func configured(cfg *config.Config, source string) bool {
+	return slices.ContainsFunc(cfg.Zabbix, func(s config.Source) bool { return s.Name == source })
 }
 
 // firstNotices are the messages about what was open in a source that is new to the relay, one for each room.

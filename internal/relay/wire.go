@@ -52,7 +52,8 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})
 	sweeps = reconcile.NewSweeps(reconcile.SweepOptions{
 		Sources: each(sources, lister), Settings: sweepSettings(cfg), Store: r.store, Inquirer: inquirer,
-		Notices: reconcile.Notices{First: r.firstNotices}, Log: log, Metrics: r.metrics.reconcile,
+		Configured: func(name string) bool { return configured(now.config(), name) },
+		Notices:    reconcile.Notices{First: r.firstNotices}, Log: log, Metrics: r.metrics.reconcile,
 	})
 	speaking := watch.NewSources(watch.Options{
 		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Compared: sweeps.Compared, Gone: goneIn(sweeps.Held),

@@ -81,6 +81,8 @@ type Problems interface {
 	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
 	// OpenStates returns the source's open problems of triggers, as they are at that time, in no order.
 	OpenStates(ctx context.Context, source string, at time.Time) ([]OpenState, error)
+	// OpenBySource counts the open problems of each source that has some.
+	OpenBySource(ctx context.Context) (map[string]int, error)
 	// HasSource reports whether there is any problem of a source.
 	HasSource(ctx context.Context, source string) (bool, error)
 	// Unposted counts the open problems of a source that were never posted, by room and severity, worst first.

@@ -128,6 +128,17 @@ func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]
 	})
 }
 
+// OpenBySource implements store.Store.
+func (s *Store) OpenBySource(ctx context.Context) (map[string]int, error) {
+	return call(ctx, s, func() (map[string]int, error) {
+		open := map[string]int{}
+		for _, p := range s.problems.find(0, worstFirst, func(p problem) bool { return p.Open() }) {
+			open[p.Key.Source]++
+		}
+		return open, nil
+	})
+}
+
 // HasSource implements store.Store.
 func (s *Store) HasSource(ctx context.Context, source string) (bool, error) {
 	return call(ctx, s, func() (bool, error) {

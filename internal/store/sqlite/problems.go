@@ -152,6 +152,19 @@ func (s *Store) OpenStates(ctx context.Context, source string, at time.Time) ([]
 	}, openStates, source, micro(at))
 }
 
+// OpenBySource implements store.Store.
+func (s *Store) OpenBySource(ctx context.Context) (map[string]int, error) {
+	open := map[string]int{}
+	_, err := query(ctx, s, "count the open problems of each source", func(rows *sql.Rows) (none struct{}, err error) {
+		var source string
+		var n int
+		err = rows.Scan(&source, &n)
+		open[source] = n
+		return none, err
+	}, `SELECT source, count(*) FROM problems WHERE open = 1 GROUP BY source`)
+	return open, err
+}
+
 // HasSource implements store.Store.
 func (s *Store) HasSource(ctx context.Context, source string) (has bool, err error) {
 	found, err := query(ctx, s, "look for problems of a source", func(rows *sql.Rows) (has bool, err error) { return has, rows.Scan(&has) },

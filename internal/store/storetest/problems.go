@@ -134,6 +134,7 @@ func testOpenStates(t *testing.T, open Opener) {
 		{EventID: "10", Severity: alert.Warning, Acknowledged: true, Updates: 2, Cause: "77", Revision: 1},
 	}, must(s.OpenStates(t.Context(), "main", t0))(t))
 	require.Equal(t, []store.OpenState{state("7", true)}, must(s.OpenStates(t.Context(), "lab", t0))(t))
+	require.Equal(t, map[string]int{"main": 8, "lab": 1}, must(s.OpenBySource(t.Context()))(t))
 	require.True(t, must(s.HasSource(t.Context(), "main"))(t))
 	require.False(t, must(s.HasSource(t.Context(), "mai"))(t))
 }
