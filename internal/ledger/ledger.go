@@ -61,6 +61,8 @@ const (
 	gatherFor  = 75 * time.Millisecond
 	// pollEvery is how often the fold checks the journal and the clocks when nothing wakes it.
 	pollEvery = 2 * time.Second
+	// foundEvery is how often a kind of what only reconciliation found is logged as a warning.
+	foundEvery = time.Minute
 	// minBackoff and maxBackoff bound the pause while the store fails.
 	minBackoff, maxBackoff = 50 * time.Millisecond, 5 * time.Second
 	// maxConflicts is how many conflicts a batch may meet, each of which makes the fold plan it again, before it
@@ -74,9 +76,10 @@ type Ledger struct {
 	woken <-chan struct{}
 
 	// Used by Run alone.
-	clockAt time.Time     // when the clocks are checked next
-	unknown *logging.Once // of UnknownSendTo
-	damaged *logging.Once // of problems that wait for their first message
+	clockAt time.Time        // when the clocks are checked next
+	found   *logging.Limited // by kind and source
+	unknown *logging.Once    // of UnknownSendTo
+	damaged *logging.Once    // of problems that wait for their first message
 }
 
 // New makes a Ledger; Run starts it.
@@ -85,7 +88,7 @@ func New(o Options) *Ledger {
 		o.Notifier = new(store.Local)
 	}
 	woken, _ := o.Notifier.Subscribe(store.TopicJournal)
-	return &Ledger{opts: o, woken: woken, unknown: logging.NewOnce(maxLogged), damaged: logging.NewOnce(maxLogged)}
+	return &Ledger{opts: o, woken: woken, found: logging.NewLimited(o.Log, foundEvery), unknown: logging.NewOnce(maxLogged), damaged: logging.NewOnce(maxLogged)}
 }
 
 // Run folds until ctx ends. A batch that has begun is finished.

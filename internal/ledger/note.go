@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/tracing"
 )
@@ -26,7 +27,10 @@ func (l *Ledger) note(r Result) {
 		}
 		if kind := r.Change.Found; kind != "" {
 			l.opts.Metrics.countFound(r.Entry.Source, kind)
-			l.opts.Log.Warn("found by reconciliation: Zabbix's message about it never came", "key", r.Decoded.Event.Key.String(), "found", string(kind))
+			l.opts.Log.Info("found by reconciliation", "key", r.Decoded.Event.Key.String(), "found", string(kind))
+			if kind != alert.FoundGone { // Zabbix sends no message of that
+				l.found.Warn(string(kind)+" "+r.Entry.Source, "messages of Zabbix never came: reconciliation found what they were about", "source", r.Entry.Source, "found", string(kind))
+			}
 		}
 		if r.Replaced != "" {
 			l.opts.Log.Warn("another problem has the event id of an earlier one, which is closed as gone: was Zabbix's database recreated, or do two servers send as one source?",
