@@ -76,6 +76,19 @@ func TestASymptomIsShownUnderItsCause(t *testing.T) {
 	require.Empty(t, w.under(2), "it became a disaster")
 }
 
+// A message about symptoms is edited for each of them. Before Webex allows no more edits, further symptoms get the next message.
+func TestSymptomsGetAnotherMessage(t *testing.T) {
+	w := posted(t, 1)
+	w.plan(w.at(time.Minute, symptom(2, 1, alert.Average))...)
+	w.groups[0].MessageID, w.groups[0].Edits = "M", symptomEdits-1
+	w.plan(w.at(2*time.Minute, symptom(3, 1, alert.Average))...)
+	require.Len(t, w.groups, 1)
+	w.groups[0].Edits = symptomEdits
+	w.plan(w.at(3*time.Minute, symptom(4, 1, alert.Average))...)
+	require.Len(t, w.groups, 2)
+	require.Equal(t, "cause main/1", w.under(4))
+}
+
 // Which problem a symptom is shown under, by what the room shows of its cause.
 func TestWhereASymptomIsShown(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fake struct {
 	mu      sync.Mutex
 	down    bool
+	full    bool // the journal
 	calls   [][]string
 	at      []time.Time
 	entries []store.Entry
@@ -49,6 +50,9 @@ func (f *fake) Observe(_ context.Context, ids []string) (map[string]alert.Observ
 func (f *fake) Append(_ context.Context, e store.Entry) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.full {
+		return 0, errors.New("no space left")
+	}
 	f.entries = append(f.entries, e)
 	return int64(len(f.entries)), nil
 }
@@ -174,5 +178,24 @@ func TestLaterReadsAreKept(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Len(t, f.at, 3)
+	})
+}
+
+// The answer to a lookup that couldn't be stored is marked when it is stored later.
+func TestLookupsSurviveAFailingJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{full: true}
+		q := run(t, f)
+		q.LookUp([]Lookup{{Key: alert.Key{Source: "main", EventID: "1"}, Found: alert.FoundProblem}})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		f.mu.Lock()
+		require.NotEmpty(t, f.calls)
+		f.full = false
+		f.mu.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, f.entries, 1)
+		require.Contains(t, string(f.entries[0].Payload), string(alert.FoundProblem))
 	})
 }

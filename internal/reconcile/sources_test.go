@@ -102,14 +102,8 @@ func TestNowEndsWithItsSource(t *testing.T) {
 		"the source is removed": func(s *Sweeps, _ func()) { s.SetSources(nil, Settings{Interval: time.Hour}) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			metrics := NewMetrics(prometheus.NewRegistry(), []string{"main"})
-			q := NewInquirer(Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics})
-			s := NewSweeps(SweepOptions{Sources: map[string]Lister{"main": &hanging{}}, Settings: Settings{Interval: time.Hour}, Store: memory.New(nil), Inquirer: q,
-				Log: slog.New(slog.DiscardHandler), Metrics: metrics})
-			ctx, stop := context.WithCancel(t.Context())
+			s, stop := sweepsOver(t, &hanging{}, time.Hour)
 			defer stop()
-			go func() { _ = s.Run(ctx) }()
-			synctest.Wait()
 			errs := make(chan error, 3)
 			for range cap(errs) { // one is made, the others wait
 				go func() {
@@ -125,4 +119,41 @@ func TestNowEndsWithItsSource(t *testing.T) {
 			}
 		})
 	}
+}
+
+// disagreeing is a lister whose counts never are those of the store, and whose list takes a while.
+type disagreeing struct{ lister }
+
+func (l *disagreeing) Open(context.Context, func(zabbix.Open)) error {
+	l.asked.Add(1)
+	time.Sleep(20 * time.Second)
+	return nil
+}
+
+func (l *disagreeing) OpenCounts(context.Context) (zabbix.OpenCounts, error) {
+	return zabbix.OpenCounts{Total: 1}, nil
+}
+
+// However often counts differ, listing everything takes at most a twentieth of the time.
+func TestListsTakeAShareOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &disagreeing{}
+		_, stop := sweepsOver(t, l, time.Second)
+		defer stop()
+		time.Sleep(time.Hour)
+		require.LessOrEqual(t, l.asked.Load(), int64(time.Hour/share/(20*time.Second)))
+		require.GreaterOrEqual(t, l.asked.Load(), int64(7), "but more often than every ten minutes")
+	})
+}
+
+// sweepsOver runs Sweeps over a lister and an empty store until the test ends, or the returned function is called.
+func sweepsOver(t *testing.T, l Lister, interval time.Duration) (*Sweeps, context.CancelFunc) {
+	metrics := NewMetrics(prometheus.NewRegistry(), []string{"main"})
+	q := NewInquirer(Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics})
+	s := NewSweeps(SweepOptions{Sources: map[string]Lister{"main": l}, Settings: Settings{Interval: interval}, Store: memory.New(nil), Inquirer: q,
+		Log: slog.New(slog.DiscardHandler), Metrics: metrics})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { _ = s.Run(ctx) }()
+	synctest.Wait()
+	return s, stop
 }

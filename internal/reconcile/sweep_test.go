@@ -586,6 +586,83 @@ func TestDoubts(t *testing.T) {
 	})
 }
 
+// While more problems are missing than may be gone, and not all of them were read yet, none is closed.
+func TestGoneWaitsForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.z.Resolve(r.raise())
+		var ids []int64
+		for range 20 {
+			ids = append(ids, r.told())
+		}
+		r.pass(time.Until(time.Now().Truncate(time.Minute).Add(2 * time.Minute)))
+		for _, id := range ids[:2] {
+			r.z.Delete(id)
+		}
+		r.pass(time.Minute + grace + 5*time.Second) // these two were read
+		for _, id := range ids[2:14] {
+			require.NoError(t, r.z.Break(fmt.Sprint("fail-event:", id)))
+			r.z.Delete(id)
+		}
+		r.pass(10 * time.Minute)
+		for _, id := range ids {
+			require.True(t, r.problem(id).Open())
+		}
+		r.z.Mend()
+		r.pass(2 * time.Hour)
+		held, _ := r.sweeps.Held("main")
+		require.Equal(t, Held{Count: 14, Reason: TooMany}, held)
+	})
+}
+
+// An unknown problem that Zabbix suppresses isn't marked as found: Zabbix sends no message about it meanwhile.
+func TestSuppressedProblemsAreNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		r.pass(2 * time.Minute)
+		id := r.raise()
+		require.NoError(t, r.z.Maintain(id, 100*time.Hour))
+		r.pass(5 * time.Minute)
+		require.Equal(t, alert.StateOpen, r.problem(id).State)
+		require.False(t, r.problem(id).Found())
+		require.Empty(t, r.found())
+	})
+}
+
+// After an outage everything is listed, so that what changes no count is found at once, too.
+func TestEverythingIsListedAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22").known().start()
+		defer r.stop()
+		id := r.told()
+		r.pass(2 * time.Minute)
+		require.NoError(t, r.z.Break("page-500"))
+		r.pass(2 * time.Minute)
+		require.NoError(t, r.z.Do("bob", id, zabbixsim.Comment, "hm", 0))
+		r.z.Mend()
+		r.pass(maxRetry + grace + 5*time.Second)
+		require.Equal(t, "hm", r.problem(id).LastComment().Message)
+	})
+}
+
+// A new relay tells each room what was open also if Zabbix can't answer about one of the problems.
+func TestANewRelayDoesWithoutUnreadableProblems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "7.0.22")
+		r.raise()
+		require.NoError(t, r.z.Break(fmt.Sprint("fail-event:", r.raise())))
+		r.pass(time.Minute)
+		r.start()
+		defer r.stop()
+		r.pass(30 * time.Second)
+		require.Empty(t, r.sent, "it is tried again first")
+		r.pass(20 * time.Minute)
+		require.Len(t, r.sent, 1)
+	})
+}
+
 // A problem that is resolved here and open in Zabbix, which was restored from a backup, is read three times and logged once. Then rounds
 // are quiet again, and other differences are found as ever.
 func TestARestoredZabbix(t *testing.T) {
