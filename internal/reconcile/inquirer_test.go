@@ -196,6 +196,8 @@ func TestLookupsSurviveAFailingJournal(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Len(t, f.entries, 1)
-		require.Contains(t, string(f.entries[0].Payload), string(alert.FoundProblem))
+		var e store.Envelope
+		require.NoError(t, json.Unmarshal(f.entries[0].Payload, &e))
+		require.Equal(t, alert.FoundProblem, e.Observation.Found)
 	})
 }

@@ -55,6 +55,8 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 		if detail != "" {
 			do = "The error: " + detail + "\n" + do
 		}
+	case "gone":
+		what = fmt.Sprintf("it didn't show **%d** of the problems that are open here", t.Count)
 	default:
 		what = fmt.Sprintf("Zabbix **%s** doesn't report everything: %s", source, detail)
 		do = "What happens is posted late, by reconciliation. Enable or correct it in Zabbix, or run `alert-relay setup zabbix`."
