@@ -40,6 +40,9 @@ routes: [{match: {severity: ">=warning"}, rooms: [db]}]
 default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
 reconcile: {interval: 1s}
+notify: [{name: cron, token_env: E2E_CRON, rooms: [noc]}]
+heartbeats: [{name: backup, interval: 1d}]
+canary: {interval: 1d}
 log: {level: warn}
 `
 
@@ -252,7 +255,7 @@ func (b *broken) prepare(t *testing.T) {
 	b.webexToken, b.zabbixToken = filepath.Join(dir, "webex-token"), filepath.Join(dir, "zabbix-token")
 	keep(t, b.webexToken, webexsim.DefaultBotToken)
 	keep(t, b.zabbixToken, zabbixsim.RelayToken)
-	b.configure(t, fmt.Sprintf(watched, b.api, b.webexToken, b.frontend, b.zabbixToken, webexsim.RoomID("noc"), webexsim.RoomID("db")), "E2E_SECRET="+secret)
+	b.configure(t, fmt.Sprintf(watched, b.api, b.webexToken, b.frontend, b.zabbixToken, webexsim.RoomID("noc"), webexsim.RoomID("db")), "E2E_SECRET="+secret, "E2E_CRON="+strings.Repeat("c", 32))
 }
 
 // keep writes a secret's file.

@@ -20,6 +20,8 @@ type template struct {
 				Steps []templateStep `yaml:"preprocessing"`
 				Paths []templatePath `yaml:"lld_macro_paths"`
 				Items []templateItem `yaml:"item_prototypes"`
+
+				Prototypes []templateTrigger `yaml:"trigger_prototypes"` // of several items
 			} `yaml:"discovery_rules"`
 		} `yaml:"templates"`
 		Triggers []templateTrigger `yaml:"triggers"`
@@ -133,6 +135,7 @@ func TestTheZabbixTemplateHasEveryAlert(t *testing.T) {
 		triggers = append(triggers, item.Triggers...)
 	}
 	for _, rule := range file.Templates[0].Rules {
+		triggers = append(triggers, rule.Prototypes...)
 		for _, item := range rule.Items {
 			triggers = append(triggers, item.Prototypes...)
 		}

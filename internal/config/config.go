@@ -37,6 +37,8 @@ type Config struct {
 	Notify []Notify `yaml:"notify" validate:"dive"`
 	// Signs of life that senders give by POST /v1/heartbeat/NAME. A missing one is reported in its rooms.
 	Heartbeats []Heartbeat `yaml:"heartbeats" validate:"dive"`
+	// A message that is posted, read back and deleted on a schedule, to prove that the chain from the journal to a room works.
+	Canary Canary `yaml:"canary"`
 	// When a room's new problems are collected in one message, a digest.
 	Storm Storm `yaml:"storm"`
 	// When the repeated openings of one trigger share one message.
@@ -400,6 +402,14 @@ type Heartbeat struct {
 	Grace Duration `yaml:"grace" validate:"least=0s,most=31d"`
 	// Rooms that are told when it is missing. Default: default_rooms.
 	Rooms []string `yaml:"rooms"`
+}
+
+// Canary is a proof that the chain from the journal to a room works.
+type Canary struct {
+	// How often the chain is proved, 1m to 1d. Default: never.
+	Interval Duration `yaml:"interval" validate:"omitempty,least=1m,most=1d"`
+	// The room that the message is in for a moment. Default: the first of default_rooms.
+	Room string `yaml:"room"`
 }
 
 // Storm is when a room's posts are collected in a digest.

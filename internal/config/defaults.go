@@ -74,6 +74,9 @@ func (l *loader) complete(cfg *Config) {
 			h.Rooms = cfg.DefaultRooms
 		}
 	}
+	if cfg.Canary.Interval > 0 && cfg.Canary.Room == "" && len(cfg.DefaultRooms) > 0 {
+		cfg.Canary.Room = cfg.DefaultRooms[0]
+	}
 	for i := range cfg.Rooms {
 		l.completeRoom(cfg, &cfg.Rooms[i], at("rooms", i))
 	}

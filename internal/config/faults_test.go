@@ -53,6 +53,9 @@ func TestFaults(t *testing.T) {
 			"heartbeats: [{name: a, interval: 1m, rooms: [nco]}]\nnotify: [{name: a, token_env: OTHER, rooms: [noc]}]",
 			`relay.yaml:8: heartbeats[0].rooms[0]: unknown room "nco" (did you mean noc?)`,
 		},
+		"canary often":               {"canary: {interval: 1s}", `relay.yaml:8: canary.interval: must be at least 1m, got 1s`},
+		"canary in an unknown room":  {"canary:\n  interval: 15m\n  room: nco", `relay.yaml:10: canary.room: unknown room "nco" (did you mean noc?)`},
+		"canary without an interval": {"canary: {room: noc}", `relay.yaml:8: canary: has a room and no interval, so it never runs (interval: 15m)`},
 		"zone": {
 			"time_zone: Berlin",
 			`relay.yaml:8: time_zone: "Berlin" is not a time zone (an IANA name such as Europe/Berlin, or UTC)`,

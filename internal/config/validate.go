@@ -31,6 +31,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkPeople(cfg)
 	l.checkNotify(cfg)
 	l.checkHeartbeats(cfg)
+	l.checkCanary(cfg)
 	l.directory("templates.dir", cfg.Templates.Dir)
 	l.checkUnread()
 }
@@ -329,6 +330,18 @@ func (l *loader) checkHeartbeats(cfg *Config) {
 	}
 	if len(cfg.Heartbeats) > 0 && len(cfg.Notify) == 0 && !l.faulted("notify") {
 		l.fault("heartbeats", "need a sender's token", "notify: [{name: cron, token_file: FILE, rooms: [noc]}]")
+	}
+}
+
+func (l *loader) checkCanary(cfg *Config) {
+	if !l.given("canary.room") {
+		return
+	}
+	if names := text.Names(cfg.Rooms, func(r Room) string { return r.Name }); len(names) > 0 {
+		l.exists("canary.room", cfg.Canary.Room, "room", "rooms", names)
+	}
+	if cfg.Canary.Interval == 0 && !l.faulted("canary.interval") {
+		l.fault("canary", "has a room and no interval, so it never runs", "interval: 15m")
 	}
 }
 

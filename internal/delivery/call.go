@@ -12,9 +12,9 @@ import (
 )
 
 // act makes the call of a step. shown is the message that it edits or deletes, m what it posts or what shown
-// becomes; id is the message that it posted or changed. made is false if nothing was sent: a 429 came since
+// becomes; got is the message that it posted, changed or read. made is false if nothing was sent: a 429 came since
 // the task was picked.
-func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m webex.NewMessage) (id string, made bool, err error) {
+func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m webex.NewMessage) (got webex.Message, made bool, err error) {
 	room := b.webexRoom(t.Room)
 	b.mu.Lock()
 	started := time.Now()
@@ -24,17 +24,18 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 	}
 	b.mu.Unlock()
 	if wait {
-		return "", false, nil
+		return got, false, nil
 	}
 	span := b.beginCall(t, s, attempts, started)
 	t.Value.traced.last = span
-	var got webex.Message
 	call := s.Call()
 	switch call {
 	case step.Edit:
 		got, err = b.client.EditMessage(l.call, shown, m.RoomID, m.Markdown)
 	case step.Remove:
 		got.ID, err = shown, b.client.DeleteMessage(l.call, shown)
+	case step.Read:
+		got, err = b.client.GetMessage(l.call, shown)
 	default:
 		got, err = b.client.CreateMessage(l.call, m)
 	}
@@ -50,16 +51,20 @@ func (b *bot) act(l lives, t *task, s step.Step, attempts int, shown string, m w
 		b.keepWaits(l.save)
 	}
 	if err != nil {
-		return "", true, err
+		return got, true, err
 	}
-	if call != step.Edit && call != step.Remove {
+	if call != step.Edit && call != step.Remove && call != step.Read {
 		b.recordAccepted(l, t.Room)
 		if m.ToPersonEmail != "" {
 			b.keepDirectRoom(l.save, m.ToPersonEmail, got.RoomID)
 		}
 	}
-	b.logOf(t).Info("message sent", "op", s.Op, "reason", s.Reason, "message", got.ID, "took", now.Sub(started))
-	return got.ID, true, nil
+	level := slog.LevelInfo
+	if t.Value.notice != nil && t.Value.notice.canary {
+		level = slog.LevelDebug
+	}
+	b.logOf(t).Log(l.call, level, "message sent", "op", s.Op, "reason", s.Reason, "message", got.ID, "took", now.Sub(started))
+	return got, true, nil
 }
 
 // logOf logs about a task.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
@@ -54,6 +55,7 @@ type Webex interface {
 	CreateMessage(ctx context.Context, m webex.NewMessage) (webex.Message, error)
 	EditMessage(ctx context.Context, id, roomID, markdown string) (webex.Message, error)
 	DeleteMessage(ctx context.Context, id string) error
+	GetMessage(ctx context.Context, id string) (webex.Message, error)
 }
 
 // Renderer is the part of render.Renderer that delivery uses.
@@ -87,6 +89,9 @@ type Options struct {
 	// Asks reports whether the relay asks the API of a source about its problems. Their first cards wait for
 	// the answer, CardWait at most, since it says which buttons apply. nil for no source.
 	Asks func(source string) bool
+
+	// Canary is told the outcome of a canary: failed is the first step that failed, "" for none. nil if there are no canaries.
+	Canary func(name string, failed step.Op)
 
 	Workers   int     // calls in flight for each bot; 4 by default
 	RateLimit float64 // initial rate of each bot, in calls a second; see pace.NewRate
@@ -124,6 +129,9 @@ func New(o Options) (*Delivery, error) {
 		return nil, errors.New("delivery: Store, Render and Rooms are needed")
 	case len(o.Bots) == 0:
 		return nil, errors.New("delivery: a bot is needed")
+	}
+	if o.Canary == nil {
+		o.Canary = func(string, step.Op) {}
 	}
 	if o.Fallback == nil {
 		o.Fallback = func(string) (string, bool) { return "", false }

@@ -28,7 +28,7 @@ type aMessage struct {
 // aCall is one request that the fake Webex got.
 type aCall struct {
 	at, end      time.Time
-	op           string // "post", "edit", "delete"
+	op           string // "post", "edit", "delete", "read"
 	room, parent string
 	id           string
 	markdown     string
@@ -77,7 +77,7 @@ func newFakeWebex(rooms ...string) *fakeWebex {
 func (f *fakeWebex) handle(ctx context.Context, c aCall, take func(*aCall) int) (aMessage, error) {
 	f.mu.Lock()
 	c.at = time.Now()
-	if m := f.messages[c.id]; c.op == "delete" && m != nil {
+	if m := f.messages[c.id]; (c.op == "delete" || c.op == "read") && m != nil {
 		c.room = m.room
 	}
 	for _, w := range []aWait{{f.quietFrom, f.quiet}, f.waits[c.room]} {
@@ -203,6 +203,16 @@ func (f *fakeWebex) DeleteMessage(ctx context.Context, id string) error {
 		return 204
 	})
 	return err
+}
+
+func (f *fakeWebex) GetMessage(ctx context.Context, id string) (webex.Message, error) {
+	got, err := f.handle(ctx, aCall{op: "read", id: id}, func(*aCall) int {
+		if m := f.messages[id]; m == nil || m.deleted || !f.rooms[m.room] {
+			return 404
+		}
+		return 200
+	})
+	return webex.Message{ID: got.id, RoomID: got.room, Markdown: got.markdown}, err
 }
 
 // live returns the messages of a room that aren't deleted, in order.

@@ -147,7 +147,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		message.Markdown = fmt.Sprintf("📎 The complete list: %d problems", len(m.digest.Items))
 		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render().DigestFile(m.digest, room.Room, now)}
 	}
-	id, made, err := b.act(l, t, next, g.Attempts, g.MessageID, message)
+	got, made, err := b.act(l, t, next, g.Attempts, g.MessageID, message)
 	now = time.Now()
 	if !made {
 		return outcome{wake: now}
@@ -166,7 +166,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		}
 		b.Metrics.Digested.Add(float64(len(m.joined)))
 	}
-	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, id, began)
+	g, t.Value.group.doubt = step.AcceptedGroup(next, g, t.Value.group.doubt, text, got.ID, began)
 	out := b.shown(l, t, g)
 	out.called = true
 	return out

@@ -43,7 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_messages_total",
-			Help: "Calls to Webex that post, edit or delete a message. Results: ok, rate_limited, temporary, unauthorized, gone, refused.",
+			Help: "Calls to Webex that post, edit, delete or, for the canary, read a message. Results: ok, rate_limited, temporary, unauthorized, gone, refused.",
 		}, []string{"bot", "op", "result"}),
 		Retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_message_retries_total",
@@ -84,6 +84,7 @@ const (
 // ops are the calls, a label of Messages.
 var ops = []step.Op{
 	step.OpRoot, step.OpEdit, step.OpLines, step.OpCard, step.OpDelete, step.OpNotice, step.OpNoticeEdit,
+	step.OpCanary, step.OpCanaryRead, step.OpCanaryDelete,
 	step.OpGroup, step.OpGroupEdit, step.OpGroupNudge, step.OpGroupLine, step.OpGroupAgain, step.OpGroupList, step.OpGroupDrop,
 }
 

@@ -19,6 +19,10 @@ type noticeTask struct {
 	id       int64
 	rootless bool // its thread refused it: it is posted outside of the thread
 	doubt    step.Doubt
+
+	// Of a canary, what isn't stored.
+	canary, checked bool
+	failed          step.Op
 }
 
 func (d *Delivery) newNoticeTask(n store.Notice) *task {
@@ -40,7 +44,7 @@ func (d *Delivery) newNoticeTask(n store.Notice) *task {
 	return &task{
 		ID: "notice:" + strconv.FormatInt(n.ID, 10), Room: to, Urgency: u, Order: n.ID,
 		Lane:  string(n.Kind) + " " + to + " " + n.ParentID,
-		Value: work{bot: b, about: []any{"notice", n.ID, "kind", n.Kind}, version: n.Version, notice: &noticeTask{id: n.ID}},
+		Value: work{bot: b, about: []any{"notice", n.ID, "kind", n.Kind}, version: n.Version, notice: &noticeTask{id: n.ID, canary: n.Kind == store.NoticeCanary}},
 	}
 }
 
@@ -57,6 +61,9 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	}
 	if n.Trace != "" {
 		t.Value.traced.causes = []store.Cause{{Trace: n.Trace, At: n.ChangedAt}}
+	}
+	if t.Value.notice.canary {
+		return b.serveCanary(l, t, n)
 	}
 	now := time.Now()
 	n = step.BelievedNotice(n, t.Value.notice.doubt)
@@ -90,13 +97,13 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	if next.Op == step.OpNoticeEdit && message.Markdown == "" {
 		message.Markdown = webex.EscapeMarkdown(message.Text) // an edit is markdown
 	}
-	id, made, err := b.act(l, t, next, n.Attempts, n.MessageID, message)
+	got, made, err := b.act(l, t, next, n.Attempts, n.MessageID, message)
 	if !made {
 		return outcome{wake: now}
 	}
 	now = time.Now()
 	if err == nil {
-		n = step.AcceptedNotice(next, n, id)
+		n = step.AcceptedNotice(next, n, got.ID)
 		b.saveNotice(l, t, n)
 		return outcome{called: true, done: n.State == store.NoticeSent, wake: now}
 	}

@@ -186,7 +186,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if next.Op == step.OpDelete {
 		shown = v.post.CardID
 	}
-	id, made, err := b.act(l, t, next, v.post.Attempts, shown, b.message(v, next, text, now))
+	got, made, err := b.act(l, t, next, v.post.Attempts, shown, b.message(v, next, text, now))
 	if !made {
 		return outcome{wake: now}
 	}
@@ -197,7 +197,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if isFirst(next, v.post) {
 		b.Metrics.shown(v.problem.Severity, v.post.FirstDue(), now, t.Value.traced.last)
 	}
-	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, id)
+	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, got.ID)
 	t.Value.post.doubt = v.doubt
 	out := b.remaining(v, now)
 	out.called = true

@@ -121,6 +121,8 @@ func (c *connection) judge(l *list, s config.Source) {
 	good := 0
 	for _, method := range zabbix.Methods() {
 		switch {
+		case c.denied[method] != nil && zabbix.OnlyWatches(method):
+			l.warning("method "+method, "the role of the relay's user forbids it; what is lost: "+zabbix.Needs[method], "a role of an older version lacks it: run 'alert-relay setup zabbix' again, or allow it in Users → User roles")
 		case c.denied[method] != nil:
 			l.failure("method "+method, "the role of the relay's user forbids it; what is lost: "+zabbix.Needs[method], "allow it in Users → User roles, or run 'alert-relay setup zabbix'")
 		case c.failed[method] != nil:

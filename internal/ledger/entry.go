@@ -39,6 +39,8 @@ func own(e store.Entry) (d Decoded, err error) {
 		d.Event = env.Observation.Event(d.Event.Key, e.ReceivedAt)
 	case e.Kind == store.EntryAction && env.Update != nil:
 		d.Event.Kind, d.Event.Update, d.Event.SentAt = alert.KindAction, env.Update, env.Update.At
+	case e.Kind == store.EntryCanary && env.Room != "":
+		return Decoded{Canary: Canary{Name: env.EventID, Room: env.Room}}, nil
 	case e.Kind == store.EntryReroute && env.Room != "":
 		d.Reroute = env.Room
 	default:

@@ -91,6 +91,9 @@ func newBench(t *testing.T) *bench {
 			Test: func(source, sendTo string, _ time.Time) []store.Notice {
 				return []store.Notice{{Kind: store.NoticeTest, Room: "noc", Text: "a test of " + source}}
 			},
+			Canary: func(c ledger.Canary, _ time.Time) []store.Notice {
+				return []store.Notice{{Kind: store.NoticeCanary, Room: c.Room, Text: c.Name, Dedup: c.Name}}
+			},
 			OrphanWait: func() time.Duration { return 2 * time.Minute },
 		},
 		Decode: decode,

@@ -17,6 +17,8 @@ func (l *Ledger) note(r Result) {
 	case r.Decoded.Test:
 		l.opts.Log.Info("test of the media type", "entry", r.Entry.ID, "source", r.Entry.Source)
 		l.noteSendTo(r)
+	case r.Entry.Kind == store.EntryCanary:
+		l.opts.Log.Debug("canary", "canary", r.Decoded.Canary.Name, "room", r.Decoded.Canary.Room, "entry", r.Entry.ID)
 	case r.Entry.Kind == store.EntryReroute:
 		l.opts.Log.Info("problem rerouted", "key", r.Decoded.Event.Key.String(), "entry", r.Entry.ID)
 	default:

@@ -14,11 +14,15 @@ import (
 
 // Decoded is a decoded journal entry.
 type Decoded struct {
-	Event alert.Event
-	Test  bool // from Zabbix's Test button: of the event, only SendTo is set
+	Event  alert.Event
+	Test   bool   // from Zabbix's Test button: of the event, only SendTo is set
+	Canary Canary // there is no event then
 	// Reroute is another room for the problem; then the event says only which problem and when.
 	Reroute string
 }
+
+// Canary is a proof that the chain from the journal to a room works. The zero value is none.
+type Canary struct{ Name, Room string }
 
 // Item is a journal entry of a batch, decoded. Err is set if it can't be.
 type Item struct {
@@ -39,6 +43,8 @@ type Rules struct {
 	Rooms func(p alert.Problem, sendTo string, now time.Time) []route.Target
 	// Test makes the messages of Zabbix's Test button.
 	Test func(source, sendTo string, now time.Time) []store.Notice
+	// Canary makes the message of a canary.
+	Canary func(c Canary, now time.Time) []store.Notice
 	// OrphanWait returns how long an update waits for its problem; nil means not at all.
 	OrphanWait func() time.Duration
 	// Grouping returns when the problems of a room share messages; nil means never. A plan calls it once for each room.
@@ -206,7 +212,7 @@ func (d *Draft) add(item *Item) {
 	d.out.Fold.Applied = append(d.out.Fold.Applied, item.Entry.ID)
 	d.out.Fold.Notices = append(d.out.Fold.Notices, e.notices...)
 	d.out.Results = append(d.out.Results, Result{Item: item, Change: e.change, Replaced: e.replaced})
-	if item.Decoded.Test {
+	if item.Decoded.Test || item.Decoded.Canary != (Canary{}) {
 		return
 	}
 	// The API knows more only about problems of triggers.
@@ -264,6 +270,9 @@ func (d *Draft) effect(item *Item) (e effect, err error) {
 		return e, item.Err
 	case item.Decoded.Test:
 		e.notices = d.rules.Test(item.Entry.Source, event.SendTo, d.now)
+		return e, nil
+	case item.Decoded.Canary != (Canary{}):
+		e.notices = d.rules.Canary(item.Decoded.Canary, d.now)
 		return e, nil
 	case key.Source == "" || key.EventID == "":
 		return e, fmt.Errorf("the entry names no event (source %q, event id %q)", key.Source, key.EventID)

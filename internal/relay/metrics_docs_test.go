@@ -45,6 +45,10 @@ var metricTables = []struct {
 		{"alert_relay_send_to_unknown_total", `sum by (source) (increase(alert_relay_send_to_unknown_total[1d])) > 0`},
 		{"alert_relay_heartbeat_age_seconds", `alert_relay_heartbeat_age_seconds`},
 		{"alert_relay_heartbeat_missing", `alert_relay_heartbeat_missing == 1`},
+		{"alert_relay_canary_last_success_timestamp_seconds", `time() - alert_relay_canary_last_success_timestamp_seconds > 3 * alert_relay_canary_interval_seconds`},
+		{"alert_relay_canary_interval_seconds", `alert_relay_canary_interval_seconds`},
+		{"alert_relay_canary_last_duration_seconds", `alert_relay_canary_last_duration_seconds`},
+		{"alert_relay_canary_failures_total", `sum by (step) (increase(alert_relay_canary_failures_total[1h])) > 0`},
 		{"alert_relay_webhooks_total", `sum by (bot, result) (rate(alert_relay_webhooks_total[5m]))`},
 	}},
 	{"ledger", []described{
@@ -197,6 +201,7 @@ default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
 notify: [{name: cron, token_env: CRON, rooms: [noc]}]
 heartbeats: [{name: backup, interval: 1d}]
+canary: {interval: 15m}
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
 	require.NoError(t, err)
 	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")

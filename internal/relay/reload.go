@@ -138,6 +138,7 @@ func (r *Relay) apply(next *snapshot) {
 	r.parts.sweeps.SetSources(each(r.clients.zabbix, lister), sweepSettings(next.cfg))
 	r.parts.speaking.SetSources(each(r.clients.zabbix, shows), watchInterval(next.cfg))
 	r.parts.heartbeats.Set(heartbeatsOf(next.cfg))
+	r.parts.canary.Set(canaryOf(next.cfg))
 	r.intake.Store(r.receiver(next.cfg))
 	for source := range gone {
 		if r.clients.zabbix[source] == nil {

@@ -28,7 +28,7 @@ func (r *Relay) troubleNotices(source, key string, kind watch.Kind, c watch.Cond
 		return nil
 	}
 	return s.notice(s.cfg.DefaultRooms[0], key, func(room render.Room) string {
-		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Count: c.Count, Detail: c.Detail}, room)
+		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Removed: c.Removed, Count: c.Count, Detail: c.Detail}, room)
 	})
 }
 
@@ -44,7 +44,7 @@ func (r *Relay) heartbeatNotices(h watch.Heartbeat, key string, b watch.Beat) (n
 	s := r.live.Load()
 	for _, room := range h.Rooms {
 		notices = append(notices, s.notice(room, key, func(room render.Room) string {
-			return s.renderer.HeartbeatMissing(render.MissingHeartbeat{Name: h.Name, Interval: h.Interval, Known: b.Known, Last: b.Last, Since: b.Silent.Since, Until: b.Silent.Until}, room)
+			return s.renderer.HeartbeatMissing(render.MissingHeartbeat{Name: h.Name, Interval: h.Interval, Known: b.Known, Last: b.Last, Since: b.Silent.Since, Until: b.Silent.Until, Removed: b.Silent.Removed}, room)
 		})...)
 	}
 	return notices

@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
@@ -36,9 +37,11 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	sources := r.clients.zabbix
 	r.registry.MustRegister(store.NewCollector(r.store, time.Now, now.bots, r.free))
 
+	canary := watch.NewCanary(watch.CanaryOptions{Settings: canaryOf(cfg), Store: r.store, Log: log, Now: time.Now})
+	r.registry.MustRegister(canary)
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
-		Asks: now.asks, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
+		Asks: now.asks, Canary: func(name string, failed step.Op) { canary.Ended(name, canaryStep(failed)) }, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
 		Trace: r.tracer,
 	})
 	if err != nil {
@@ -63,7 +66,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
-			Rooms: now.targets, Test: r.testNotices, Timing: now.timing, OrphanWait: now.orphanWait,
+			Rooms: now.targets, Test: r.testNotices, Canary: r.canaryNotices, Timing: now.timing, OrphanWait: now.orphanWait,
 			Grouping: func(room string) ledger.Grouping {
 				g := now.Load().grouping(room)
 				g.Pace = deliver.Pace(room)
@@ -84,7 +87,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
 	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
-	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, executor, listener, reader}
+	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))
 
 	public := receiver.NewServer("", now.certified(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -102,7 +105,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
 		},
 		{{"delivery", deliver.Run}},
-		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"retention", r.prune}, {"configuration", r.watch}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"retention", r.prune}, {"configuration", r.watch}},
 		{{"commands", executor.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
@@ -120,6 +123,7 @@ type parts struct {
 	sweeps     *reconcile.Sweeps
 	speaking   *watch.Sources
 	heartbeats *watch.Heartbeats
+	canary     *watch.Canary
 	executor   *command.Executor
 	listener   *chat.Listener
 	reader     *chat.Reader

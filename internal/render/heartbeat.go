@@ -13,6 +13,7 @@ type MissingHeartbeat struct {
 	Last     time.Time // when it was last heard; zero for never
 	Since    time.Time // when it counted as missing
 	Until    time.Time // when it was heard again; zero while it is missing
+	Removed  bool      // it wasn't heard again: it isn't configured any more
 }
 
 // HeartbeatMissing returns the message about it.
@@ -21,6 +22,9 @@ func (r *Renderer) HeartbeatMissing(m MissingHeartbeat, room Room) string {
 	name, at := limited(m.Name, maxLabel), func(t time.Time) string { return formatTime(t.In(location)) }
 	message := fmt.Sprintf("⚠️ Heartbeat **%s** is missing: last heard %s", name, at(m.Last))
 	switch {
+	case m.Removed:
+		out, _ := finish(fmt.Sprintf("⚪ Heartbeat **%s** is no longer configured: it was missing from %s to %s.", name, at(m.Since), at(m.Until)))
+		return out
 	case !m.Until.IsZero():
 		message = fmt.Sprintf("✅ Heartbeat **%s** is back: missing from %s to %s", name, at(m.Since), at(m.Until))
 	case m.Last.IsZero():

@@ -162,6 +162,12 @@ func (r *Renderer) Test(source string, room Room, now time.Time) string {
 	return out
 }
 
+// Canary returns the message of a canary: it is in the room for a moment.
+func (r *Renderer) Canary(name string) string {
+	out, _ := finish("🐤 The alert relay checks itself (" + limited(name, maxLabel).String() + "). Nothing is wrong, and this message is deleted at once.")
+	return out
+}
+
 // fit renders with shorter and shorter fields until the message fits, so that the links at its end stay. A message that is still
 // too long is cut.
 func (r *Renderer) fit(name string, p alert.Problem, room Room, now time.Time, add func(*builder, *View)) string {

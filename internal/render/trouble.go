@@ -9,11 +9,13 @@ import (
 // SourceTrouble is something that keeps a source from reporting.
 type SourceTrouble struct {
 	Source string
-	Kind   string // alerts, media_type, action, found, reconcile
+	Kind   string // alerts, media_type, action, found, server, reconcile
 	Since  time.Time
 	Until  time.Time // zero while it goes on
-	Count  int       // of messages or problems
-	Detail string    // Zabbix's own text, for alerts; what is wrong, otherwise
+	// Removed says that it ended because the source isn't configured any more.
+	Removed bool
+	Count   int    // of messages or problems
+	Detail  string // Zabbix's own text, for alerts; what is wrong, otherwise
 }
 
 // maxDetail bounds the detail of a source's trouble, in characters.
@@ -39,6 +41,9 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	case "found":
 		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: **%d** problems and recoveries were found by reconciliation alone", source, t.Count)
 		do = "They are posted late. Run `alert-relay doctor`, and look at Reports → Action log in Zabbix."
+	case "server":
+		what = fmt.Sprintf("The server of Zabbix **%s** doesn't run: its API answers, but none of its internal items has got a value for five minutes", source)
+		do = "Nothing is monitored meanwhile. Start zabbix-server, and look at its log."
 	case "reconcile":
 		what = fmt.Sprintf("The open problems of Zabbix **%s** can't be compared with the relay's", source)
 		do = "Problems and recoveries that its messages miss aren't found. Run `alert-relay doctor`."
@@ -52,6 +57,9 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 	message := fmt.Sprintf("⚠️ %s. Since %s.\n%s", what, since, do)
 	if !t.Until.IsZero() {
 		message = fmt.Sprintf("✅ Over: %s. From %s to %s.", what, since, formatTime(t.Until.In(location)))
+	}
+	if t.Removed {
+		message = fmt.Sprintf("⚪ Zabbix **%s** is no longer configured. Until then: %s. From %s to %s.", source, what, since, formatTime(t.Until.In(location)))
 	}
 	out, _ := finish(strings.TrimSpace(message))
 	return out

@@ -13,7 +13,7 @@ func TestSourceTrouble(t *testing.T) {
 	r, err := New(Options{})
 	require.NoError(t, err)
 	since := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	for _, kind := range []string{"alerts", "media_type", "action", "found", "reconcile"} {
+	for _, kind := range []string{"alerts", "media_type", "action", "found", "server", "reconcile"} {
 		trouble := SourceTrouble{Source: "<@all>", Kind: kind, Since: since, Count: 5, Detail: "<@personEmail:a@example.com> [x](https://evil.example) " + strings.Repeat("y", 5000)}
 		going := r.SourceTrouble(trouble, Room{})
 		require.Contains(t, going, "⚠️")
@@ -22,7 +22,11 @@ func TestSourceTrouble(t *testing.T) {
 		over := r.SourceTrouble(trouble, Room{})
 		require.Contains(t, over, "✅ Over")
 		require.Contains(t, over, "24 Nov 13:00")
-		for _, text := range []string{going, over} {
+		trouble.Removed = true
+		removed := r.SourceTrouble(trouble, Room{})
+		require.Contains(t, removed, "is no longer configured")
+		require.Contains(t, removed, "24 Nov 13:00")
+		for _, text := range []string{going, over, removed} {
 			require.NotContains(t, text, "<@")
 			require.NotContains(t, text, "[x](")
 			require.Less(t, len(text), 1200)
@@ -50,4 +54,6 @@ func TestHeartbeatMissing(t *testing.T) {
 	require.Equal(t, "⚠️ Heartbeat **backup** is missing: last heard 24 Nov 13:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
 	m.Until = known.Add(3 * time.Hour)
 	require.Equal(t, "✅ Heartbeat **backup** is back: missing from 24 Nov 14:00:00 UTC to 24 Nov 15:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
+	m.Removed = true
+	require.Equal(t, "⚪ Heartbeat **backup** is no longer configured: it was missing from 24 Nov 14:00:00 UTC to 24 Nov 15:00:00 UTC.", r.HeartbeatMissing(m, Room{}))
 }

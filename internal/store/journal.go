@@ -19,6 +19,8 @@ const (
 	EntryAction EntryKind = "action"
 	// EntryReroute is an Envelope that names another room for a problem, since its own refuses it.
 	EntryReroute EntryKind = "reroute"
+	// EntryCanary is an Envelope that names a proof (EventID) and the room that it goes through.
+	EntryCanary EntryKind = "canary"
 )
 
 // Envelope is the payload of the entries that the relay writes itself.
@@ -26,7 +28,7 @@ type Envelope struct {
 	EventID     string             `json:"event_id"`
 	Observation *alert.Observation `json:"observation,omitempty"`
 	Update      *alert.Update      `json:"update,omitempty"`
-	Room        string             `json:"room,omitempty"` // of a reroute
+	Room        string             `json:"room,omitempty"` // of a reroute or a canary
 }
 
 // Entry is one entry of the journal. It is pending, applied or set aside.

@@ -23,6 +23,8 @@ const (
 	NoticeNotify NoticeKind = "notify" // from the notify API or `send`
 	NoticeTest   NoticeKind = "test"   // Zabbix's Test button
 	NoticeSystem NoticeKind = "system" // from the relay about itself
+	// NoticeCanary is posted, read back and deleted, and stays pending until then. It never becomes a dead letter.
+	NoticeCanary NoticeKind = "canary"
 )
 
 // Notice is a message that isn't about a problem.

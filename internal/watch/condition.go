@@ -15,6 +15,8 @@ type Condition struct {
 	Edits  int       `json:"edits,omitempty"`  // of its message
 	Posted int       `json:"posted,omitempty"` // the count in its message
 	Queued bool      `json:"queued"`           // the message is queued as it should be
+	// Removed says that it ended because its source or heartbeat isn't configured any more.
+	Removed bool `json:"removed,omitempty"`
 }
 
 const (

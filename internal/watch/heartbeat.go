@@ -27,6 +27,7 @@ type Heartbeat struct {
 
 // Beat is what is stored of a heartbeat.
 type Beat struct {
+	Rooms  []string  `json:"rooms,omitempty"` // that have the message of Silent
 	Known  time.Time `json:"known"`           // when it was first configured
 	Last   time.Time `json:"last,omitzero"`   // zero: never heard
 	Silent Condition `json:"silent,omitzero"` // zero: not missing
@@ -65,8 +66,11 @@ type Heartbeats struct {
 	opts  HeartbeatOptions
 	woken chan struct{}
 
+	told told
+
 	mu    sync.Mutex
 	beats map[string]*heartbeat
+	ended bool // those that were removed have their message
 }
 
 // heartbeat is one of them while the relay runs.
@@ -79,7 +83,7 @@ type heartbeat struct {
 
 // NewHeartbeats makes Heartbeats.
 func NewHeartbeats(opts HeartbeatOptions) *Heartbeats {
-	h := &Heartbeats{opts: opts, woken: make(chan struct{}, 1)}
+	h := &Heartbeats{opts: opts, woken: make(chan struct{}, 1), told: told{store: opts.Store, value: "heartbeats"}}
 	h.Set(opts.Heartbeats)
 	return h
 }
@@ -98,7 +102,7 @@ func (h *Heartbeats) Set(heartbeats []Heartbeat) {
 		known.Heartbeat = b
 		next[b.Name] = known
 	}
-	h.beats = next
+	h.beats, h.ended = next, false
 	pace.Wake(h.woken)
 }
 
@@ -166,7 +170,7 @@ func (h *Heartbeats) check(ctx context.Context) (next time.Time, err error) {
 	defer h.show()
 	now := h.opts.Now()
 	next = now.Add(time.Hour)
-	var faults []error
+	faults := []error{h.endRemoved(ctx, now)}
 	for _, b := range h.beats {
 		if err := h.checkOne(ctx, b, now); err != nil {
 			faults = append(faults, fmt.Errorf("heartbeat %s: %w", b.Name, err))
@@ -179,6 +183,41 @@ func (h *Heartbeats) check(ctx context.Context) (next time.Time, err error) {
 	return next, errors.Join(faults...)
 }
 
+// endRemoved ends the messages of missing heartbeats that aren't configured any more.
+func (h *Heartbeats) endRemoved(ctx context.Context, now time.Time) error {
+	if h.ended {
+		return nil
+	}
+	names, err := h.told.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if h.beats[name] != nil {
+			continue
+		}
+		b := &heartbeat{Heartbeat: Heartbeat{Name: name}, watched: now}
+		if err := h.load(ctx, b); err != nil {
+			return err
+		}
+		if next := b.beat; next.Silent.Open() {
+			next.Silent.Until, next.Silent.Queued, next.Silent.Removed = now, false, true
+			if err := h.save(ctx, b, next); err != nil {
+				return err
+			}
+		}
+		b.Rooms = b.beat.Rooms
+		if err := h.queue(ctx, b); err != nil {
+			return err
+		}
+		if err := h.told.set(ctx, name, false); err != nil {
+			return err
+		}
+	}
+	h.ended = true
+	return nil
+}
+
 // checkOne stores that a heartbeat is missing, queues the message, and stores that it is queued. After a crash in between the message is
 // queued again, which edits it.
 func (h *Heartbeats) checkOne(ctx context.Context, b *heartbeat, now time.Time) error {
@@ -187,12 +226,20 @@ func (h *Heartbeats) checkOne(ctx context.Context, b *heartbeat, now time.Time) 
 	}
 	if b.beat.Silent.Since.IsZero() && !now.Before(b.deadline(b.beat, b.watched)) {
 		next := b.beat
-		next.Silent = Condition{Since: now}
+		next.Silent, next.Rooms = Condition{Since: now}, b.Rooms
+		if err := h.told.set(ctx, b.Name, true); err != nil {
+			return err
+		}
 		if err := h.save(ctx, b, next); err != nil {
 			return err
 		}
 		h.opts.Log.Warn("heartbeat missing", "heartbeat", b.Name, "last", b.beat.Last, "interval", b.Interval)
 	}
+	return h.queue(ctx, b)
+}
+
+// queue queues the message about a heartbeat that is missing, or isn't any more, unless it is queued already.
+func (h *Heartbeats) queue(ctx context.Context, b *heartbeat) error {
 	silent := b.beat.Silent
 	if silent.Since.IsZero() || silent.Queued {
 		return nil

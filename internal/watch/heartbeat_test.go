@@ -50,7 +50,7 @@ func (l *listening) start(heartbeats ...Heartbeat) {
 	l.beats = NewHeartbeats(HeartbeatOptions{Heartbeats: heartbeats, Store: l.store, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Notices: func(h Heartbeat, key string, b Beat) (notices []store.Notice) {
 			for _, room := range h.Rooms {
-				notices = append(notices, store.Notice{Room: room, Dedup: key, Markdown: fmt.Sprintf("%s %s missing=%t heard=%t", room, h.Name, b.Silent.Open(), !b.Last.IsZero())})
+				notices = append(notices, store.Notice{Room: room, Dedup: key, Markdown: fmt.Sprintf("%s %s missing=%t heard=%t", room, h.Name, b.Silent.Open(), !b.Last.IsZero()) + removed[b.Silent.Removed]})
 			}
 			return notices
 		}})
@@ -141,7 +141,30 @@ func TestHeartbeatsComeAndGo(t *testing.T) {
 		l.beats.Set(nil)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.Len(t, l.messages(), 1)
+		require.Equal(t, []string{"noc backup missing=false heard=true removed ×2"}, l.messages())
+	})
+}
+
+// A heartbeat that was removed while the relay was down has its message ended, in the rooms that have it. One that comes back starts anew.
+func TestMessageOfARemovedHeartbeatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backup := Heartbeat{Name: "backup", Interval: 10 * time.Minute, Rooms: []string{"noc", "db"}}
+		l := &listening{t: t, store: memory.New(nil)}
+		l.start(backup)
+		defer func() { l.stop() }()
+		time.Sleep(time.Hour)
+		l.start()
+		ended := []string{"noc backup missing=false heard=false removed ×2", "db backup missing=false heard=false removed ×2"}
+		require.Equal(t, ended, l.messages())
+		l.start()
+		time.Sleep(time.Hour)
+		require.Equal(t, ended, l.messages())
+		l.beats.Set([]Heartbeat{backup})
+		synctest.Wait()
+		require.Equal(t, ended, l.messages())
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.Len(t, l.messages(), 4)
 	})
 }
 

@@ -18,11 +18,12 @@ const (
 	MediaType Kind = "media_type" // our media type is disabled or was deleted
 	Action    Kind = "action"     // the action is disabled, or lacks operations
 	Found     Kind = "found"      // only reconciliation finds problems and recoveries
+	Server    Kind = "server"     // the Zabbix server doesn't run, although its frontend answers
 	Reconcile Kind = "reconcile"  // its open problems aren't compared, so that what its messages miss isn't found
 )
 
 // Kinds is all of them.
-var Kinds = [...]Kind{Alerts, MediaType, Action, Found, Reconcile}
+var Kinds = [...]Kind{Alerts, MediaType, Action, Found, Server, Reconcile}
 
 // Verdict is what a look says about one kind.
 type Verdict int
@@ -187,5 +188,45 @@ func judgeCompared(at, began time.Time, failure string, interval time.Duration, 
 		return Finding{} // not yet
 	default:
 		return Finding{Verdict: Fine}
+	}
+}
+
+const (
+	// pulseSilence is how long no internal item may get a value until the server counts as stopped.
+	pulseSilence = 5 * time.Minute
+	// pulseGap is the longest time between two values of a server whose items are judged, and pulseBeats how many of them must be seen.
+	pulseGap, pulseBeats = 3 * time.Minute, 5
+)
+
+// pulse is what was seen of the internal items of a server. Its times are the relay's: the clocks may differ.
+type pulse struct {
+	newest time.Time // value, by Zabbix's clock
+	seen   time.Time // when it was new
+	beats  int       // values in a row, each within pulseGap of the one before
+}
+
+// next is the pulse after a look. alive is zero if Zabbix shows nothing.
+func (p pulse) next(alive, now time.Time) pulse {
+	switch {
+	case alive.IsZero():
+		return pulse{}
+	case !alive.After(p.newest):
+		return p
+	case now.Sub(p.seen) > pulseGap:
+		return pulse{newest: alive, seen: now, beats: 1}
+	default:
+		return pulse{newest: alive, seen: now, beats: p.beats + 1}
+	}
+}
+
+// judge judges whether the server runs. Only items that had a value again and again, and then none of them, are a sign that it doesn't.
+func (p pulse) judge(now time.Time) Finding {
+	switch {
+	case p.beats >= pulseBeats && now.Sub(p.seen) >= pulseSilence:
+		return Finding{Verdict: Trouble}
+	case p.beats >= 2 && now.Sub(p.seen) <= pulseGap:
+		return Finding{Verdict: Fine}
+	default:
+		return Finding{}
 	}
 }

@@ -11,7 +11,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{Trouble: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_relay_source_trouble",
-		Help: "1 while something keeps a Zabbix from reporting, by source and kind: alerts (Zabbix gave up on messages), media_type (disabled or deleted), action (disabled or without operations), found (only reconciliation finds problems), reconcile (its open problems can't be compared); 0 also where Zabbix doesn't show it.",
+		Help: "1 while something keeps a Zabbix from reporting, by source and kind: alerts (Zabbix gave up on messages), media_type (disabled or deleted), action (disabled or without operations), found (only reconciliation finds problems), server (doesn't run), reconcile (its open problems can't be compared); 0 also where Zabbix doesn't show it.",
 	}, []string{"source", "kind"})}
 	reg.MustRegister(m.Trouble)
 	return m

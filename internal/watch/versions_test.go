@@ -50,6 +50,13 @@ func TestEveryVersionIsJudged(t *testing.T) {
 			require.Equal(t, []Finding{{Verdict: Fine}, {Verdict: Fine}, {Verdict: Fine}}, []Finding{mediaType, action, alerts})
 			shown := !strings.HasPrefix(version, "6.")
 			mediaType, action, alerts = judge(user)
+			for _, stopped := range []bool{false, true} {
+				sim.StopServer(stopped)
+				s, err := user.Sending(t.Context(), time.Now())
+				require.NoError(t, err)
+				require.WithinDuration(t, time.Now(), s.Alive, time.Minute)
+			}
+			sim.StopServer(false)
 			require.Equal(t, shown, mediaType.Verdict == Fine)
 			require.Equal(t, shown, alerts.Verdict == Fine)
 			require.Equal(t, Unknown, action.Verdict)

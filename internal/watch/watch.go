@@ -57,6 +57,7 @@ const (
 type Sources struct {
 	opts    Options
 	sources roster.Roster[*watched]
+	told    told
 
 	mu       sync.Mutex // guards interval
 	interval time.Duration
@@ -70,7 +71,7 @@ type watched struct {
 
 // NewSources makes Sources.
 func NewSources(opts Options) *Sources {
-	s := &Sources{opts: opts}
+	s := &Sources{opts: opts, told: told{store: opts.Store, value: "watch/sources"}}
 	s.SetSources(opts.Sources, opts.Interval)
 	return s
 }
@@ -103,8 +104,30 @@ func (s *Sources) wait() time.Duration { return min(s.current(), maxInterval) }
 
 // Run watches until ctx ends.
 func (s *Sources) Run(ctx context.Context) error {
+	var ending sync.WaitGroup
+	ending.Go(func() { s.endUnknown(ctx) })
 	s.sources.Run(ctx, s.loop)
+	ending.Wait()
 	return nil
+}
+
+// endRetry is the pause after the store refused the end of a removed source.
+const endRetry = 10 * time.Second
+
+// endUnknown ends the messages of sources that were removed from the configuration while the relay was down.
+func (s *Sources) endUnknown(ctx context.Context) {
+	for {
+		names, err := s.told.list(ctx)
+		for _, name := range names {
+			if _, ok := s.sources.Get(name); !ok && err == nil {
+				err = s.newLook(name, nil).end(ctx, time.Now())
+			}
+		}
+		if err == nil || !pace.Pause(ctx, endRetry, nil) {
+			return
+		}
+		s.opts.Log.Warn("cannot end the message about a source that was removed: retrying", "error", err)
+	}
 }
 
 // look is the state of one source's loop.
@@ -118,21 +141,50 @@ type look struct {
 	looks      map[Kind]int // in a row that found trouble
 	mediaType  string       // the id of ours, in an earlier look
 	history    history
+	pulse      pulse
 	hidden     string // what Zabbix doesn't show, as it was logged
 }
 
 func (s *Sources) loop(ctx context.Context, name string, source *watched) {
+	l := s.newLook(name, source)
 	defer func() {
 		if _, ok := s.sources.Get(name); !ok {
 			s.opts.Metrics.forget(name)
+			if err := l.end(context.WithoutCancel(ctx), time.Now()); err != nil {
+				s.opts.Log.Warn("cannot end the message about a source that was removed: the next start does it", "source", name, "error", err)
+			}
 		}
 	}()
-	l := &look{Sources: s, watched: source, name: name, began: time.Now(), conditions: map[Kind]Condition{}, looks: map[Kind]int{}}
 	for pace.Pause(ctx, s.wait(), source.woken) {
 		if err := l.once(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			s.opts.Log.Debug("cannot find out whether a source still reports: retrying", "source", name, "error", err)
 		}
 	}
+}
+
+func (s *Sources) newLook(name string, source *watched) *look {
+	return &look{Sources: s, watched: source, name: name, began: time.Now(), conditions: map[Kind]Condition{}, looks: map[Kind]int{}}
+}
+
+// end ends the messages of a source that isn't configured any more.
+func (l *look) end(ctx context.Context, now time.Time) error {
+	if err := l.load(ctx); err != nil {
+		return err
+	}
+	l.opts.Metrics.forget(l.name)
+	for _, kind := range Kinds {
+		c := l.conditions[kind]
+		if c.Open() {
+			c.Until, c.Queued, c.Removed = now, false, true
+			if err := l.save(ctx, kind, c); err != nil {
+				return err
+			}
+		}
+		if err := l.queue(ctx, kind, c); err != nil {
+			return err
+		}
+	}
+	return l.told.set(ctx, l.name, false)
 }
 
 // once looks, and queues the messages about what has changed.
@@ -164,6 +216,8 @@ func (l *look) once(ctx context.Context, now time.Time) error {
 		findings[MediaType] = judgeMediaType(sending, l.mediaType)
 		findings[Action] = judgeAction(sending)
 		findings[Alerts] = judgeAlerts(sending, now)
+		l.pulse = l.pulse.next(sending.Alive, now)
+		findings[Server] = l.pulse.judge(now)
 		l.logHidden(findings)
 	}
 	faults := []error{asked}
@@ -228,7 +282,7 @@ func (l *look) apply(ctx context.Context, kind Kind, f Finding, now time.Time) e
 	before := l.conditions[kind]
 	c := before.next(f, l.looks[kind], now)
 	if c != before {
-		if err := l.save(ctx, kind, c); err != nil {
+		if err := errors.Join(l.told.set(ctx, l.name, true), l.save(ctx, kind, c)); err != nil {
 			return err
 		}
 		l.opts.Metrics.set(l.name, kind, c.Open())
@@ -239,6 +293,11 @@ func (l *look) apply(ctx context.Context, kind Kind, f Finding, now time.Time) e
 			l.opts.Log.Info("a source reports again", "source", l.name, "kind", string(kind))
 		}
 	}
+	return l.queue(ctx, kind, c)
+}
+
+// queue queues the message of a condition, unless it is queued already.
+func (l *look) queue(ctx context.Context, kind Kind, c Condition) error {
 	if c.Since.IsZero() || c.Queued {
 		return nil
 	}

@@ -49,6 +49,7 @@ type world struct {
 	store   *memory.Store
 	metrics *Metrics
 	log     *testlog.Lines
+	sources *Sources
 	stop    func()
 }
 
@@ -66,13 +67,16 @@ func (w *world) enable(on bool) {
 }
 
 // start starts the relay, or starts it again.
-func (w *world) start() {
+func (w *world) start() { w.startWith(map[string]Zabbix{"main": w.source}) }
+
+// startWith is start with other sources.
+func (w *world) startWith(all map[string]Zabbix) {
 	if w.stop != nil {
 		w.stop()
 	}
 	w.metrics, w.log = NewMetrics(prometheus.NewRegistry()), &testlog.Lines{}
 	sources := NewSources(Options{
-		Sources: map[string]Zabbix{"main": w.source}, Interval: time.Hour, Store: w.store, Metrics: w.metrics, Log: w.log.Logger(),
+		Sources: all, Interval: time.Hour, Store: w.store, Metrics: w.metrics, Log: w.log.Logger(),
 		Found: func(string) (n int64) { w.source.set(func(s *source) { n = s.found }); return n },
 		Compared: func(string) (at time.Time, failure string) {
 			w.source.set(func(s *source) {
@@ -83,9 +87,10 @@ func (w *world) start() {
 			return at, failure
 		},
 		Notices: func(source, key string, kind Kind, c Condition) []store.Notice {
-			return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: key, Markdown: fmt.Sprintf("%s %s %t %d", source, kind, c.Open(), c.Count)}}
+			return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: key, Markdown: fmt.Sprintf("%s %s %t %d", source, kind, c.Open(), c.Count) + removed[c.Removed]}}
 		},
 	})
+	w.sources = sources
 	ctx, stop := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	go func() { _ = sources.Run(ctx); close(done) }()
@@ -94,6 +99,37 @@ func (w *world) start() {
 }
 
 func (w *world) pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+var removed = map[bool]string{true: " removed"}
+
+// The message about a source ends when the source is removed from the configuration, while the relay runs or while it is down.
+func TestMessageOfARemovedSourceEnds(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.enable(false)
+			w.start()
+			defer func() { w.stop() }()
+			w.pass(5 * time.Minute)
+			require.Equal(t, []string{"main media_type true 0 ×1"}, w.messages())
+			without := map[string]Zabbix{"other": &source{}}
+			if running {
+				w.sources.SetSources(without, time.Hour)
+			} else {
+				w.startWith(without)
+			}
+			w.pass(time.Second)
+			want := []string{"main media_type false 0 removed ×2"}
+			require.Equal(t, want, w.messages())
+			w.startWith(without)
+			w.pass(time.Hour)
+			require.Equal(t, want, w.messages())
+			w.start()
+			w.pass(5 * time.Minute)
+			require.Len(t, w.messages(), 2, "a source that is back has a new message")
+		})
+	}
+}
 
 // messages are the notices, each with how often it was queued.
 func (w *world) messages() (texts []string) {

@@ -15,7 +15,14 @@ var Needs = map[string]string{
 	"mediatype.get":     "a warning when the relay's media type is disabled",
 	"action.get":        "a warning when the action that reports problems is disabled, if the relay's user may see actions",
 	"alert.get":         "a warning when Zabbix gives up on messages to the relay",
+	"item.get":          "a warning when the Zabbix server stops, if the relay's user sees a host with internal items",
 }
+
+// watching are the methods that are called only to find out whether Zabbix still reports. A role from before the relay did that lacks them.
+var watching = []string{"mediatype.get", "action.get", "alert.get", "item.get"}
+
+// OnlyWatches reports whether all else works without a method.
+func OnlyWatches(method string) bool { return slices.Contains(watching, method) }
 
 // Methods are the names of all those methods, sorted.
 func Methods() []string { return slices.Sorted(maps.Keys(Needs)) }

@@ -17,6 +17,10 @@ type Sending struct {
 
 	FailedKnown bool          // Zabbix was asked for failed alerts, and answered
 	Failed      []FailedAlert // of our media type, newest first, at most MaxFailed
+
+	// Alive is when an internal item last got a value, by Zabbix's clock: while the server runs, it measures itself. Zero if Zabbix shows no
+	// such item that the server keeps up to date.
+	Alive time.Time
 }
 
 // MaxFailed is how many failed alerts are read.
@@ -68,7 +72,43 @@ func (c *Client) Sending(ctx context.Context, since time.Time) (s Sending, err e
 	if ours, ok := s.OurMediaType(); ok {
 		s.Failed, s.FailedKnown, err = c.failedAlerts(ctx, ours.ID, since)
 	}
+	if err == nil {
+		s.Alive, err = c.alive(ctx)
+	}
 	return s, err
+}
+
+// maxInternal is how many internal items are read. The newest value of a few is enough.
+const maxInternal = 50
+
+// alive reads when an internal item last got a value. Those of a proxy say nothing about the server, and those of a host whose maintenance
+// collects no data get none.
+func (c *Client) alive(ctx context.Context) (newest time.Time, err error) {
+	const method = "item.get"
+	const internal, supported, noData = "5", "0", "1"
+	var rows []struct {
+		Clock text `json:"lastclock"`
+		Hosts []map[string]text
+	}
+	var by string
+	err = c.permitted(method, c.call(ctx, method, func(v Version) any {
+		by = v.MonitoredBy
+		return map[string]any{"output": []string{"itemid", "lastclock"}, "filter": map[string]any{"type": internal, "state": supported}, "monitored": true,
+			"selectHosts": []string{"hostid", by, "maintenance_type", "maintenance_status"}, "sortfield": "itemid", "limit": maxInternal}
+	}, &rows))
+	if err != nil {
+		return newest, unlessRefused(err)
+	}
+	for _, r := range rows {
+		usable := len(r.Hosts) > 0
+		for _, h := range r.Hosts {
+			usable = usable && h[by] == "0" && (h["maintenance_status"] != "1" || h["maintenance_type"] != noData)
+		}
+		if at := r.Clock.time(); usable && at.After(newest) {
+			newest = at
+		}
+	}
+	return newest, nil
 }
 
 // unlessRefused drops the error of a call that Zabbix refuses for good: what it would show isn't known then.

@@ -60,6 +60,14 @@ func TestSending(t *testing.T) {
 			require.Equal(t, []any{"9"}, params["mediatypeids"])
 			return `[{"alertid":"7","clock":"200","error":"timed out"}]`
 		},
+		"item.get": func(params map[string]any) string {
+			require.Equal(t, map[string]any{"type": "5", "state": "0"}, params["filter"])
+			return `[{"itemid":"1","lastclock":"300","hosts":[{"hostid":"1","monitored_by":"0","maintenance_status":"0","maintenance_type":"0"}]},
+				{"itemid":"2","lastclock":"310","hosts":[{"hostid":"2","monitored_by":"0","maintenance_status":"1","maintenance_type":"0"}]},
+				{"itemid":"3","lastclock":"320","hosts":[{"hostid":"3","monitored_by":"0","maintenance_status":"1","maintenance_type":"1"}]},
+				{"itemid":"4","lastclock":"330","hosts":[{"hostid":"4","monitored_by":"1","maintenance_status":"0","maintenance_type":"0"}]},
+				{"itemid":"5","lastclock":"340","hosts":[]}]`
+		},
 	}
 	read := func() (Sending, error) { return answering(t, results).Sending(t.Context(), time.Unix(100, 0)) }
 	s, err := read()
@@ -69,16 +77,18 @@ func TestSending(t *testing.T) {
 	require.Equal(t, MediaType{ID: "9", Name: "Webex (alert-relay)", Ours: true}, ours)
 	require.Equal(t, []Action{{Name: "Report", Disabled: true, Problem: []string{"9"}, Recovery: []string{AllMedia}}}, s.Actions)
 	require.Equal(t, []FailedAlert{{At: time.Unix(200, 0).UTC(), Error: "timed out"}}, s.Failed)
+	require.EqualValues(t, 310, s.Alive.Unix(), "neither a proxy's, nor those of a host without data")
 
-	for method, answer := range map[string]string{"mediatype.get": forbidden, "action.get": forbidden, "alert.get": forbidden} {
+	for method, answer := range map[string]string{"mediatype.get": forbidden, "action.get": forbidden, "alert.get": forbidden, "item.get": forbidden} {
 		kept := results[method]
 		results[method] = always(answer)
 		s, err := read()
 		require.NoError(t, err, method)
 		_, shown := s.OurMediaType()
 		require.Equal(t, method != "mediatype.get", shown)
-		require.Equal(t, method == "action.get", s.FailedKnown)
+		require.Equal(t, method == "action.get" || method == "item.get", s.FailedKnown)
 		require.Equal(t, method == "action.get", len(s.Actions) == 0)
+		require.Equal(t, method == "item.get", s.Alive.IsZero())
 		results[method] = always(broken)
 		_, err = read()
 		require.Error(t, err, method)

@@ -26,6 +26,8 @@ type Abilities struct {
 	SelectAcknowledges string // selects an event's acknowledgements. 7.0 accepts either name but not both.
 	SelectHostGroups   string // selects host groups of hosts and triggers
 
+	MonitoredBy string // the property of a host that is "0" if the server monitors it, and not a proxy
+
 	GroupRights       string   // the property of a user group with its rights on host groups
 	SelectGroupRights string   // selects it
 	ImportGroups      []string // what configuration.import calls its rules for groups
@@ -38,26 +40,26 @@ type Abilities struct {
 var abilities = []*Abilities{
 	{
 		since: [2]int{6, 0}, TokenInBody: true, SelectAcknowledges: "select_acknowledges", SelectHostGroups: "selectGroups",
-		GroupRights: "rights", SelectGroupRights: "selectRights", ImportGroups: []string{"groups"},
+		MonitoredBy: "proxy_hostid", GroupRights: "rights", SelectGroupRights: "selectRights", ImportGroups: []string{"groups"},
 	},
 	{
 		since: [2]int{6, 2}, TokenInBody: true, Suppress: true, SelectAcknowledges: "select_acknowledges", SelectHostGroups: "selectHostGroups",
-		GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
+		MonitoredBy: "proxy_hostid", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
 		since: [2]int{6, 4}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true,
 		SelectAcknowledges: "select_acknowledges", SelectHostGroups: "selectHostGroups",
-		GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
+		MonitoredBy: "proxy_hostid", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
 		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
-		GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
+		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
 		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
-		GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
+		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 }
 

@@ -24,6 +24,10 @@ const (
 
 	OpNotice     Op = "notice"      // post a notice
 	OpNoticeEdit Op = "notice_edit" // its body was replaced
+
+	OpCanary       Op = "canary"        // post the message of a canary
+	OpCanaryRead   Op = "canary_read"   // read it back
+	OpCanaryDelete Op = "canary_delete" // delete it
 )
 
 // Reason says why a step was chosen, for tests and the log.
@@ -44,6 +48,8 @@ const (
 	ReasonTimeline   Reason = "new timeline entries"
 	ReasonNewButtons Reason = "the buttons changed"
 	ReasonNoButtons  Reason = "no buttons any more"
+	ReasonPosted     Reason = "posted"
+	ReasonRead       Reason = "read back"
 )
 
 // Step is what to do next.
@@ -67,6 +73,7 @@ const (
 	Reply
 	Attach // a reply with a file, which a room may refuse although it accepts messages
 	Remove
+	Read
 )
 
 // Call is which call a step makes.
@@ -78,8 +85,10 @@ func (s Step) Call() Call {
 		return Attach
 	case OpLines, OpCard, OpGroupLine, OpGroupNudge, OpGroupAgain:
 		return Reply
-	case OpDelete, OpGroupDrop:
+	case OpDelete, OpGroupDrop, OpCanaryDelete:
 		return Remove
+	case OpCanaryRead:
+		return Read
 	}
 	return Post
 }

@@ -171,3 +171,32 @@ func (s *Server) alertGet(_ User, a args) (any, *rpcError) {
 	}
 	return out, nil
 }
+
+// StopServer stops or starts the Zabbix server: while it is stopped, the API answers, and its internal items get no value.
+func (s *Server) StopServer(stopped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = time.Time{}
+	if stopped {
+		s.stopped = time.Now()
+	}
+}
+
+// itemGet answers with the one internal item, of the host that is the Zabbix server.
+func (s *Server) itemGet(_ User, a args) (any, *rpcError) {
+	at := time.Now()
+	if !s.stopped.IsZero() {
+		at = s.stopped
+	}
+	host := map[string]any{"hostid": "10084", "maintenance_type": "0", "maintenance_status": "0", "proxy_hostid": "0"}
+	if s.forms.strict {
+		delete(host, "proxy_hostid")
+		host["monitored_by"] = "0"
+	}
+	for _, name := range a.ids("selectHosts") {
+		if _, known := host[name]; !known && s.forms.strict {
+			return nil, invalid(`Invalid parameter "/selectHosts/1": value must be one of "hostid", "monitored_by", not %q.`, name)
+		}
+	}
+	return []any{map[string]any{"itemid": "10073", "lastclock": itoa(at.Unix()), "hosts": []any{host}}}, nil
+}

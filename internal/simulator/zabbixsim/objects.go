@@ -81,6 +81,7 @@ func init() {
 		}
 	}
 	rule("alert.get", method{params: []string{"output", "filter", "mediatypeids", "time_from", "sortfield", "sortorder", "limit", "countOutput"}, call: (*Server).alertGet}, false, false)
+	rule("item.get", method{params: []string{"output", "filter", "monitored", "selectHosts", "sortfield", "limit"}, call: (*Server).itemGet}, false, false)
 	rule("configuration.import", method{call: (*Server).configurationImport}, true, true)
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)
 	rule("hostgroup.get", method{params: []string{"output", "filter"}, call: func(s *Server, _ User, _ args) (any, *rpcError) { return s.hostGroups(), nil }},

@@ -140,7 +140,8 @@ type Server struct {
 	wake     chan struct{}
 	// objects are the configuration, by kind.
 	objects    map[string][]row
-	gaveUp     []row // messages that failed for good
+	gaveUp     []row     // messages that failed for good
+	stopped    time.Time // when the server stopped; zero while it runs
 	nextObject int
 }
 
