@@ -160,8 +160,12 @@ func (c *chaos) demand() {
 
 // rage is the time of faults.
 func (c *chaos) rage() {
-	c.webhooks.fail(true)
-	c.api.fail(true)
+	lost := 0.1
+	if c.span < time.Minute {
+		lost = 0.3 // of few
+	}
+	c.webhooks.fail(lost)
+	c.api.fail(0.2)
 	end := time.Now().Add(c.span)
 	within := func(least, most time.Duration) time.Time {
 		return time.Now().Add(least + time.Duration(c.random.Int64N(int64(most-least))))
@@ -193,8 +197,8 @@ func (c *chaos) rage() {
 		}
 		time.Sleep(time.Duration(c.random.Int64N(int64(200 * time.Millisecond))))
 	}
-	c.webhooks.fail(false)
-	c.api.fail(false)
+	c.webhooks.fail(0)
+	c.api.fail(0)
 	if c.down {
 		c.up()
 	}
@@ -299,8 +303,7 @@ func (c *chaos) calm() {
 		time.Sleep(500 * time.Millisecond)
 	}
 	took := time.Since(began)
-	c.relay.idle(c.t)
-	for range 8 { // late messages of Zabbix change nothing
+	for range 8 { // late messages of Zabbix change nothing; the next edit of a message about flapping may be minutes away
 		time.Sleep(c.span / 40)
 		require.Empty(c.t, c.differences())
 	}

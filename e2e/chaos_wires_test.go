@@ -26,7 +26,7 @@ type wire struct {
 
 	mu       sync.Mutex
 	random   *rand.Rand
-	failing  bool
+	share    float64 // of what fails; 0 while nothing does
 	outageTo time.Time
 	passed   int
 	failed   map[string]int // by what happened
@@ -46,11 +46,11 @@ func newWire(target string, random *rand.Rand) *wire {
 	return w
 }
 
-// fail begins or ends the failures.
-func (w *wire) fail(on bool) {
+// fail makes a share of everything fail from now on; 0 ends all failures.
+func (w *wire) fail(share float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.failing, w.outageTo = on, time.Time{}
+	w.share, w.outageTo = share, time.Time{}
 }
 
 // outage makes everything fail for a while.
@@ -61,10 +61,10 @@ func (w *wire) outage(d time.Duration) {
 }
 
 // fate decides what happens to a connection or call: "" for nothing, otherwise one of the ways.
-func (w *wire) fate(share float64, ways ...string) string {
+func (w *wire) fate(ways ...string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.failing || w.random.Float64() >= share && time.Now().After(w.outageTo) {
+	if w.random.Float64() >= w.share && time.Now().After(w.outageTo) {
 		w.passed++
 		return ""
 	}
@@ -103,7 +103,7 @@ func abort(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// webhooks is the way from Zabbix to the relay: a tenth of the connections is refused, reset once the request was received, loses the
+// webhooks is the way from Zabbix to the relay: a share of the connections is refused, reset once the request was received, loses the
 // answer of the relay, or is answered 503.
 type webhooks struct {
 	*wire
@@ -134,7 +134,7 @@ func (w *webhooks) open(t *testing.T) {
 	listener, err := net.Listen("tcp", w.address)
 	require.NoError(t, err)
 	w.server = &http.Server{Handler: w, ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-		fate := w.fate(0.1, wayRefused, wayReset, wayLost, way503)
+		fate := w.fate(wayRefused, wayReset, wayLost, way503)
 		if fate != "" {
 			w.count(fate)
 		}
@@ -164,12 +164,12 @@ func (w *webhooks) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// flakyAPI starts the way from the relay to Zabbix's frontend: a fifth of the calls fails, and during an outage all of them.
+// flakyAPI starts the way from the relay to Zabbix's frontend: a share of the calls fails, and during an outage all of them.
 func flakyAPI(t *testing.T, target string, random *rand.Rand) (w *wire, address string) {
 	t.Helper()
 	w = newWire(target, random)
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		fate := w.fate(0.2, "page 503", "cut", "database away", "slow")
+		fate := w.fate("page 503", "cut", "database away", "slow")
 		if fate != "" {
 			w.count(fate)
 		}
