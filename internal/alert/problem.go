@@ -104,6 +104,11 @@ func (p Problem) SuppressedAt(now time.Time) bool {
 // Open reports whether the problem isn't resolved, as far as the relay knows.
 func (p Problem) Open() bool { return p.State == StateOpen || p.State == StateUnknown }
 
+// EndUnread reports whether the problem resolved after the API's last answer about it.
+func (p Problem) EndUnread() bool {
+	return p.Merge.Resolved && p.Merge.Observation.At < p.Merge.ResolvedAt.At
+}
+
 // Found reports whether only reconciliation found the problem: Zabbix's message about it never came.
 func (p Problem) Found() bool { return p.foundOpen() }
 

@@ -53,6 +53,9 @@ type OpenState struct {
 	Revision     int64
 }
 
+// UnreadFor bounds for how long UnobservedProblems returns a resolved problem. Time without a relay doesn't count.
+const UnreadFor = time.Hour
+
 // Unposted counts open problems of a severity that are known in a room and were never posted there (Never).
 type Unposted struct {
 	Room     string
@@ -75,8 +78,9 @@ type Problems interface {
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
 	// CountProblems counts what FindProblems would return without a limit.
 	CountProblems(ctx context.Context, f Filter) (int, error)
-	// UnobservedProblems returns open problems of triggers about which the API hasn't answered
-	// yet (Problem.Observed), worst first.
+	// UnobservedProblems returns problems of triggers about which the API is still to be asked: first the open ones that it never
+	// answered about (Problem.Observed), worst first, then those that resolved since its last answer (Problem.EndUnread) and were
+	// written within UnreadFor before the newest resolved one.
 	UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error)
 	// OpenStates returns the source's open problems of triggers, as they are at that time, in no order.
 	OpenStates(ctx context.Context, source string, at time.Time) ([]OpenState, error)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -81,7 +82,7 @@ func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step
 		if actions == "" {
 			return Step{Op: OpRoot, Reason: ReasonNoButtons}
 		}
-		if c.CardActions != face(p, actions) {
+		if staleRoot(p, c, actions) {
 			return Step{Op: OpDelete, Reason: ReasonNewButtons}
 		}
 	} else if p.Revision > c.Shown && c.Edits < editLimit(p) {
@@ -96,6 +97,9 @@ func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step
 		return Step{Op: OpLines, Reason: ReasonTimeline, Entries: entries}
 	}
 
+	if rootIsCard {
+		return Step{Op: OpNone, Reason: ReasonCaughtUp}
+	}
 	want := face(p, actions)
 	if room.Line {
 		want = ""
@@ -162,6 +166,16 @@ func face(p alert.Problem, actions string) string {
 	return actions
 }
 
+// saysSuppressed marks the face of a card that is the root and says that its problem is suppressed.
+const saysSuppressed = ";suppressed"
+
+// staleRoot reports whether the card that is the root is to be replaced: its face has changed, or it says that the problem is suppressed and
+// that is over. A problem that becomes suppressed is no reason to notify the room.
+func staleRoot(p alert.Problem, c store.Cursor, actions string) bool {
+	shown, suppressed := strings.CutSuffix(c.CardActions, saysSuppressed)
+	return shown != face(p, actions) || suppressed && !p.Suppressed
+}
+
 // AcceptedPost is the cursor after a step that Webex accepted. id is the message that a step posted.
 func AcceptedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, room Room, actions, id string) (store.Cursor, PostDoubt) {
 	m := rootOf(c, d.Doubt)
@@ -181,6 +195,9 @@ func AcceptedPost(s Step, p alert.Problem, c store.Cursor, d PostDoubt, room Roo
 		c = ToldLines(s.Entries, p, c, room)
 	case s.Op == OpCard, s.Op == OpRoot && s.AsCard:
 		c.CardID, c.CardActions = id, face(p, actions)
+		if s.Op == OpRoot && p.Suppressed {
+			c.CardActions += saysSuppressed
+		}
 	case s.Op == OpDelete:
 		c = withoutCard(c)
 	}

@@ -40,6 +40,11 @@ func resolved(p alert.Problem) alert.Problem {
 	return p
 }
 
+func suppressed(p alert.Problem) alert.Problem {
+	p.Suppressed = true
+	return p
+}
+
 func aRoom(p config.Presentation) Room {
 	return Room{Name: "noc", Line: p == config.PresentLine, AsCard: p == config.PresentCard, Debounce: 2 * time.Second}
 }
@@ -102,6 +107,9 @@ func TestNextPost(t *testing.T) {
 		{promise: "card: comments are posted in its thread", p: acked, c: cardRoot, present: config.PresentCard, actions: "ack", op: OpLines, reason: ReasonTimeline},
 		{promise: "card: it is replaced when its buttons change", p: acked, c: cardRoot, present: config.PresentCard, actions: "unack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "card: it is replaced when its severity changes", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: cardRoot, present: config.PresentCard, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "card: a suppression doesn't replace it", p: suppressed(acked), c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq = 2 }), present: config.PresentCard, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "card: it stays while what it says of a suppression holds", p: suppressed(acked), c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq, c.CardActions = 2, "ack;severity=4;suppressed" }), present: config.PresentCard, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "card: it is replaced when the suppression that it shows is over", p: acked, c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq, c.CardActions = 2, "ack;severity=4;suppressed" }), present: config.PresentCard, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
 		{promise: "card: a resolution posts a plain root first", p: over, c: cardRoot, present: config.PresentCard, op: OpRoot, reason: ReasonNoButtons,
 			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
 		{promise: "card: and deletes the card then", p: over, c: with(cardRoot, func(c *store.Cursor) { c.RootID, c.Shown, c.ToldSeq = "m9", 3, 3 }), present: config.PresentCard, op: OpDelete, reason: ReasonNoButtons},
@@ -388,5 +396,14 @@ func TestALostEditForgetsTheHash(t *testing.T) {
 		require.Equal(t, Retry, verdict)
 		require.Empty(t, c.RootHash)
 		require.Equal(t, "m1", c.RootID)
+	}
+}
+
+// A card that is the root remembers whether it says that the problem is suppressed; one below a root says nothing of it.
+func TestTheFaceOfACard(t *testing.T) {
+	p := suppressed(aProblem(1, 1))
+	for s, face := range map[Op]string{OpRoot: "ack;severity=4;suppressed", OpCard: "ack;severity=4"} {
+		c, _ := AcceptedPost(Step{Op: s, AsCard: s == OpRoot}, p, store.Cursor{}, PostDoubt{}, aRoom(config.PresentCard), "ack", "m1")
+		require.Equal(t, face, c.CardActions)
 	}
 }

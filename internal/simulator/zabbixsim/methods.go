@@ -17,9 +17,9 @@ import (
 
 func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 	action, _ := a.number("action")
-	known := Close | Acknowledge | Comment | Severity | unack
+	known := Close | Acknowledge | Comment | Severity | Unack
 	if s.forms.suppress {
-		known |= suppress | unsuppress
+		known |= Suppress | Unsuppress
 	}
 	if s.forms.rank {
 		known |= toCause | toSymptom
@@ -27,7 +27,7 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 	if action&^known != 0 {
 		return nil, invalid(`Incorrect value for field "action": unexpected value "%d".`, action)
 	}
-	for _, both := range [][2]int{{Acknowledge, unack}, {suppress, unsuppress}, {toCause, toSymptom}} {
+	for _, both := range [][2]int{{Acknowledge, Unack}, {Suppress, Unsuppress}, {toCause, toSymptom}} {
 		if action&both[0] != 0 && action&both[1] != 0 {
 			return nil, invalid(`Incorrect value for field "action": value must be one of %d, %d.`, both[0], both[1])
 		}
@@ -39,7 +39,7 @@ func (s *Server) eventAcknowledge(u User, a args) (any, *rpcError) {
 		return nil, invalid(`Invalid parameter "/": unexpected parameter "cause_eventid".`)
 	}
 	until, _ := a.number("suppress_until")
-	if action&suppress != 0 && until != 0 && int64(until) <= time.Now().Unix() {
+	if action&Suppress != 0 && until != 0 && int64(until) <= time.Now().Unix() {
 		return nil, invalid(`Incorrect value for field "suppress_until": unexpected value "%d".`, until)
 	}
 	message := a.text("message")

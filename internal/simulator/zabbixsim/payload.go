@@ -141,16 +141,16 @@ func (a Ack) Words() string {
 		}
 	}
 	add(Acknowledge, "acknowledged")
-	add(unack, "unacknowledged")
+	add(Unack, "unacknowledged")
 	add(Comment, "commented")
 	add(Severity, fmt.Sprintf("changed severity from %s to %s", title(a.Old), title(a.New)))
 	add(Close, "closed")
 	if a.Until == 0 {
-		add(suppress, "suppressed indefinitely")
+		add(Suppress, "suppressed indefinitely")
 	} else {
-		add(suppress, "suppressed until "+time.Unix(a.Until, 0).UTC().Format(dateForm+" "+timeForm))
+		add(Suppress, "suppressed until "+time.Unix(a.Until, 0).UTC().Format(dateForm+" "+timeForm))
 	}
-	add(unsuppress, "unsuppressed")
+	add(Unsuppress, "unsuppressed")
 	if len(did) < 2 {
 		return strings.Join(did, "")
 	}

@@ -236,9 +236,9 @@ const (
 	Acknowledge = 2
 	Comment     = 4
 	Severity    = 8
-	unack       = 16
-	suppress    = 32
-	unsuppress  = 64
+	Unack       = 16
+	Suppress    = 32
+	Unsuppress  = 64
 	toCause     = 128
 	toSymptom   = 256
 )
@@ -262,8 +262,8 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 	if action&Acknowledge != 0 && !p.Acked {
 		p.Acked, a.Action = true, a.Action|Acknowledge
 	}
-	if action&unack != 0 && p.Acked {
-		p.Acked, a.Action = false, a.Action|unack
+	if action&Unack != 0 && p.Acked {
+		p.Acked, a.Action = false, a.Action|Unack
 	}
 	if action&Comment != 0 {
 		a.Message, a.Action = message, a.Action|Comment
@@ -272,11 +272,11 @@ func (s *Server) acknowledge(p *Problem, u User, action int, message string, sev
 		a.Old, a.New, a.Action = p.Severity, severity, a.Action|Severity
 		p.Severity = severity
 	}
-	if action&suppress != 0 {
-		p.Suppressed, p.Until, a.Action = true, until, a.Action|suppress
+	if action&Suppress != 0 {
+		p.Suppressed, p.Until, a.Action = true, until, a.Action|Suppress
 	}
-	if action&unsuppress != 0 && p.Suppressed {
-		p.Suppressed, a.Action = false, a.Action|unsuppress
+	if action&Unsuppress != 0 && p.Suppressed {
+		p.Suppressed, a.Action = false, a.Action|Unsuppress
 	}
 	if action&Close != 0 && p.RecoveryID == 0 && !p.closing {
 		p.closing, a.Action = true, a.Action|Close

@@ -112,7 +112,26 @@ func (s *Store) keys(ctx context.Context, limit int, pass func(p problem) bool) 
 
 // UnobservedProblems implements store.Store.
 func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error) {
-	return s.keys(ctx, limit, func(p problem) bool { return p.Open() && p.Origin == alert.OriginTrigger && !p.Observed })
+	open, err := s.keys(ctx, limit, func(p problem) bool { return p.Open() && p.Origin == alert.OriginTrigger && !p.Observed })
+	if err != nil || limit > 0 && len(open) == limit {
+		return open, err
+	}
+	return call(ctx, s, func() ([]alert.Key, error) {
+		newestFirst := func(a, b problem) int {
+			return cmp.Or(b.WrittenAt.Compare(a.WrittenAt), cmp.Compare(b.Row, a.Row))
+		}
+		resolved := func(p problem) bool { return p.State != alert.StateOpen }
+		var since time.Time
+		for _, p := range s.problems.find(1, newestFirst, resolved) {
+			since = p.WrittenAt.Add(-store.UnreadFor)
+		}
+		for _, p := range s.problems.find(max(limit-len(open), 0), newestFirst, func(p problem) bool {
+			return resolved(p) && p.WrittenAt.After(since) && p.Origin == alert.OriginTrigger && p.EndUnread()
+		}) {
+			open = append(open, p.Key)
+		}
+		return open, nil
+	})
 }
 
 // OpenStates implements store.Store.

@@ -325,6 +325,7 @@ func TestPlans(t *testing.T) {
 		"due posts":      duePosts,
 		"is prunable":    isPrunable,
 		"to ask about":   unobservedProblems,
+		"ended unread":   unreadEnds,
 		"worst problems": `SELECT p.doc FROM problems p WHERE p.open = 1 ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
 	} {
 		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?")-strings.Count(text, "?1")+min(1, strings.Count(text, "?1")))...)

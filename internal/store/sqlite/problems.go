@@ -130,16 +130,29 @@ func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) 
 }
 
 // SQLite reads the documents itself: after a storm thousands of problems may be answered already.
-const unobservedProblems = `SELECT p.source, p.event_id FROM problems p
+const (
+	unobservedProblems = `SELECT p.source, p.event_id FROM problems p
 	WHERE p.open = 1 AND CASE WHEN json_valid(CAST(p.doc AS TEXT)) THEN json_extract(CAST(p.doc AS TEXT), '$.origin') = 'trigger'
 		AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.observed'), 0) = 0 END
 	ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`
 
+	unreadEnds = `SELECT p.source, p.event_id FROM problems p
+	WHERE p.state <> 'open' AND p.written_at > (SELECT max(written_at) FROM problems WHERE state <> 'open') - ? AND p.of_trigger = 1
+		AND CASE WHEN json_valid(CAST(p.doc AS TEXT)) THEN json_extract(CAST(p.doc AS TEXT), '$.merge.e') = 1
+			AND coalesce(json_extract(CAST(p.doc AS TEXT), '$.merge.ob.t'), 0) < json_extract(CAST(p.doc AS TEXT), '$.merge.d.t') END
+	ORDER BY p.written_at DESC, p.id DESC LIMIT ?`
+)
+
 // UnobservedProblems implements store.Store.
 func (s *Store) UnobservedProblems(ctx context.Context, limit int) ([]alert.Key, error) {
-	return query(ctx, s, "find unobserved problems", func(rows *sql.Rows) (k alert.Key, err error) {
-		return k, rows.Scan(&k.Source, &k.EventID)
-	}, unobservedProblems, limited(limit))
+	const what = "find unobserved problems"
+	scan := func(rows *sql.Rows) (k alert.Key, err error) { return k, rows.Scan(&k.Source, &k.EventID) }
+	open, err := query(ctx, s, what, scan, unobservedProblems, limited(limit))
+	if err != nil || limit > 0 && len(open) == limit {
+		return open, err
+	}
+	resolved, err := query(ctx, s, what, scan, unreadEnds, store.UnreadFor.Microseconds(), limited(max(limit-len(open), 0)))
+	return append(open, resolved...), err
 }
 
 const openStates = `SELECT p.event_id, p.severity, p.acknowledged, p.suppressed_until > ?2, p.updates, p.cause, p.revision

@@ -65,6 +65,20 @@ func testUnobserved(t *testing.T, open Opener) {
 	}})
 	require.Equal(t, []alert.Key{key("5"), key("1")}, must(s.UnobservedProblems(t.Context(), 0))(t))
 	require.Equal(t, []alert.Key{key("5")}, must(s.UnobservedProblems(t.Context(), 1))(t))
+
+	// Those that resolved since the API's last answer follow, unless that was long before the newest one.
+	resolves := func(id string, observed, resolved time.Time) alert.Problem {
+		return make(id, func(p *alert.Problem) {
+			p.State, p.Observed, p.ResolvedAt = alert.StateResolved, true, resolved
+			p.Merge.Resolved, p.Merge.ResolvedAt.At, p.Merge.Observation.At = true, resolved.UnixMicro(), observed.UnixMicro()
+		})
+	}
+	fold(t, s, store.Fold{Problems: []alert.Problem{resolves("6", t0, t0.Add(time.Minute))}})
+	fold(t, s, store.Fold{Problems: []alert.Problem{resolves("7", t0.Add(time.Minute), t0)}})
+	fold(t, s, store.Fold{Problems: []alert.Problem{resolves("8", t0, t0.Add(time.Minute))}})
+	require.Equal(t, []alert.Key{key("5"), key("1"), key("8"), key("6")}, must(s.UnobservedProblems(t.Context(), 0))(t))
+	require.Equal(t, []alert.Key{key("5"), key("1"), key("8")}, must(s.UnobservedProblems(t.Context(), 3))(t))
+	require.Equal(t, []alert.Key{key("5"), key("1")}, must(s.UnobservedProblems(t.Context(), 2))(t))
 }
 
 // SymptomsOf finds symptoms by their cause, in its source, resolved ones too.
