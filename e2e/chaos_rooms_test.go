@@ -16,7 +16,7 @@ import (
 // events returns Zabbix's problems of this run, open and resolved.
 func (c *chaos) events() []object {
 	c.t.Helper()
-	return c.rows(c.t, "event.get", object{"output": "extend", "source": 0, "object": 0, "value": []int{1}, "eventid_from": c.since + 1, "sortfield": "eventid"})
+	return c.rows(c.t, "event.get", object{"output": "extend", "source": 0, "object": 0, "value": []int{1}, "hostids": c.host, "sortfield": "eventid"})
 }
 
 // linked finds the ids of the problems that a message shows.
@@ -51,6 +51,19 @@ func (c *chaos) shown() shown {
 	return s
 }
 
+// named returns the messages that have this name in them.
+func (c *chaos) named(name string) string {
+	var all strings.Builder
+	for _, room := range []string{"noc", "db"} {
+		for _, m := range c.webex.Timeline(room) {
+			if m.ParentID == "" && strings.Contains(m.Text, name) {
+				fmt.Fprintf(&all, "\n%s %s, deleted: %v, edits: %d: %s", room, m.ID, m.Deleted, m.Edits, m.Markdown)
+			}
+		}
+	}
+	return all.String()
+}
+
 // inFlight reports whether the answer to a message may have been lost by a kill: the relay may repeat it.
 func (c *chaos) inFlight(m webexsim.MessageView) bool {
 	return slices.ContainsFunc(c.kills, func(at time.Time) bool { return m.Created.Before(at) && at.Sub(m.Created) < time.Second })
@@ -83,7 +96,7 @@ func (c *chaos) differences() (all []string) {
 			differ(e, "%d messages: %q and %q", len(roots), roots[0].Text, roots[1].Text)
 			continue
 		case len(roots) == 0 && open:
-			differ(e, "open, but no room shows it")
+			differ(e, "open, but no room shows it, only: %s", c.named(e["name"].(string)))
 			continue
 		case len(roots) == 0:
 			continue // it resolved before it was found
