@@ -112,6 +112,7 @@ type chaos struct {
 	down    bool
 	kills   []time.Time
 	high    map[string]bool // items with the value 1
+	opened  map[string]int  // how often, by item
 	touched map[string]bool // problems that somebody may act on no more, since they are about to end
 	remarks []remark
 	last    map[string]string // event id → its last comment
@@ -121,7 +122,7 @@ func newChaos(t *testing.T, z *server, seed uint64, span time.Duration) *chaos {
 	sim, api := webexWorld(t, webexsim.Options{Seed: seed + 1})
 	public, _ := freeAddresses(t)
 	c := &chaos{t: t, span: span, random: rand.New(rand.NewPCG(seed, 1)), webex: sim, relay: newRelay(t),
-		high: map[string]bool{}, touched: map[string]bool{}, last: map[string]string{}}
+		high: map[string]bool{}, opened: map[string]int{}, touched: map[string]bool{}, last: map[string]string{}}
 	c.webhooks = newWebhooks(t, public, c.relay.public, rand.New(rand.NewPCG(seed, 2)))
 	c.world = z.build(t, zabbix.Settings{URL: "http://" + public, Secret: secret}, "Webex of "+t.Name())
 	c.call(t, "mediatype.update", object{"mediatypeid": c.mediatype, "maxattempts": "1"})
@@ -212,9 +213,12 @@ func (c *chaos) up() {
 	c.down = false
 }
 
-// toggle opens or resolves the problem of a trigger.
+// toggle opens or resolves the problem of a trigger. Only a few triggers flap: many flapping ones are a storm, whose digest isn't read here.
 func (c *chaos) toggle(n int) {
 	key, value := chaosKey(n), "1"
+	if c.opened[key] > 1 && n >= chaosFlapping && !c.high[key] {
+		return
+	}
 	if c.high[key] {
 		value = "0"
 		for _, p := range c.openProblems() {
@@ -224,7 +228,9 @@ func (c *chaos) toggle(n int) {
 		}
 	}
 	c.set(c.t, key, value)
-	c.high[key] = value == "1"
+	if c.high[key] = value == "1"; c.high[key] {
+		c.opened[key]++
+	}
 }
 
 func (c *chaos) openProblems() []object {

@@ -113,6 +113,13 @@ func (z *simulated) compareRoom(p zabbixsim.Problem, open, suppressed bool, post
 		}
 		return
 	}
+	if strings.Contains(home.Text, "Flapping") {
+		line := regexp.MustCompile(`(?m)^.*:\d\d ` + id + ` · (.*)$`).FindStringSubmatch(home.Text)
+		if line != nil && strings.HasPrefix(line[1], "open") != open || line == nil && open {
+			differ("open: %v, but shown as flapping in %s", open, home.Text)
+		}
+		return
+	}
 	headline, _, _ := strings.Cut(home.Text, p.Trigger.Name)
 	for word, expected := range map[string]bool{"resolved": !open, "acknowledged": open && p.Acked, "suppressed": open && suppressed, p.Severity.Title(): true} {
 		switch {

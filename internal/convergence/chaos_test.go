@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/zabbixsim"
@@ -168,7 +169,11 @@ func TestChaos(t *testing.T) {
 			}
 			dir, empty := t.TempDir(), emptyStore()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(schedule{Seed: seed, Workers: 2, Rate: 20}, dir, empty)
+				s := schedule{Seed: seed, Workers: 2, Rate: 20}
+				if seed%2 == 0 {
+					s.Rules.Flapping = config.Flapping{Count: 3, Window: config.Duration(15 * time.Minute)}
+				}
+				w := newWorld(s, dir, empty)
 				z := zabbixIn(t, w)
 				w.start()
 				defer w.close()
