@@ -170,3 +170,25 @@ func TestDamagedDocumentInLists(t *testing.T) {
 		require.Len(t, problems, 2, doc)
 	}
 }
+
+// A problem that resolved long before the newest one isn't read again, however long the relay was down since.
+func TestEndsAreReadForAnHour(t *testing.T) {
+	s := openHere(t)
+	for _, id := range []string{"1", "2"} {
+		p := alert.Problem{Key: alert.Key{Source: "main", EventID: id}, Origin: alert.OriginTrigger, State: alert.StateResolved}
+		p.Merge.Resolved, p.Merge.ResolvedAt.At = true, 1
+		require.NoError(t, s.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}}))
+	}
+	for hours, want := range []int{2, 1} {
+		require.NoError(t, s.write(t.Context(), "age", func(t *tx) error {
+			_, err := t.exec(`UPDATE problems SET written_at = written_at - ?`, 48*time.Hour.Microseconds())
+			if err == nil && hours > 0 {
+				_, err = t.exec(`UPDATE problems SET written_at = written_at - ? WHERE event_id = '1'`, store.UnreadFor.Microseconds())
+			}
+			return err
+		}))
+		keys, err := s.UnobservedProblems(t.Context(), 0)
+		require.NoError(t, err)
+		require.Len(t, keys, want)
+	}
+}
