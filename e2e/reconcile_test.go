@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // What happens in Zabbix while the relay is down for longer than Zabbix tries to send it is in the room after the relay's next start:
-// raised, resolved, acknowledged, and a deleted trigger.
+// raised, resolved, acknowledged, and a deleted trigger. A problem that the action's condition leaves out is known and not posted.
 func TestDowntimeIsReconciled(t *testing.T) {
 	besideOthers(t, func(t *testing.T, z *server) {
 		raised := []string{"r1", "r2", "r3", "r4", "r5"}
@@ -27,6 +28,11 @@ func TestDowntimeIsReconciled(t *testing.T) {
 				s.title[key] = fmt.Sprintf("Trouble %c of %s", 'A'+i, key)
 				s.trigger(t, key, s.title[key], object{})
 			}
+			s.title["below"] = "Trouble that the action leaves out"
+			s.trigger(t, "below", s.title["below"], object{"priority": 2})
+			const severity, orMore = 4, 5
+			s.call(t, "action.update", object{"actionid": s.actionID, "filter": object{"evaltype": 0,
+				"conditions": []object{{"conditiontype": severity, "operator": orMore, "value": "3"}}}})
 			s.call(t, "mediatype.update", object{"mediatypeid": s.mediatype, "maxattempts": "1"})
 		})
 		event, root := map[string]string{}, map[string]webexsim.MessageView{}
@@ -45,8 +51,8 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		s.relay.idle(t)
 
 		s.relay.stop(t)
-		set("1", raised...)
-		for _, key := range raised {
+		set("1", append(raised, "below")...)
+		for _, key := range append(raised, "below") {
 			event[key] = s.raise(key, "1")
 		}
 		symptom := raised[4]
@@ -87,6 +93,14 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		s.root("noc", event["acked"], "acknowledged", "Bob Builder")
 		s.thread("noc", root["acked"].ID, "working on it", "found by reconciliation")
 		s.root("noc", event["stays"], "Average")
+		_, err := s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "show " + event["below"], MentionBot: true})
+		require.NoError(t, err)
+		sees(t, s.webex, "the answer to show", "noc", func(messages []webexsim.MessageView) bool {
+			return slices.ContainsFunc(messages, func(m webexsim.MessageView) bool { return m.ParentID != "" && contains(m, s.title["below"]) })
+		})
+		for _, m := range s.webex.State().Room("noc").Messages {
+			require.False(t, m.ParentID == "" && contains(m, s.title["below"]), "the action leaves it out")
+		}
 		if z.number >= 6.4 {
 			set("0", "stays")
 			s.shows("noc", root["stays"].ID, "resolved")
@@ -124,7 +138,7 @@ func TestDowntimeIsReconciled(t *testing.T) {
 		cmd.Env = append(os.Environ(), s.relay.env...)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
-		require.Equal(t, "main: Zabbix has 6 open, of which the relay knows 6; nothing differs", strings.TrimSpace(string(out)))
+		require.Equal(t, "main: Zabbix has 7 open, of which the relay knows 7; nothing differs", strings.TrimSpace(string(out)))
 		s.nothingElse()
 	})
 }

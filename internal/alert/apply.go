@@ -337,7 +337,7 @@ func (p *Problem) foundEnd() bool { return p.Merge.FoundEnd && !p.Merge.SeenEnd 
 func (p *Problem) foundNow(was Problem, found Found) bool {
 	switch found {
 	case FoundProblem:
-		return p.foundOpen() && !was.Announced
+		return p.foundOpen() && !was.foundOpen()
 	case FoundRecovery:
 		return p.foundEnd() && !was.foundEnd()
 	case FoundUpdate:

@@ -112,6 +112,12 @@ func (p Problem) EndUnread() bool {
 // Found reports whether only reconciliation found the problem: Zabbix's message about it never came.
 func (p Problem) Found() bool { return p.foundOpen() }
 
+// CameByMessage reports whether Zabbix's message about the opening of the problem came.
+func (p Problem) CameByMessage() bool { return p.Merge.Problem }
+
+// Reported reports whether that message came, or reconciliation found that it was lost.
+func (p Problem) Reported() bool { return p.Merge.Problem || p.Merge.FoundOpen }
+
 // KnownUpdates is how many updates the API listed when it last answered about the problem; -1 if it never did.
 func (p Problem) KnownUpdates() int {
 	if o := p.Merge.Observation; o.At != 0 && !o.Gone {

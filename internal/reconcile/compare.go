@@ -187,6 +187,21 @@ func (d difference) found(now time.Time) alert.Found {
 	return ""
 }
 
+// lookup is how a difference is read. old problems, and those that Zabbix made no message about (leftOut), are to be known without being
+// posted; reported ones are posted already.
+func (d difference) lookup(key alert.Key, now time.Time, old, reported, leftOut bool) Lookup {
+	l := Lookup{Key: key, Found: d.found(now)}
+	switch {
+	case d.kind == missing:
+		l.Quiet = !reported // nobody was told that it opened
+	case leftOut && !reported || old && d.kind == unknown:
+		l.Quiet, l.Found = true, ""
+	case old && !d.worse:
+		l.Quiet = true
+	}
+	return l
+}
+
 // agree reports whether Zabbix's counts are those of the store, and whether the store has its newest problems open, but for the differences
 // that are settled.
 func agree(z zabbix.OpenCounts, states []store.OpenState, differs map[int64]difference) bool {

@@ -14,6 +14,8 @@ import (
 const (
 	firstValue = "reconcile/first/"
 	firstDone  = "done"
+	// sinceValue is the prefix of the names of values that keep that time.
+	sinceValue = "reconcile/since/"
 )
 
 // Notices make the messages of reconciliation, for the rooms that get them.
@@ -25,6 +27,13 @@ type Notices struct {
 // begin finds out whether the source is new to the store: then all that Zabbix has open is to be known without being posted.
 func (w *sweep) begin(ctx context.Context) {
 	err := store.Retry(ctx, w.opts.Log, rand.Float64, "finding out whether a source is new", func(ctx context.Context) error {
+		since, err := w.opts.Store.Value(ctx, sinceValue+w.name)
+		if err == nil {
+			w.since, err = time.Parse(time.RFC3339, since)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
 		value, err := w.opts.Store.Value(ctx, firstValue+w.name)
 		switch {
 		case err == nil && value != firstDone:
@@ -39,7 +48,10 @@ func (w *sweep) begin(ctx context.Context) {
 		}
 		if value = firstDone; !has {
 			w.first = time.Now().UTC().Truncate(time.Second)
-			value = w.first.Format(time.RFC3339)
+			w.since, value = w.first, w.first.Format(time.RFC3339)
+			if err := w.opts.Store.SetValue(ctx, sinceValue+w.name, value); err != nil {
+				return err
+			}
 		}
 		return w.opts.Store.SetValue(ctx, firstValue+w.name, value)
 	})

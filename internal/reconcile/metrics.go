@@ -9,6 +9,7 @@ type Metrics struct {
 	Rounds    *prometheus.CounterVec // source, kind, result
 	LastRound *prometheus.GaugeVec   // source
 	GoneHeld  *prometheus.GaugeVec   // source
+	LeftOut   *prometheus.GaugeVec   // source
 }
 
 // NewMetrics registers them, each label value at zero.
@@ -35,8 +36,12 @@ func NewMetrics(reg prometheus.Registerer, sources []string) *Metrics {
 			Help: "Open problems that Zabbix no longer shows and that aren't closed, since Zabbix or the relay's user may be at fault, by source.",
 		}, []string{"source"}),
 	}
+	m.LeftOut = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_relay_reconcile_left_out",
+		Help: "Open problems, younger than reconcile.max_age, that Zabbix made no message about for the relay, by source: its action or media leave them out.",
+	}, []string{"source"})
 	m.Add(sources)
-	reg.MustRegister(m.Asked, m.Excluded, m.Rounds, m.LastRound, m.GoneHeld)
+	reg.MustRegister(m.Asked, m.Excluded, m.Rounds, m.LastRound, m.GoneHeld, m.LeftOut)
 	return m
 }
 
@@ -46,6 +51,7 @@ func (m *Metrics) Add(sources []string) {
 		m.Excluded.WithLabelValues(source)
 		m.LastRound.WithLabelValues(source)
 		m.GoneHeld.WithLabelValues(source)
+		m.LeftOut.WithLabelValues(source)
 		for _, result := range []string{"ok", "failed", "gone"} {
 			m.Asked.WithLabelValues(source, result)
 		}
@@ -61,4 +67,5 @@ func (m *Metrics) Add(sources []string) {
 func (m *Metrics) forget(source string) {
 	m.LastRound.DeleteLabelValues(source)
 	m.GoneHeld.DeleteLabelValues(source)
+	m.LeftOut.DeleteLabelValues(source)
 }

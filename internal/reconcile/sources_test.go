@@ -33,6 +33,10 @@ func (l *lister) OpenCounts(context.Context) (c zabbix.OpenCounts, err error) {
 	return c, nil
 }
 
+func (l *lister) Alerts(context.Context, []int64) ([]zabbix.Alert, bool, error) {
+	return nil, false, nil
+}
+
 func (l *lister) OldestEvent(context.Context) (time.Time, error) { return time.Time{}, nil }
 
 // A source that is added is asked, also about problems from before; one that is removed isn't asked any more. A shorter interval

@@ -22,6 +22,7 @@ type Lister interface {
 	Shower
 	Open(ctx context.Context, each func(zabbix.Open)) error
 	OpenCounts(ctx context.Context) (zabbix.OpenCounts, error)
+	Alerts(ctx context.Context, eventIDs []int64) (alerts []zabbix.Alert, known bool, err error)
 }
 
 // Store is what Sweeps need of store.Store.
@@ -227,6 +228,10 @@ type sweep struct {
 	differs map[int64]difference
 	first   time.Time // when the source was first asked, while all that opened before is to be known quietly; zero once it is
 
+	since    time.Time      // when the source was new; zero if it always was known
+	late     map[int64]bool // problems without a message when they were first read, that have one now, which isn't delivered yet
+	noAlerts time.Time      // since when Zabbix fails to list alerts; zero if it doesn't
+
 	interval time.Duration // of the settings
 	next     time.Time     // the next round
 	fullAt   time.Time     // when the last full round ended; zero before the first one and after an outage
@@ -401,6 +406,9 @@ func (w *sweep) compareAll(ctx context.Context, began time.Time, accept Acceptan
 			report.Changed++
 		}
 	}
+	if err := w.lookAgain(ctx, now); err != nil {
+		return report, err
+	}
 	if report.Closing, err = w.closeGone(ctx, began, c.matched, len(states), accept); err != nil {
 		return report, err
 	}
@@ -467,24 +475,32 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 		w.opts.Log.Warn("cannot read problems that differ from Zabbix: retrying", "source", w.name, "error", err)
 		return now.Add(minRetry)
 	}
+	due = slices.DeleteFunc(due, func(id int64) bool {
+		if known[w.key(id)].Revision == w.differs[id].revision {
+			return false
+		}
+		delete(w.differs, id)
+		return true
+	})
+	var ask []int64
+	for _, id := range due {
+		if d := w.differs[id]; (d.kind == unknown || d.kind == changed) && (d.worse || !w.old(d)) && !known[w.key(id)].Reported() {
+			ask = append(ask, id)
+		}
+	}
+	sent, err := w.askSent(ctx, ask)
+	if err != nil {
+		w.opts.Log.Debug("cannot find out which messages Zabbix made: retrying", "source", w.name, "error", err)
+		return now.Add(minRetry)
+	}
 	var lookups []Lookup
 	var lasting []alert.Key
 	for _, id := range due {
 		d := w.differs[id]
-		if known[w.key(id)].Revision != d.revision {
-			delete(w.differs, id)
-			continue
-		}
-		l := Lookup{Key: w.key(id), Found: d.found(now)}
-		if old := !d.opened.IsZero() && (now.Sub(d.opened) > w.current().MaxAge || !d.opened.After(w.first)); old && d.kind != missing && !d.worse {
-			if l.Quiet = true; d.kind == unknown {
-				l.Found = ""
-			}
-		}
-		lookups = append(lookups, l)
+		lookups = append(lookups, d.lookup(w.key(id), now, w.old(d), known[w.key(id)].Reported(), sent.leftOut(id)))
 		d.due = now.Add(backoff(d.asked))
 		if d.asked++; d.asked == settled && (d.kind == unknown || d.kind == changed) {
-			lasting = append(lasting, l.Key)
+			lasting = append(lasting, w.key(id))
 		}
 		w.differs[id] = d
 	}
@@ -498,4 +514,9 @@ func (w *sweep) lookUp(ctx context.Context, now time.Time, force bool) time.Time
 	}
 	_, next = dueNow(w.differs, now, !w.first.IsZero(), 0)
 	return next
+}
+
+// old reports whether a problem is to be known, but not posted, because of its age.
+func (w *sweep) old(d difference) bool {
+	return !d.opened.IsZero() && (time.Since(d.opened) > w.current().MaxAge || !d.opened.After(w.first))
 }

@@ -103,6 +103,7 @@ var metricTables = []struct {
 		{"alert_relay_observations_set_apart", `alert_relay_observations_set_apart > 0`},
 		{"alert_relay_found_total", `sum by (source, kind) (increase(alert_relay_found_total[1h])) > 0`},
 		{"alert_relay_gone_held", `alert_relay_gone_held > 0`},
+		{"alert_relay_reconcile_left_out", `sum by (source) (alert_relay_reconcile_left_out) > 0`},
 		{"alert_relay_source_trouble", `max by (source, kind) (alert_relay_source_trouble) == 1`},
 		{"alert_relay_reconcile_rounds_total", `sum by (source, kind, result) (rate(alert_relay_reconcile_rounds_total[15m]))`},
 		{"alert_relay_reconcile_last_success_timestamp_seconds", `time() - alert_relay_reconcile_last_success_timestamp_seconds > 600`},

@@ -34,6 +34,7 @@ type Move struct{ From, To alert.Key }
 type Filter struct {
 	Source       string
 	Open         bool     // only open ones
+	Unposted     bool     // known in a room, and to be posted in it only once they change (Never)
 	Rooms        []string // posted, or to be posted later, in one of these rooms; nil for all
 	Severity     map[alert.Severity]bool
 	Host         string // glob over the technical or visible name, in lower case

@@ -11,14 +11,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/pace"
-	"nms-alert-relay/zabbix"
 )
 
 // Run sends alerts and runs delayed tasks until ctx ends.
@@ -69,11 +66,20 @@ func (s *Server) next() (*message, time.Duration) {
 // report sends a message about a problem after a delay. mu is held.
 func (s *Server) report(p *Problem, kind alert.Kind, ack *Ack, delay time.Duration) {
 	defer s.notify()
-	if s.opts.Relay == "" || s.opts.Lose != nil && s.opts.Lose(p.ID, kind) {
+	if s.opts.LeaveOut != nil && s.opts.LeaveOut(p.copy()) {
+		return
+	}
+	a := s.makeAlert(p, kind, ack)
+	switch {
+	case s.opts.Relay == "":
+		a.status = alertSent
+		return
+	case s.opts.Lose != nil && s.opts.Lose(p.ID, kind):
+		a.status, a.failure = alertFailed, "lost"
 		return
 	}
 	s.waiting++
-	s.enqueue(&message{eventID: p.ID, body: payload(s.forms, p, kind, ack, time.Now().Add(delay))}, delay)
+	s.enqueue(&message{eventID: p.ID, alert: a, body: payload(s.forms, p, kind, ack, time.Now().Add(delay))}, delay)
 }
 
 func (s *Server) enqueue(m *message, delay time.Duration) {
@@ -91,14 +97,14 @@ func (s *Server) send(ctx context.Context, m *message) {
 	case err == nil:
 		s.waiting--
 		s.sent++
+		m.alert.status = alertSent
 		if p := s.problems[m.eventID]; p != nil { // it may have been deleted meanwhile
 			maps.Copy(p.Tags, tags)
 		}
 	case m.attempts >= s.opts.Attempts:
 		s.waiting--
 		s.failed++
-		s.gaveUp = append(s.gaveUp, row{"alertid": itoa(int64(len(s.gaveUp) + 1)), "eventid": itoa(m.eventID), "clock": itoa(time.Now().Unix()), "status": "2",
-			"mediatypeid": s.ownMediaType(), "error": err.Error()})
+		m.alert.status, m.alert.failure = alertFailed, err.Error()
 		s.opts.Log.Warn("alert failed", "event", m.eventID, "attempts", m.attempts, "error", err)
 	default:
 		s.enqueue(m, s.opts.Interval)
@@ -138,38 +144,6 @@ func Post(ctx context.Context, client *http.Client, url, secret string, body []b
 		return nil, fmt.Errorf("the relay's answer is not JSON: %w", err)
 	}
 	return a.Tags, nil
-}
-
-// ownMediaType is the id of the media type whose messages these are; 0 if it isn't there.
-func (s *Server) ownMediaType() string {
-	if m := s.object("mediatype", "name", zabbix.Name); m != nil {
-		return m.text("mediatypeid")
-	}
-	return "0"
-}
-
-// alertGet lists the messages that Zabbix gave up on.
-func (s *Server) alertGet(_ User, a args) (any, *rpcError) {
-	var filter map[string]any
-	_ = json.Unmarshal(a["filter"], &filter) // absent: none
-	from, _ := a.number("time_from")
-	out := []any{}
-	for _, alert := range s.gaveUp {
-		at, _ := strconv.Atoi(alert.text("clock"))
-		if matches(alert, filter) && at >= from && (!a.has("mediatypeids") || slices.Contains(a.ids("mediatypeids"), alert.text("mediatypeid"))) {
-			out = append(out, alert)
-		}
-	}
-	if a.truth("countOutput") {
-		return strconv.Itoa(len(out)), nil
-	}
-	if a.text("sortorder") == "DESC" {
-		slices.Reverse(out)
-	}
-	if limit, ok := a.number("limit"); ok {
-		out = out[:min(limit, len(out))]
-	}
-	return out, nil
 }
 
 // StopServer stops or starts the Zabbix server: while it is stopped, the API answers, and its internal items get no value.

@@ -256,6 +256,13 @@ func (s *Server) LimitRelay() {
 	}
 }
 
+// HideAlerts moves the relay's media to a user of other groups, whose alerts only a Super admin sees.
+func (s *Server) HideAlerts() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hidden = true
+}
+
 // SetRelayToken gives the relay's user another API token: RelayToken is refused from then on.
 func (s *Server) SetRelayToken(token string) {
 	s.mu.Lock()

@@ -80,7 +80,7 @@ func init() {
 			rule(c.object+"."+verb+c.suffix, method{call: call}, true, true)
 		}
 	}
-	rule("alert.get", method{params: []string{"output", "filter", "mediatypeids", "time_from", "sortfield", "sortorder", "limit", "countOutput"}, call: (*Server).alertGet}, false, false)
+	rule("alert.get", method{params: []string{"output", "filter", "eventids", "mediatypeids", "selectMediatypes", "time_from", "sortfield", "sortorder", "limit", "countOutput"}, call: (*Server).alertGet}, false, false)
 	rule("item.get", method{params: []string{"output", "filter", "monitored", "selectHosts", "sortfield", "limit"}, call: (*Server).itemGet}, false, false)
 	rule("configuration.import", method{call: (*Server).configurationImport}, true, true)
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)

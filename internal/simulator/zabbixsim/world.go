@@ -33,6 +33,8 @@ type Options struct {
 	Client *http.Client
 	// Lose makes the media type lose a message; nil loses none.
 	Lose func(eventID int64, kind alert.Kind) bool
+	// LeaveOut is the action's conditions: Zabbix makes no message about a problem for which it returns true; nil for none.
+	LeaveOut func(Problem) bool
 	// Quick sends alerts and closes problems at once, without Zabbix's delays of seconds.
 	Quick bool
 }
@@ -111,6 +113,7 @@ type Problem struct {
 // message is what the media type sends about an event.
 type message struct {
 	eventID  int64
+	alert    *madeAlert
 	body     []byte
 	attempts int
 }
@@ -140,7 +143,8 @@ type Server struct {
 	wake     chan struct{}
 	// objects are the configuration, by kind.
 	objects    map[string][]row
-	gaveUp     []row     // messages that failed for good
+	alerts     []*madeAlert
+	hidden     bool      // the relay's user doesn't see them
 	stopped    time.Time // when the server stopped; zero while it runs
 	nextObject int
 }

@@ -86,17 +86,31 @@ func (d *data) matches(p problem, f store.Filter) bool {
 		(f.Host == "" || named()) && (f.Rooms == nil || posted())
 }
 
+// filter returns the function that matches problems. It reads the posts only once.
+func (d *data) filter(f store.Filter) func(problem) bool {
+	if !f.Unposted {
+		return func(p problem) bool { return d.matches(p, f) }
+	}
+	unposted := map[alert.Key]bool{}
+	for id, post := range d.posts.rows {
+		if post.Open && post.TellAfter.Equal(store.Never) {
+			unposted[id.key] = true
+		}
+	}
+	return func(p problem) bool { return unposted[p.Key] && d.matches(p, f) }
+}
+
 // FindProblems implements store.Store.
 func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
 	return call(ctx, s, func() ([]alert.Problem, error) {
-		return decode(s.problems.find(f.Limit, worstFirst, func(p problem) bool { return s.matches(p, f) }))
+		return decode(s.problems.find(f.Limit, worstFirst, s.filter(f)))
 	})
 }
 
 // CountProblems implements store.Store.
 func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) {
 	return call(ctx, s, func() (int, error) {
-		return s.problems.count(func(p problem) bool { return s.matches(p, f) }), nil
+		return s.problems.count(s.filter(f)), nil
 	})
 }
 

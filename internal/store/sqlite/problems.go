@@ -236,6 +236,9 @@ func conditions(f store.Filter) (string, []any) {
 	if f.Host != "" {
 		add(`EXISTS (SELECT 1 FROM json_each(p.hosts) h WHERE h.value GLOB ?)`, f.Host)
 	}
+	if f.Unposted {
+		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND t.open = 1 AND t.tell_after = ?)`, micro(store.Never))
+	}
 	if f.Rooms != nil {
 		marks := strings.TrimSuffix(strings.Repeat("?, ", len(f.Rooms)), ", ")
 		rooms := make([]any, 0, len(f.Rooms))

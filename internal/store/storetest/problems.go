@@ -153,7 +153,7 @@ func testOpenStates(t *testing.T, open Opener) {
 	require.False(t, must(s.HasSource(t.Context(), "mai"))(t))
 }
 
-// Unposted counts by room and severity what is known and was never posted.
+// Unposted counts by room and severity what is known and was never posted, and its filter finds that.
 func testUnposted(t *testing.T, open Opener) {
 	s := open(t, t.TempDir())
 	quiet := func(id, room string, severity alert.Severity, age time.Duration) store.Post {
@@ -174,6 +174,13 @@ func testUnposted(t *testing.T, open Opener) {
 		{Room: "noc", Severity: alert.Warning, Count: 1, Oldest: t0.Add(-time.Hour)},
 	}, must(s.Unposted(t.Context(), "main"))(t))
 	require.EqualValues(t, 1, stats(t, s).PostsPending, "they count as nothing to do")
+	filter := store.Filter{Source: "main", Open: true, Unposted: true}
+	var ids []string
+	for _, p := range must(s.FindProblems(t.Context(), filter))(t) {
+		ids = append(ids, p.Key.EventID)
+	}
+	require.ElementsMatch(t, []string{"1", "2", "3"}, ids)
+	require.Equal(t, 3, must(s.CountProblems(t.Context(), filter))(t))
 }
 
 // Filters select problems, worst first, then newest first.
