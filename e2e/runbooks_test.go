@@ -43,7 +43,7 @@ func runbooksWork(t *testing.T, w *watcher, b *broken) {
 		name, text, _ := strings.Cut(runbook, "\n")
 		text, _, _ = strings.Cut(text, "\n## ")
 		require.Len(t, look.FindAllString(text, -1), 3, name)
-		require.Contains(t, text, "\nMend: ", name)
+		require.Contains(t, text, "\nFix: ", name)
 		text = regexp.MustCompile(`\n *`).ReplaceAllString(text, " ")
 		for _, span := range codeSpan.FindAllStringSubmatch(text, -1) {
 			code := span[1]

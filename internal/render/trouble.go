@@ -44,7 +44,7 @@ func (r *Renderer) SourceTrouble(t SourceTrouble, room Room) string {
 			do = "The last error: " + detail + "\n" + do
 		}
 	case "found":
-		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: **%d** problems and recoveries were found by reconciliation alone", source, t.Count)
+		what = fmt.Sprintf("Messages of Zabbix **%s** don't arrive: only reconciliation found **%d** problems and recoveries", source, t.Count)
 		do = "They are posted late. Run `alert-relay doctor`, and look at Reports → Action log in Zabbix."
 	case "server":
 		what = fmt.Sprintf("The server of Zabbix **%s** doesn't run: its API answers, but none of its internal items has got a value for five minutes", source)
