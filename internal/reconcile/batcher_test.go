@@ -298,7 +298,7 @@ func TestOutages(t *testing.T) {
 				}
 				require.Less(t, z.Calls()["event.get"]-before, most)
 				synctest.Wait()
-				require.LessOrEqual(t, log.warnings, 3, "one line for the outage, and one for a suspected problem")
+				require.LessOrEqual(t, log.warned(), 3, "one line for the outage, and one for a suspected problem")
 				z.Mend()
 				time.Sleep(3 * time.Minute)
 				synctest.Wait()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,8 +76,10 @@ func keysOf(m map[string]bool) iter.Seq[string] { return maps.Keys(m) }
 // counting counts warnings.
 type counting struct {
 	slog.Handler
-	warnings int
+	warnings atomic.Int64
 }
+
+func (c *counting) warned() int { return int(c.warnings.Load()) }
 
 func (c *counting) Enabled(context.Context, slog.Level) bool { return true }
 
@@ -84,7 +87,7 @@ func (c *counting) WithAttrs([]slog.Attr) slog.Handler { return c }
 
 func (c *counting) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
-		c.warnings++
+		c.warnings.Add(1)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestRemovedSource(t *testing.T) {
 		defer func() { r.stop() }()
 		one, two := r.told(), r.told()
 		r.pass(2 * time.Minute)
-		require.Zero(t, r.log.warnings)
+		require.Zero(t, r.log.warned())
 		_, err := r.sweeps.CloseRemoved(t.Context(), "main", "me")
 		require.ErrorIs(t, err, store.ErrNotFound)
 
@@ -28,13 +28,13 @@ func TestRemovedSource(t *testing.T) {
 		r.start()
 		r.sweeps.SetSources(nil, r.set) // it has no API token now
 		r.pass(time.Minute)
-		require.Zero(t, r.log.warnings)
+		require.Zero(t, r.log.warned())
 		_, err = r.sweeps.CloseRemoved(t.Context(), "main", "me")
 		require.ErrorIs(t, err, store.ErrNotFound)
 		configured = false
 		r.sweeps.SetSources(nil, r.set)
 		r.pass(time.Minute)
-		require.Equal(t, 1, r.log.warnings)
+		require.Equal(t, 1, r.log.warned())
 		removed, err := r.sweeps.Removed(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, map[string]int{"main": 2}, removed)

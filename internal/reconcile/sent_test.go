@@ -110,7 +110,7 @@ func TestLeftOut(t *testing.T) {
 				}
 				require.Equal(t, "problem 1", r.found())
 				require.Equal(t, 3., testutil.ToFloat64(r.metrics.LeftOut.WithLabelValues("main")))
-				require.Zero(t, r.log.warnings)
+				require.Zero(t, r.log.warned())
 
 				// It stays so after a restart, and beyond max_age.
 				r.stop()

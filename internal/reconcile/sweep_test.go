@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +36,14 @@ type rig struct {
 	metrics *Metrics
 	fold    *ledger.Metrics
 	log     *counting
-	sent    []string // notices
 	stop    func()
 	version string
 	set     Settings
 
 	configured func(string) bool
+
+	mu   sync.Mutex
+	sent []string // notices
 }
 
 func newRig(t *testing.T, version string) *rig {
@@ -66,7 +70,7 @@ func (r *rig) start() *rig {
 	r.sweeps = NewSweeps(SweepOptions{Sources: map[string]Lister{"main": client}, Settings: r.set, Configured: r.configured, Store: waking, Inquirer: q, Log: slog.New(r.log), Metrics: r.metrics,
 		Notices: Notices{
 			First: func(source string, found []store.Unposted) []store.Notice {
-				r.sent = append(r.sent, fmt.Sprint("first ", found))
+				r.sent = append(r.notices(), fmt.Sprint("first ", found))
 				return []store.Notice{{Kind: store.NoticeSystem, Room: "noc", Dedup: source, Text: "first"}}
 			},
 		}})
@@ -95,6 +99,13 @@ func (r *rig) start() *rig {
 		hangUp()
 	}
 	return r
+}
+
+// notices returns those that were sent.
+func (r *rig) notices() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.sent)
 }
 
 func (r *rig) pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
@@ -200,7 +211,7 @@ func TestFindsWhatWebhooksMissed(t *testing.T) {
 				r.webhook(alert.KindProblem, raised)
 				require.False(t, r.problem(raised).Found(), "it isn't marked any more")
 				require.Equal(t, "problem 1, recovery 1, update 3", r.found())
-				require.Zero(t, r.log.warnings)
+				require.Zero(t, r.log.warned())
 			})
 		})
 	}
@@ -329,14 +340,14 @@ func TestFailingLists(t *testing.T) {
 				require.True(t, r.problem(resolved).Open())
 				require.Equal(t, asked["event.get"], calls["event.get"])
 				require.Less(t, calls["problem.get"]-asked["problem.get"], 42, "it isn't flooded with calls")
-				require.Equal(t, 1, r.log.warnings)
+				require.Equal(t, 1, r.log.warned())
 
 				r.z.Mend()
 				r.pass(2*time.Minute + grace)
 				require.False(t, r.problem(resolved).Open())
 				require.True(t, r.problem(open).Open())
 				require.Equal(t, "recovery 1", r.found())
-				require.Equal(t, 1, r.log.warnings)
+				require.Equal(t, 1, r.log.warned())
 			})
 		})
 	}
@@ -394,7 +405,7 @@ func TestANewRelay(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEmpty(t, known)
 		require.Less(t, len(known), len(ids))
-		require.Empty(t, r.sent)
+		require.Empty(t, r.notices())
 		later := r.raise()
 		r.start()
 		defer r.stop()
@@ -404,11 +415,11 @@ func TestANewRelay(t *testing.T) {
 			require.False(t, r.posted(id))
 		}
 		require.True(t, r.posted(later))
-		require.Len(t, r.sent, 1)
-		require.Contains(t, r.sent[0], "first [{noc "+r.z.Triggers()[0].Severity.String()+" 3000 ")
+		require.Len(t, r.notices(), 1)
+		require.Contains(t, r.notices()[0], "first [{noc "+r.z.Triggers()[0].Severity.String()+" 3000 ")
 		require.LessOrEqual(t, r.fold.FoundSoFar("main", alert.FoundProblem), int64(1))
 		r.pass(time.Hour)
-		require.Len(t, r.sent, 1)
+		require.Len(t, r.notices(), 1)
 	})
 }
 
@@ -432,7 +443,7 @@ func TestGone(t *testing.T) {
 			require.Equal(t, alert.StateResolved, r.problem(deleted).State)
 			require.True(t, r.problem(other).Open())
 			require.Equal(t, "gone 1", r.found())
-			require.Empty(t, r.sent)
+			require.Empty(t, r.notices())
 			r.pass(time.Hour)
 			require.Equal(t, "gone 1", r.found())
 		})
@@ -657,9 +668,9 @@ func TestANewRelayDoesWithoutUnreadableProblems(t *testing.T) {
 		r.start()
 		defer r.stop()
 		r.pass(30 * time.Second)
-		require.Empty(t, r.sent, "it is tried again first")
+		require.Empty(t, r.notices(), "it is tried again first")
 		r.pass(20 * time.Minute)
-		require.Len(t, r.sent, 1)
+		require.Len(t, r.notices(), 1)
 	})
 }
 
@@ -680,7 +691,7 @@ func TestARestoredZabbix(t *testing.T) {
 		r.pass(6 * time.Hour)
 		require.Equal(t, 36., full()-before)
 		require.False(t, r.problem(id).Open())
-		require.Equal(t, 1, r.log.warnings)
+		require.Equal(t, 1, r.log.warned())
 		require.Empty(t, r.found())
 
 		missed := r.raise()
@@ -689,7 +700,7 @@ func TestARestoredZabbix(t *testing.T) {
 		r.z.Resolve(id)
 		r.pass(time.Hour)
 		require.Equal(t, "problem 1", r.found())
-		require.Equal(t, 1, r.log.warnings)
+		require.Equal(t, 1, r.log.warned())
 	})
 }
 
