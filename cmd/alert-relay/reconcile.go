@@ -47,16 +47,16 @@ that isn't configured any more, --accept-gone closes all of its problems.` + whi
 					fmt.Fprintln(w, describe(r))
 				}
 			})
+			faults := []error{err}
 			for _, r := range swept.Sources {
 				switch {
-				case err != nil:
 				case r.Error != "":
-					err = failed(fmt.Errorf("%s: %s", r.Source, r.Error))
+					faults = append(faults, fmt.Errorf("%s: %s", r.Source, r.Error))
 				case choice.AcceptGone && r.GoneHeld > 0:
-					err = failed(fmt.Errorf("%s: %d problems stay open: %s; check the permissions of the relay's user; if Zabbix's database was replaced, add --replaced", r.Source, r.GoneHeld, r.Reason))
+					faults = append(faults, fmt.Errorf("%s: %d problems stay open: %s; check the permissions of the relay's user; if Zabbix's database was replaced, add --replaced", r.Source, r.GoneHeld, r.Reason))
 				}
 			}
-			return err
+			return failed(errors.Join(faults...))
 		},
 	}
 	a.add(cmd)

@@ -15,7 +15,7 @@ type Sending struct {
 	MediaTypes []MediaType // all webhooks that are shown
 	Actions    []Action    // all trigger actions that are shown
 
-	FailedKnown bool          // Zabbix was asked for failed alerts, and answered
+	FailedKnown bool          // Zabbix shows our alerts
 	Failed      []FailedAlert // of our media type, newest first, at most MaxFailed
 
 	// Alive is when an internal item last got a value, by Zabbix's clock: while the server runs, it measures itself. Zero if Zabbix shows no
@@ -69,10 +69,8 @@ func (c *Client) Sending(ctx context.Context, since time.Time) (s Sending, err e
 	if s.Actions, err = c.actions(ctx); err != nil {
 		return s, err
 	}
-	if ours, ok := s.OurMediaType(); ok {
-		s.Failed, s.FailedKnown, err = c.failedAlerts(ctx, ours.ID, since)
-	}
-	if err == nil {
+	ours, _ := s.OurMediaType()
+	if s.Failed, s.FailedKnown, err = c.failedAlerts(ctx, ours.ID, since); err == nil {
 		s.Alive, err = c.alive(ctx)
 	}
 	return s, err
@@ -203,20 +201,34 @@ func (c *Client) actions(ctx context.Context) ([]Action, error) {
 	return actions, nil
 }
 
+// failedAlerts reads the alerts of our media type that Zabbix gave up on. A user who doesn't see the media type ("") sees its name beside
+// each alert of their own: then they are known while there is one, sent or not.
 func (c *Client) failedAlerts(ctx context.Context, mediaType string, since time.Time) (failed []FailedAlert, known bool, err error) {
 	const method = "alert.get"
-	const gaveUp = "2"
-	var rows []struct {
-		Clock text
-		Error text
+	const sent, gaveUp = "1", "2"
+	params := map[string]any{"output": []string{"alertid", "clock", "error", "status"}, "selectMediatypes": []string{"name"},
+		"time_from": since.Unix(), "sortfield": "alertid", "sortorder": "DESC", "limit": MaxFailed}
+	if mediaType != "" {
+		params["mediatypeids"], params["filter"] = []string{mediaType}, map[string]any{"status": gaveUp}
+	} else {
+		params["filter"] = map[string]any{"status": []string{sent, gaveUp}}
 	}
-	err = c.permitted(method, c.Call(ctx, method, map[string]any{"output": []string{"alertid", "clock", "error"}, "mediatypeids": []string{mediaType},
-		"filter": map[string]any{"status": gaveUp}, "time_from": since.Unix(), "sortfield": "alertid", "sortorder": "DESC", "limit": MaxFailed}, &rows))
-	if err != nil {
+	var rows []struct {
+		Clock, Error, Status text
+		MediaTypes           []struct{ Name text }
+	}
+	if err = c.permitted(method, c.Call(ctx, method, params, &rows)); err != nil {
 		return nil, false, unlessRefused(err)
 	}
+	known = mediaType != ""
 	for _, r := range rows {
-		failed = append(failed, FailedAlert{r.Clock.time(), string(r.Error)})
+		if mediaType == "" && (len(r.MediaTypes) == 0 || string(r.MediaTypes[0].Name) != mediatype.Name) {
+			continue
+		}
+		known = true
+		if string(r.Status) == gaveUp {
+			failed = append(failed, FailedAlert{r.Clock.time(), string(r.Error)})
+		}
 	}
-	return failed, true, nil
+	return failed, known, nil
 }

@@ -49,6 +49,7 @@ func TestSending(t *testing.T) {
 	const broken = `{"code":1,"message":"Error","data":"SQL statement execution has failed"}`
 	named := `[{"mediatypeid":"9","name":"Webex (alert-relay)","status":"0"},{"mediatypeid":"8","name":"Slack","status":"1"}]`
 	scripted := `[{"mediatypeid":"9","name":"Chat","status":"1","script":"var PATH = '/v1/zabbix/events';"}]`
+	alerts := `[]`
 	always := func(answer string) func(map[string]any) string { return func(map[string]any) string { return answer } }
 	results := map[string]func(map[string]any) string{
 		"mediatype.get": always(named),
@@ -57,8 +58,12 @@ func TestSending(t *testing.T) {
 		"alert.get": func(params map[string]any) string {
 			require.Equal(t, "DESC", params["sortorder"], "the newest are read if there are too many")
 			require.InDelta(t, 100, params["time_from"], 0)
+			if params["mediatypeids"] == nil { // the media type is hidden
+				require.Equal(t, map[string]any{"status": []any{"1", "2"}}, params["filter"])
+				return alerts
+			}
 			require.Equal(t, []any{"9"}, params["mediatypeids"])
-			return `[{"alertid":"7","clock":"200","error":"timed out"}]`
+			return `[{"alertid":"7","clock":"200","error":"timed out","status":"2","mediatypes":[{"name":"Chat"}]}]`
 		},
 		"item.get": func(params map[string]any) string {
 			require.Equal(t, map[string]any{"type": "5", "state": "0"}, params["filter"])
@@ -93,6 +98,25 @@ func TestSending(t *testing.T) {
 		_, err = read()
 		require.Error(t, err, method)
 		results[method] = kept
+	}
+
+	// Where the media type is hidden, the user sees its name beside their own alerts. Without one, nothing is known.
+	results["mediatype.get"] = always(forbidden)
+	for _, c := range []struct {
+		alerts string
+		known  bool
+		failed int
+	}{
+		{`[]`, false, 0},
+		{`[{"alertid":"7","clock":"200","error":"x","status":"2","mediatypes":[{"name":"Slack"}]},{"alertid":"6","clock":"190","error":"","status":"2","mediatypes":[]}]`, false, 0},
+		{`[{"alertid":"7","clock":"200","error":"","status":"1","mediatypes":[{"name":"Webex (alert-relay)"}]}]`, true, 0},
+		{`[{"alertid":"7","clock":"200","error":"x","status":"2","mediatypes":[{"name":"Webex (alert-relay)"}]},{"alertid":"6","clock":"190","error":"","status":"1","mediatypes":[{"name":"Webex (alert-relay)"}]}]`, true, 1},
+	} {
+		alerts = c.alerts
+		s, err := read()
+		require.NoError(t, err)
+		require.Equal(t, c.known, s.FailedKnown, c.alerts)
+		require.Len(t, s.Failed, c.failed, c.alerts)
 	}
 
 	// A renamed one is found by its script, unless Zabbix refuses to show that. The scripts are read once for the same media types.
