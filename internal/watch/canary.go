@@ -82,8 +82,6 @@ type canaryState struct {
 
 const (
 	canaryValue = "canary"
-	// canaryRetry is the pause after a failed read of the store.
-	canaryRetry = 10 * time.Second
 	// maxBehind is how many pending entries are searched for a canary. A fold that is further behind isn't given another one.
 	maxBehind = 100
 )
@@ -135,16 +133,9 @@ func (c *Canary) fail(name string, step CanaryStep) {
 
 // Run begins canaries until ctx ends.
 func (c *Canary) Run(ctx context.Context) error {
-	for {
-		next, err := c.check(ctx)
-		if err != nil && ctx.Err() == nil {
-			c.opts.Log.Warn("cannot look after the canary: retrying", "in", canaryRetry, "error", err)
-			next = c.opts.Now().Add(canaryRetry)
-		}
-		if !pace.Pause(ctx, max(next.Sub(c.opts.Now()), time.Millisecond), c.woken) {
-			return nil
-		}
-	}
+	return keep(ctx, c.check, c.opts.Now, c.woken, func(err error) {
+		c.opts.Log.Warn("cannot look after the canary: retrying", "in", storeRetry, "error", err)
+	})
 }
 
 // check begins a canary if one is due and none is under way, and returns when to check again.

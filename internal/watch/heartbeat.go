@@ -146,21 +146,28 @@ func (h *Heartbeats) Names() []string {
 	return names
 }
 
-// heartbeatRetry is the pause after a failure of the store.
-const heartbeatRetry = 10 * time.Second
+// storeRetry is the pause after a failure of the store.
+const storeRetry = 10 * time.Second
 
-// Run queues messages about heartbeats that are missing, or are back, until ctx ends.
-func (h *Heartbeats) Run(ctx context.Context) error {
+// keep calls check whenever it is due, or woken, until ctx ends. A check that fails is repeated.
+func keep(ctx context.Context, check func(context.Context) (time.Time, error), now func() time.Time, woken <-chan struct{}, failed func(error)) error {
 	for {
-		next, err := h.check(ctx)
+		next, err := check(ctx)
 		if err != nil && ctx.Err() == nil {
-			h.opts.Log.Warn("cannot check the heartbeats: retrying", "in", heartbeatRetry, "error", err)
-			next = h.opts.Now().Add(heartbeatRetry)
+			failed(err)
+			next = now().Add(storeRetry)
 		}
-		if !pace.Pause(ctx, max(next.Sub(h.opts.Now()), time.Millisecond), h.woken) {
+		if !pace.Pause(ctx, max(next.Sub(now()), time.Millisecond), woken) {
 			return nil
 		}
 	}
+}
+
+// Run queues messages about heartbeats that are missing, or are back, until ctx ends.
+func (h *Heartbeats) Run(ctx context.Context) error {
+	return keep(ctx, h.check, h.opts.Now, h.woken, func(err error) {
+		h.opts.Log.Warn("cannot check the heartbeats: retrying", "in", storeRetry, "error", err)
+	})
 }
 
 // check checks every heartbeat and returns when to check again.
