@@ -5,6 +5,7 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -240,4 +241,16 @@ func (q *Inquirer) ask(ctx context.Context, source string, asked *asked, keys []
 		})
 	}
 	return seen, appends.Wait()
+}
+
+// journal appends an answer of Zabbix.
+func journal(ctx context.Context, j Journal, key alert.Key, o alert.Observation) error {
+	payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Observation: &o})
+	if err == nil {
+		_, err = j.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
+	}
+	if err != nil {
+		return fmt.Errorf("journalling the observation of %s: %w", key, err)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -62,16 +61,4 @@ func (s *Sweeps) CloseRemoved(ctx context.Context, source, by string) (Report, e
 		})
 	}
 	return Report{Source: source, Removed: true, Missing: len(open), Closing: len(open)}, appends.Wait()
-}
-
-// journal appends an answer of Zabbix.
-func journal(ctx context.Context, j Journal, key alert.Key, o alert.Observation) error {
-	payload, err := json.Marshal(store.Envelope{EventID: key.EventID, Observation: &o})
-	if err == nil {
-		_, err = j.Append(ctx, store.Entry{Source: key.Source, Kind: store.EntryObservation, Payload: payload, ReceivedAt: time.Now()})
-	}
-	if err != nil {
-		return fmt.Errorf("journalling the observation of %s: %w", key, err)
-	}
-	return nil
 }

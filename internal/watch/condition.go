@@ -32,6 +32,12 @@ const (
 // Open reports whether the trouble goes on.
 func (c Condition) Open() bool { return !c.Since.IsZero() && c.Until.IsZero() }
 
+// remove ends a condition whose source or heartbeat isn't configured any more.
+func (c Condition) remove(now time.Time) Condition {
+	c.Until, c.Queued, c.Removed = now, false, true
+	return c
+}
+
 // next is the condition after a look. looks is how many in a row have found trouble.
 //
 // The message is edited when the count has doubled, or when a detail changes that isn't a sample: each edit is one of ten.

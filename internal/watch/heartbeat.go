@@ -208,7 +208,7 @@ func (h *Heartbeats) endRemoved(ctx context.Context, now time.Time) error {
 			return err
 		}
 		if next := b.beat; next.Silent.Open() {
-			next.Silent.Until, next.Silent.Queued, next.Silent.Removed = now, false, true
+			next.Silent = next.Silent.remove(now)
 			if err := h.save(ctx, b, next); err != nil {
 				return err
 			}

@@ -113,9 +113,6 @@ func (s *Sources) Run(ctx context.Context) error {
 	return nil
 }
 
-// endRetry is the pause after the store refused the end of a removed source.
-const endRetry = 10 * time.Second
-
 // endUnknown ends the messages of sources that were removed from the configuration while the relay was down.
 func (s *Sources) endUnknown(ctx context.Context) {
 	for {
@@ -125,7 +122,7 @@ func (s *Sources) endUnknown(ctx context.Context) {
 				err = s.newLook(name, nil).end(ctx, time.Now())
 			}
 		}
-		if err == nil || !pace.Pause(ctx, endRetry, nil) {
+		if err == nil || !pace.Pause(ctx, storeRetry, nil) {
 			return
 		}
 		s.opts.Log.Warn("cannot end the message about a source that was removed: retrying", "error", err)
@@ -177,7 +174,7 @@ func (l *look) end(ctx context.Context, now time.Time) error {
 	for _, kind := range Kinds {
 		c := l.conditions[kind]
 		if c.Open() {
-			c.Until, c.Queued, c.Removed = now, false, true
+			c = c.remove(now)
 			if err := l.save(ctx, kind, c); err != nil {
 				return err
 			}

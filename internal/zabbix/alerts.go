@@ -22,6 +22,19 @@ const (
 	alertBatch, maxAlerts = 200, 5000
 )
 
+// The states of an alert's sending.
+const (
+	sent   = "1"
+	gaveUp = "2"
+)
+
+// namedMediaTypes is the media type of an alert, by its name; empty if there is none.
+type namedMediaTypes []struct{ Name text }
+
+func (m namedMediaTypes) ours() bool {
+	return slices.ContainsFunc(m, func(one struct{ Name text }) bool { return string(one.Name) == mediatype.Name })
+}
+
 // Alerts lists the messages about these problems of triggers that Zabbix shows the relay's user: its own, and those to users who share a
 // user group with it. Of an event with thousands of them some are missing. known is false if Zabbix refuses the call.
 func (c *Client) Alerts(ctx context.Context, eventIDs []int64) (alerts []Alert, known bool, err error) {
@@ -35,13 +48,13 @@ func (c *Client) Alerts(ctx context.Context, eventIDs []int64) (alerts []Alert, 
 
 // alerts appends the alerts of some events to all.
 func (c *Client) alerts(ctx context.Context, ids []int64, all []Alert) ([]Alert, error) {
-	const method, failed = "alert.get", "2"
+	const method = "alert.get"
 	var rows []struct {
 		EventID    text `json:"eventid"`
 		UserID     text `json:"userid"`
 		MediaType  text `json:"mediatypeid"`
 		Status     text
-		MediaTypes []struct{ Name text }
+		MediaTypes namedMediaTypes
 	}
 	err := c.permitted(method, c.Call(ctx, method, map[string]any{"output": []string{"eventid", "userid", "mediatypeid", "status"}, "eventids": ids,
 		"selectMediatypes": []string{"name"}, "sortfield": "alertid", "limit": maxAlerts}, &rows))
@@ -60,11 +73,7 @@ func (c *Client) alerts(ctx context.Context, ids []int64, all []Alert) ([]Alert,
 		if err != nil {
 			continue
 		}
-		a := Alert{EventID: id, User: string(r.UserID), MediaType: r.MediaType.id(), Failed: string(r.Status) == failed}
-		for _, m := range r.MediaTypes {
-			a.Ours = a.Ours || string(m.Name) == mediatype.Name
-		}
-		all = append(all, a)
+		all = append(all, Alert{EventID: id, User: string(r.UserID), MediaType: r.MediaType.id(), Ours: r.MediaTypes.ours(), Failed: string(r.Status) == gaveUp})
 	}
 	return all, nil
 }

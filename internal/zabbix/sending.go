@@ -205,7 +205,6 @@ func (c *Client) actions(ctx context.Context) ([]Action, error) {
 // each alert of their own: then they are known while there is one, sent or not.
 func (c *Client) failedAlerts(ctx context.Context, mediaType string, since time.Time) (failed []FailedAlert, known bool, err error) {
 	const method = "alert.get"
-	const sent, gaveUp = "1", "2"
 	params := map[string]any{"output": []string{"alertid", "clock", "error", "status"}, "selectMediatypes": []string{"name"},
 		"time_from": since.Unix(), "sortfield": "alertid", "sortorder": "DESC", "limit": MaxFailed}
 	if mediaType != "" {
@@ -215,14 +214,14 @@ func (c *Client) failedAlerts(ctx context.Context, mediaType string, since time.
 	}
 	var rows []struct {
 		Clock, Error, Status text
-		MediaTypes           []struct{ Name text }
+		MediaTypes           namedMediaTypes
 	}
 	if err = c.permitted(method, c.Call(ctx, method, params, &rows)); err != nil {
 		return nil, false, unlessRefused(err)
 	}
 	known = mediaType != ""
 	for _, r := range rows {
-		if mediaType == "" && (len(r.MediaTypes) == 0 || string(r.MediaTypes[0].Name) != mediatype.Name) {
+		if mediaType == "" && !r.MediaTypes.ours() {
 			continue
 		}
 		known = true
