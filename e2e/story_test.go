@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -160,15 +163,18 @@ func (s *story) acknowledgements(event string, n int) object {
 		if len(acks) != n {
 			return fmt.Errorf("there are %d", len(acks))
 		}
-		for _, a := range acks { // in no order
-			if last == nil || len(a.(object)["acknowledgeid"].(string)) > len(last["acknowledgeid"].(string)) ||
-				a.(object)["acknowledgeid"].(string) > last["acknowledgeid"].(string) {
-				last = a.(object)
-			}
-		}
+		last = slices.MaxFunc(acks, func(a, b any) int { return cmp.Compare(acknowledgeID(a), acknowledgeID(b)) }).(object) // in no order
 		return nil
 	})
 	return last
+}
+
+func acknowledgeID(update any) int {
+	id, err := strconv.Atoi(update.(object)["acknowledgeid"].(string))
+	if err != nil {
+		panic(err)
+	}
+	return id
 }
 
 // Both ways: Zabbix's events reach the rooms, and actions in the rooms reach Zabbix.
