@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"zabbix":              {},
 	"internal/config":     {"internal/alert", "internal/fault", "internal/webexid"},
 	"internal/zabbix":     {"internal/alert", "internal/config", "internal/fault", "internal/httpclient", "zabbix"},
-	"internal/webex":      {"internal/httpclient", "internal/webexid"},
+	"internal/webex":      {"internal/httpclient", "internal/pace", "internal/webexid"},
 	"internal/store":      {"internal/alert", "internal/pace", "internal/store", "internal/webexid"},
 	"internal/tracing":    {"internal/httpclient", "internal/logging", "internal/store"},
 	"internal/route":      {"internal/alert", "internal/config", "internal/webexid"},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/logging"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/roster"
@@ -23,22 +24,27 @@ type Store interface {
 	SetValue(ctx context.Context, name, value string) error
 }
 
-// Options configure a Listener. All are required.
+// Options configure a Listener. All but CatchUp are required.
 type Options struct {
 	Reader    *Reader
 	Inbox     *Inbox
 	Store     Store
 	PublicURL func() string // server.public_url
-	Log       *slog.Logger
-	Metrics   *Metrics
+	U2CURL    func() string // webex.u2c_url
+	// CatchUp reads what was said while nobody listened; nil for nothing. It is called after each gap of a websocket.
+	CatchUp func(ctx context.Context, bot, reason string)
+	Log     *slog.Logger
+	Metrics *Metrics
 }
 
-// Listener receives Webex's webhooks, and keeps them registered.
+// Listener receives Webex's webhooks and keeps them registered, and keeps the websockets of bots that listen by websocket.
 type Listener struct {
 	o         Options
 	strangers *logging.Limited // for log lines that anybody can cause
 
 	hooked   roster.Roster[chan struct{}] // bots that listen by webhook; the channel wakes the bot's next check
+	sockets  roster.Roster[chan struct{}] // bots that listen by websocket; the channel wakes the bot's loop
+	storeID  sync.Mutex                   // held while the store's id is read or made
 	secrets  sync.Map                     // by bot
 	suspects sync.Map                     // bots that got a delivery with a wrong signature, so that Webex may have another secret
 }
@@ -53,19 +59,26 @@ func New(o Options) *Listener {
 // SetBots makes these the bots, while the listener runs too, and checks their webhooks: their targets may have changed.
 func (l *Listener) SetBots(bots []Bot) {
 	l.o.Reader.setBots(bots)
-	for _, woken := range l.hooked.All() {
-		pace.Wake(woken)
+	for _, members := range []*roster.Roster[chan struct{}]{&l.hooked, &l.sockets} {
+		for _, woken := range members.All() {
+			pace.Wake(woken)
+		}
 	}
 	l.hook()
 }
 
 func (l *Listener) hook() {
-	l.hooked.Set(l.o.Reader.listening(), func(string) chan struct{} { return make(chan struct{}, 1) })
+	waker := func(string) chan struct{} { return make(chan struct{}, 1) }
+	l.hooked.Set(l.o.Reader.listening(config.ListenWebhook), waker)
+	l.sockets.Set(l.o.Reader.listening(config.ListenWebsocket), waker)
 }
 
-// Run checks and repairs each bot's webhooks until ctx ends.
+// Run keeps each bot's webhooks or websocket until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {
-	l.hooked.Run(ctx, l.keepWebhooks)
+	var running sync.WaitGroup
+	running.Go(func() { l.hooked.Run(ctx, l.keepWebhooks) })
+	running.Go(func() { l.sockets.Run(ctx, l.keepSocket) })
+	running.Wait()
 	return nil
 }
 

@@ -1,13 +1,22 @@
 package chat
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
 
-// Metrics of deliveries and webhooks.
+	"nms-alert-relay/internal/webex/socket"
+)
+
+// Metrics of deliveries, webhooks and websockets.
 type Metrics struct {
 	webhooks *prometheus.CounterVec
 	ignored  *prometheus.CounterVec
 	repairs  *prometheus.CounterVec
 	ready    *prometheus.GaugeVec
+
+	connected  *prometheus.GaugeVec
+	lastFrame  *prometheus.GaugeVec
+	reconnects *prometheus.CounterVec
+	events     *prometheus.CounterVec
 }
 
 // NewMetrics registers them for these bots, each label value at zero.
@@ -26,23 +35,56 @@ func NewMetrics(reg prometheus.Registerer, bots []string) *Metrics {
 			Name: "alert_relay_webhooks_ready", Help: "1 if the bot's webhooks were registered and active at the last check.",
 		}, []string{"bot"}),
 	}
+	m.connected = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_relay_socket_connected", Help: "1 while the bot's websocket is open and authorised.",
+	}, []string{"bot"})
+	m.lastFrame = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_relay_socket_last_frame_timestamp_seconds", Help: "When the last frame came by the bot's websocket, answers to pings included; 0 for never.",
+	}, []string{"bot"})
+	m.reconnects = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_socket_reconnects_total", Help: "Ends of websockets, and failed attempts to open one, by reason.",
+	}, []string{"bot", "reason"})
+	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_socket_events_total", Help: "Messages and button presses that came by websocket, by result.",
+	}, []string{"bot", "result"})
 	m.Add(bots)
-	reg.MustRegister(m.webhooks, m.ignored, m.repairs, m.ready)
+	reg.MustRegister(m.webhooks, m.ignored, m.repairs, m.ready, m.connected, m.lastFrame, m.reconnects, m.events)
 	return m
 }
 
-// Add creates the series of these bots, unless they exist.
+// Add creates the series of these bots that listen by webhook, unless they exist.
 func (m *Metrics) Add(bots []string) {
+	m.addIgnored(bots)
 	for _, bot := range bots {
 		m.ready.WithLabelValues(bot)
 		for _, r := range deliveryResults {
 			m.webhooks.WithLabelValues(bot, r)
 		}
-		for _, r := range ignoredReasons {
-			m.ignored.WithLabelValues(bot, r)
-		}
 		for _, o := range [...]op{opCreate, opUpdate, opDelete} {
 			m.repairs.WithLabelValues(bot, string(o))
+		}
+	}
+}
+
+// AddSockets does the same for bots that listen by websocket.
+func (m *Metrics) AddSockets(bots []string) {
+	m.addIgnored(bots)
+	for _, bot := range bots {
+		m.connected.WithLabelValues(bot)
+		m.lastFrame.WithLabelValues(bot)
+		for _, r := range socket.Reasons {
+			m.reconnects.WithLabelValues(bot, string(r))
+		}
+		for _, r := range eventResults {
+			m.events.WithLabelValues(bot, r)
+		}
+	}
+}
+
+func (m *Metrics) addIgnored(bots []string) {
+	for _, bot := range bots {
+		for _, r := range ignoredReasons {
+			m.ignored.WithLabelValues(bot, r)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webex/socket"
 	"nms-alert-relay/internal/webexid"
 )
 
@@ -41,6 +42,9 @@ type Bot struct {
 	Name   string
 	Listen config.Listen
 	Webex  Webex
+	// Services are the services of Webex that a websocket needs. They are no part of the REST API, so that Webex's waits for messages
+	// don't concern them.
+	Services socket.API
 }
 
 // The resources that the relay listens to.
@@ -113,12 +117,12 @@ func (r *Reader) bot(name string) (Bot, bool) {
 	return b, ok
 }
 
-// listening returns the bots that listen by webhook.
-func (r *Reader) listening() (names []string) {
+// listening returns the bots that listen in this way.
+func (r *Reader) listening(how config.Listen) (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, b := range r.bots {
-		if b.Listen == config.ListenWebhook {
+		if b.Listen == how {
 			names = append(names, name)
 		}
 	}

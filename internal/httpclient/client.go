@@ -208,3 +208,10 @@ func (s *sentTrace) maybe(err error) bool {
 	var op *net.OpError
 	return !(errors.As(err, &op) && op.Op == "dial")
 }
+
+// Plain returns an HTTP client with the same transport, without a timeout, and following no redirect either: for connections that stay
+// open.
+func (c *Client) Plain() *http.Client {
+	plain := c.http
+	return &plain
+}

@@ -104,7 +104,7 @@ func (c clients) delivering(cfg *config.Config) (list []delivery.Bot) {
 // hearing returns the bots as chat needs them.
 func (c clients) hearing(cfg *config.Config, d *delivery.Delivery) (list []chat.Bot) {
 	for _, b := range cfg.Webex.Bots {
-		list = append(list, chat.Bot{Name: b.Name, Listen: b.Listen, Webex: c.webex[b.Name].Through(func(ctx context.Context, op string, call func() error) error {
+		list = append(list, chat.Bot{Name: b.Name, Listen: b.Listen, Services: c.webex[b.Name], Webex: c.webex[b.Name].Through(func(ctx context.Context, op string, call func() error) error {
 			return d.CallPaced(ctx, b.Name, op, call)
 		})})
 	}

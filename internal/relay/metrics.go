@@ -61,14 +61,18 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 // their values; those of a source or bot that is gone stay as they are.
 func (m *metrics) add(cfg *config.Config) {
 	m.ledger.Add(text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name }))
-	var listening, asked []string
+	var listening, sockets, asked []string
 	for _, b := range cfg.Webex.Bots {
 		m.webex.For(b.Name)
-		if b.Listen == config.ListenWebhook {
+		switch b.Listen {
+		case config.ListenWebhook:
 			listening = append(listening, b.Name)
+		case config.ListenWebsocket:
+			sockets = append(sockets, b.Name)
 		}
 	}
 	m.chat.Add(listening)
+	m.chat.AddSockets(sockets)
 	for _, s := range cfg.Zabbix {
 		if s.APIToken.IsSet() {
 			asked = append(asked, s.Name)

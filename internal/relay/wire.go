@@ -87,7 +87,10 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
 	})
-	listener := chat.New(chat.Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL }, Log: log, Metrics: r.metrics.chat})
+	listener := chat.New(chat.Options{
+		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL },
+		U2CURL: func() string { return now.config().Webex.U2CURL }, Log: log, Metrics: r.metrics.chat,
+	})
 	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))
 

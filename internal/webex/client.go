@@ -51,6 +51,7 @@ var Ops = []string{
 	"GET /people/me", "GET /people/{id}", "GET /rooms", "GET /memberships",
 	"GET /webhooks", "POST /webhooks", "PUT /webhooks/{id}", "DELETE /webhooks/{id}",
 	"GET /attachment/actions/{id}",
+	OpCatalog, OpDevices, OpCreateDevice, OpRefreshDevice, OpDeleteDevice, OpActivity,
 }
 
 // Client calls the Webex REST API as one bot. It never retries: the caller decides by the error's Class. Every method returns an

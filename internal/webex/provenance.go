@@ -20,6 +20,7 @@ const (
 	shapeResource shape = iota // one object with an id
 	shapeList                  // an object with items
 	shapeNothing               // 204 without a body
+	shapeObject                // any object: of a service, whose caller looks for the fields it needs
 )
 
 // errorAnswer is the body of an error: its fields in Webex's form, or its text.
@@ -96,6 +97,9 @@ func ownSuccess(want shape, status int, tracked bool, body []byte) bool {
 	var fields map[string]json.RawMessage
 	if empty || json.Unmarshal(body, &fields) != nil {
 		return false
+	}
+	if want == shapeObject {
+		return true
 	}
 	if want == shapeList {
 		items, ok := fields["items"]
