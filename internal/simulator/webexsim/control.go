@@ -29,6 +29,7 @@ import (
 //	POST /sim/faults                    Fault → {id}; DELETE /sim/faults/{id}
 //	POST /sim/outage                    {seconds}: answers 503 for this time; 0 ends it
 //	POST /sim/limits                    {account, room}: requests per second and burst; 0 for no limit
+//	POST /sim/sockets                   {person, code, reason}: closes a bot's websockets; code 0 breaks the connections
 //	POST /sim/token                     {person, token}: "" revokes it
 func (s *Server) controls() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
@@ -59,6 +60,13 @@ func (s *Server) controls() map[string]http.HandlerFunc {
 				return done{}, errors.New("a limit must be 0 or more requests per second")
 			}
 			s.SetLimits(PerSecond(l.Account), PerSecond(l.Room))
+			return done{}, nil
+		}),
+		"POST /sim/sockets": asks(func(c struct {
+			Person, Reason string
+			Code           int
+		}) (done, error) {
+			s.CloseSockets(c.Person, c.Code, c.Reason)
 			return done{}, nil
 		}),
 		"POST /sim/token": asks(func(t struct{ Person, Token string }) (done, error) { return done{}, s.SetToken(t.Person, t.Token) }),

@@ -47,6 +47,8 @@ type Options struct {
 	PerRoom    Rate
 	// MessageDelay is how long GET /messages/{id} answers 404 for a new message.
 	MessageDelay time.Duration
+	// Cluster is the name of the cluster in the catalog of services, "urn:TEAM:us-east-2_a" by default. Public ids always say "us".
+	Cluster string
 	// RepeatDeliveries is how many more times each webhook delivery is sent.
 	RepeatDeliveries int
 }
@@ -72,6 +74,7 @@ type Server struct {
 	messages map[string]*message
 	actions  map[string]*action
 	webhooks []*webhook
+	devices  []*device
 	faults   []*fault
 	outage   time.Time
 	buckets  map[string]*bucket
@@ -195,6 +198,10 @@ func (s *Server) routes() *http.ServeMux {
 		method, path, _ := strings.Cut(op, " ")
 		mux.HandleFunc(method+" /v1"+path, func(w http.ResponseWriter, r *http.Request) { s.call(w, r, op, handle) })
 	}
+	for op, handle := range services {
+		mux.HandleFunc(op, func(w http.ResponseWriter, r *http.Request) { s.call(w, r, op, handle) })
+	}
+	mux.HandleFunc("GET /mercury/{id}", s.serveSocket)
 	for op, control := range s.controls() {
 		mux.Handle(op, guard(control))
 	}

@@ -214,6 +214,7 @@ func (s *Server) notifyMessage(event string, m *message, actor *person) {
 		data["mentionedPeople"] = m.mentions
 	}
 	s.notify("messages", event, actor, facts, data, m.hears)
+	s.tellMessage(event, m, actor)
 }
 
 func (s *Server) notifyRoom(event string, r *room, actor *person) {
@@ -229,6 +230,7 @@ func (s *Server) notifyMembership(event string, m *membership, actor *person) {
 
 // notifyAction notifies the bot that posted the card.
 func (s *Server) notifyAction(a *action) {
+	s.tellAction(a)
 	s.notify("attachmentActions", "created", a.person, map[string]string{"roomId": a.message.room.id}, map[string]any{
 		"id": a.id, "type": "submit", "messageId": a.message.id, "personId": a.person.id, "roomId": a.message.room.id, "created": stamp(a.created),
 	}, func(p *person) bool { return p == a.message.author })
