@@ -77,10 +77,13 @@ type aCall struct {
 // answer returns a short answer of Webex.
 func (a aCall) answer() (code int, body string) {
 	method, path, _ := strings.Cut(a.op, " ")
+	if name, ok := ownField[serviceShapes[a.op]]; ok {
+		return http.StatusOK, `{"` + name + `":[]}`
+	}
 	switch {
 	case method == http.MethodDelete:
 		return http.StatusNoContent, ""
-	case method == http.MethodGet && !strings.Contains(path, "{") && path != "/people/me":
+	case method == http.MethodGet && a.op != OpActivity && !strings.Contains(path, "{") && path != "/people/me":
 		return http.StatusOK, `{"items":[]}`
 	}
 	return http.StatusOK, `{"id":"I","created":"2026-01-02T03:04:05.000Z"}`
@@ -115,6 +118,31 @@ var everyCall = []aCall{
 	}},
 	{"DELETE /webhooks/{id}", "/v1/webhooks/W", "", func(ctx context.Context, c *Client) error { return c.DeleteWebhook(ctx, "W") }},
 	{"GET /attachment/actions/{id}", "/v1/attachment/actions/A", "", func(ctx context.Context, c *Client) error { _, err := c.GetAttachmentAction(ctx, "A"); return err }},
+	service(OpCatalog, nil),
+	service(OpDevices, nil),
+	service(OpCreateDevice, map[string]string{"name": "N"}),
+	service(OpRefreshDevice, map[string]string{"name": "N"}),
+	service(OpDeleteDevice, nil),
+	service(OpActivity, nil),
+}
+
+// service is a call of a service outside the REST API, by its whole URL.
+func service(op string, in any) aCall {
+	a := aCall{op: op, uri: "/service/api/v1/x?y=z"}
+	if in != nil {
+		body, _ := json.Marshal(in)
+		a.body = string(body)
+	}
+	a.call = func(ctx context.Context, c *Client) error {
+		var into any
+		if serviceShapes[op] != shapeNothing {
+			into = &map[string]any{}
+		}
+		base := *c.to.Load().base
+		base.Path = "/service/api/v1/x"
+		return c.Service(ctx, op, base.String()+"?y=z", in, into)
+	}
+	return a
 }
 
 // Every method makes the right request, and its operation is in Ops.

@@ -20,8 +20,13 @@ const (
 	shapeResource shape = iota // one object with an id
 	shapeList                  // an object with items
 	shapeNothing               // 204 without a body
-	shapeObject                // any object: of a service, whose caller looks for the fields it needs
+	shapeCatalog               // the catalog of services
+	shapeDevices               // an object with devices
+	shapeDevice                // a device for websockets
 )
+
+// ownField has the field that tells a service's answer from that of another program.
+var ownField = map[shape]string{shapeCatalog: "serviceLinks", shapeDevices: "devices", shapeDevice: "webSocketUrl"}
 
 // errorAnswer is the body of an error: its fields in Webex's form, or its text.
 type errorAnswer struct {
@@ -98,8 +103,8 @@ func ownSuccess(want shape, status int, tracked bool, body []byte) bool {
 	if empty || json.Unmarshal(body, &fields) != nil {
 		return false
 	}
-	if want == shapeObject {
-		return true
+	if name, ok := ownField[want]; ok {
+		return fields[name] != nil
 	}
 	if want == shapeList {
 		items, ok := fields["items"]

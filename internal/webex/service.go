@@ -15,20 +15,23 @@ const (
 	OpActivity      = "GET activity" // the REST id of a message or a press in another cluster
 )
 
+// serviceShapes are the forms of the answers.
+var serviceShapes = map[string]shape{
+	OpCatalog: shapeCatalog, OpDevices: shapeDevices, OpCreateDevice: shapeDevice, OpRefreshDevice: shapeDevice, OpDeleteDevice: shapeNothing,
+	OpActivity: shapeResource,
+}
+
 // Service calls one of Webex's services outside the REST API. op is one of the constants above, and begins with the method; address is
 // the whole URL: the token goes there, so the caller must trust its host. in and into are JSON; nil for none.
 func (c *Client) Service(ctx context.Context, op, address string, in, into any) error {
-	k := call{op: op, url: address, into: into, want: shapeObject}
+	k := call{op: op, into: into}
 	if in != nil {
 		var err error
 		if k, err = jsonCall(op, in, into); err != nil {
 			return err
 		}
-		k.url, k.want = address, shapeObject
 	}
-	if into == nil {
-		k.want = shapeNothing
-	}
+	k.url, k.want = address, serviceShapes[op]
 	_, err := c.do(ctx, k)
 	return err
 }

@@ -366,3 +366,15 @@ func (s *Server) ForgetDevices(email string) {
 		s.removeDevice(d)
 	}
 }
+
+// Unacknowledged are the ids of the frames that an account's clients received and haven't acknowledged.
+func (s *Server) Unacknowledged(email string) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.devicesOf(s.byEmail(email)) {
+		for _, f := range d.unacked {
+			ids = append(ids, f.id)
+		}
+	}
+	return ids
+}

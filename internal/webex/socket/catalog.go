@@ -74,6 +74,9 @@ func (c Catalog) cluster(address string) (cluster string, known bool) {
 	return "us", false
 }
 
+// errGone says that a message was deleted before its id could be read.
+var errGone = errors.New("the message is gone")
+
 // envelope returns an event as a webhook would tell it. The REST id of something in another cluster than "us" is read from that cluster.
 func (d Device) envelope(ctx context.Context, api API, e Event) (webex.Envelope, error) {
 	cluster, known := d.catalog.cluster(e.conversation)
@@ -91,13 +94,17 @@ func (d Device) envelope(ctx context.Context, api API, e Event) (webex.Envelope,
 	if err == nil {
 		err = api.Service(ctx, webex.OpActivity, address, nil, &found)
 	}
+	if webex.ClassOf(err) == webex.NotFound {
+		return webex.Envelope{}, errGone
+	}
 	if err != nil {
 		return webex.Envelope{}, fmt.Errorf("reading the id of an activity in cluster %s: %w", text.Line(cluster), err)
 	}
 	if !webexid.Same(found.ID, e.id) {
 		return webex.Envelope{}, fmt.Errorf("cluster %s answered with another activity", text.Line(cluster))
 	}
-	return e.envelope(found.ID, cluster), nil
+	read, _ := webexid.Parse(found.ID)
+	return e.envelope(found.ID, read.Cluster), nil
 }
 
 // activityAddress returns the address that tells the REST id of an activity.

@@ -250,7 +250,7 @@ func (s *Session) handle(ctx context.Context, f frame, handle func(context.Conte
 		if err == nil {
 			err = handle(kept, envelope)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errGone) {
 			s.log.Warn("an event of the websocket couldn't be accepted: Webex will send it again", "resource", event.Resource, "error", err)
 			return
 		}
