@@ -50,13 +50,26 @@ type real struct {
 	transport *http.Transport
 	stop      func()
 	event     int64 // the problem that was posted in the room noc
+
+	listen  config.Listen
+	inbox   *Inbox
+	metrics *Metrics
+	catchUp func(ctx context.Context, bot, reason string)
 }
 
+// withSimulators tells a story by webhook and by websocket.
 func withSimulators(t *testing.T, o webexsim.Options, story func(t *testing.T, r *real)) {
+	t.Helper()
+	for _, listen := range []config.Listen{config.ListenWebhook, config.ListenWebsocket} {
+		t.Run(string(listen), func(t *testing.T) { withTransport(t, listen, o, story) })
+	}
+}
+
+func withTransport(t *testing.T, listen config.Listen, o webexsim.Options, story func(t *testing.T, r *real)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
-		r := &real{t: t, path: path}
+		r := &real{t: t, path: path, listen: listen}
 		webexNet, zabbixNet := memnet.Listen(), memnet.Listen()
 		r.hosts = map[string]*memnet.Listener{"webex.test:80": webexNet, "zabbix.test:80": zabbixNet}
 		r.transport = memnet.Transport(r.hosts)
@@ -103,7 +116,7 @@ func (r *real) start() {
 	require.NoError(t, err)
 	cfg := &config.Config{
 		Rooms:          []config.Room{{Name: "noc", ID: webexsim.RoomID("noc"), Bot: "noc"}},
-		Webex:          config.Webex{Bots: []config.Bot{{Name: "noc", Listen: config.ListenWebhook}}},
+		Webex:          config.Webex{Bots: []config.Bot{{Name: "noc", Listen: r.listen}}},
 		People:         []config.Person{{Email: aliceAddr, Role: config.RoleOperator}, {Email: bobAddr, Role: config.RoleViewer}},
 		AllowedDomains: []string{"example.com"}, DefaultRooms: []string{"noc"},
 	}
@@ -118,7 +131,7 @@ func (r *real) start() {
 	require.NoError(t, err)
 	reg := prometheus.NewRegistry()
 	metrics := NewMetrics(reg, []string{"noc"})
-	reader := NewReader([]Bot{{Name: "noc", Listen: config.ListenWebhook, Webex: client}}, func() Directory { return cfg }, metrics)
+	reader := NewReader([]Bot{{Name: "noc", Listen: r.listen, Webex: client, Services: client}}, func() Directory { return cfg }, metrics)
 	log := slog.New(slog.DiscardHandler)
 	executor := command.New(command.Options{
 		View: func() command.View {
@@ -130,7 +143,16 @@ func (r *real) start() {
 	inbox := NewInbox(InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: metrics,
 	})
-	listener := New(Options{Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return "http://127.0.0.1:8080" }, Log: log, Metrics: metrics})
+	r.inbox, r.metrics = inbox, metrics
+	catchUp := func(ctx context.Context, bot, reason string) {
+		if r.catchUp != nil {
+			r.catchUp(ctx, bot, reason)
+		}
+	}
+	listener := New(Options{
+		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return "http://127.0.0.1:8080" },
+		U2CURL: func() string { return "http://webex.test" }, CatchUp: catchUp, Log: log, Metrics: metrics,
+	})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		w.WriteHeader(listener.Deliver(req.Context(), strings.TrimPrefix(req.URL.Path, "/v1/webex/"), req.Header, body))
@@ -299,7 +321,7 @@ func TestWhoGetsAReply(t *testing.T) {
 
 // Webhooks are created, re-enabled after Webex disabled them, and survive a restart.
 func TestWebhooksAreMaintained(t *testing.T) {
-	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
+	withTransport(t, config.ListenWebhook, webexsim.Options{}, func(t *testing.T, r *real) {
 		other := webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: r.transport})
 		_, err := other.CreateWebhook(t.Context(), webex.Webhook{Name: "another program's", TargetURL: "http://127.0.0.1:9/x", Resource: "rooms", Event: "created"})
 		require.NoError(t, err)
