@@ -175,6 +175,12 @@ func TestSocketChaos(t *testing.T) {
 					}
 				}
 				random := rand.New(rand.NewPCG(seed, 1))
+				undo := func() {}
+				handshake := func(f webexsim.Fault) {
+					f.Op = "GET /mercury/{id}"
+					undo = r.webex.AddFault(f)
+					r.webex.CloseSockets(botAddr, 0, "")
+				}
 				faults := []func(){
 					func() { r.webex.CloseSockets(botAddr, 0, "") },
 					func() { r.webex.CloseSockets(botAddr, 1000, "Done") },
@@ -184,24 +190,28 @@ func TestSocketChaos(t *testing.T) {
 					func() { r.webex.StaleSockets(botAddr) },
 					func() { r.webex.ForgetDevices(botAddr) },
 					func() { r.webex.Outage(time.Now().Add(20 * time.Second)); r.webex.CloseSockets(botAddr, 0, "") },
-					func() { r.webex.AddFault(webexsim.Fault{Op: "GET /mercury/{id}", Status: 404, Count: 2}) },
-					func() {
-						r.webex.AddFault(webexsim.Fault{Op: "GET /mercury/{id}", Status: 429, RetryAfter: "20", Count: 1})
-					},
-					func() { r.webex.AddFault(webexsim.Fault{Op: "GET /mercury/{id}", Drop: true, Count: 1}) },
+					func() { handshake(webexsim.Fault{Status: 404}) },
+					func() { handshake(webexsim.Fault{Status: 429, RetryAfter: "20"}) },
+					func() { handshake(webexsim.Fault{Drop: true}) },
 				}
 				said := 0
-				for began := time.Now(); time.Since(began) < time.Hour; said++ {
-					r.comment(fmt.Sprint("word", said))
-					if random.IntN(2) == 0 {
+				for second := range 3600 {
+					if second%60 == 0 { // after a long gap, people's limit for commands must not be exceeded
+						r.comment(fmt.Sprint("word", said))
+						said++
+					}
+					if random.IntN(40) == 0 {
+						undo()
 						faults[random.IntN(len(faults))]()
 					}
-					time.Sleep(time.Duration(random.IntN(60_000)) * time.Millisecond)
+					time.Sleep(time.Duration(500+random.IntN(1000)) * time.Millisecond)
 				}
+				undo()
 				r.pass(10 * time.Minute)
 				require.Equal(t, 1, r.webex.Sockets(botAddr))
 				for i := range said {
-					require.Equal(t, 1, r.commented(fmt.Sprint("word", i)), "word %d of %d", i, said)
+					words := fmt.Sprint("word", i)
+					require.Equal(t, 1, r.commented(words), "%s of %d: %+v", words, said, r.commands()["comment "+r.key().EventID+" "+words])
 				}
 				require.LessOrEqual(t, len(r.webex.DeviceNames(botAddr)), 1)
 			})
