@@ -125,7 +125,7 @@ type HTTPClient struct {
 type Webex struct {
 	// Webex's REST API.
 	APIURL string `yaml:"api_url" validate:"service_url"`
-	// Service catalog for `listen: websocket`. No effect in this version.
+	// Service catalog for `listen: websocket`. The default is Webex's, or the host of api_url if that isn't Webex's.
 	U2CURL string     `yaml:"u2c_url" validate:"service_url"`
 	HTTP   HTTPClient `yaml:",inline"`
 	// The Webex bot accounts that the relay uses.
@@ -148,7 +148,7 @@ type Bot struct {
 	Name string `yaml:"name" validate:"required,name"`
 	// The bot's access token.
 	Token Secret `yaml:"token"`
-	// How the bot receives messages and button presses: webhook (requires public_url) or off. websocket is not supported yet.
+	// How the bot receives messages and button presses: webhook (requires public_url), websocket, or off.
 	Listen Listen `yaml:"listen" validate:"oneof=webhook websocket off"`
 }
 

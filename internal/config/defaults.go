@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ func defaults() *Config {
 	return &Config{
 		Server:    Server{Listen: ":8080", AdminListen: "127.0.0.1:9090"},
 		Store:     Store{Driver: "sqlite", Path: DefaultStore},
-		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: "https://u2c.wbx2.com", HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
+		Webex:     Webex{APIURL: DefaultWebexURL, U2CURL: catalogOf(DefaultWebexURL), HTTP: HTTPClient{Timeout: Duration(30 * time.Second)}},
 		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},
 		Flapping:  Flapping{Count: 3, Window: Duration(15 * time.Minute)},
 		Command:   Command{Expiry: Duration(time.Hour)},
@@ -33,10 +34,26 @@ func defaults() *Config {
 	}
 }
 
+// catalogOf returns the service catalog that belongs to a REST API: Webex's for Webex, else the same host, so that a simulator's or a
+// gateway's token goes nowhere else.
+func catalogOf(apiURL string) string {
+	u, err := url.Parse(apiURL)
+	switch {
+	case err != nil || u.Host == "":
+		return ""
+	case u.Host == "webexapis.com" || u.Host == "api.ciscospark.com":
+		return "https://u2c.wbx2.com"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 // complete fills in the defaults that depend on other keys, and normalizes addresses and paths.
 func (l *loader) complete(cfg *Config) {
 	cfg.Server.PublicURL = strings.TrimRight(cfg.Server.PublicURL, "/")
 	cfg.Webex.APIURL = strings.TrimRight(cfg.Webex.APIURL, "/")
+	if !l.given("webex.u2c_url") {
+		cfg.Webex.U2CURL = catalogOf(cfg.Webex.APIURL)
+	}
 	cfg.Webex.U2CURL = strings.TrimRight(cfg.Webex.U2CURL, "/")
 	cfg.Tracing.Endpoint = strings.TrimRight(cfg.Tracing.Endpoint, "/")
 	for _, path := range []*string{
@@ -51,7 +68,7 @@ func (l *loader) complete(cfg *Config) {
 		if b := &cfg.Webex.Bots[i]; b.Listen == "" && cfg.Server.PublicURL != "" {
 			b.Listen = ListenWebhook
 		} else if b.Listen == "" {
-			b.Listen = ListenOff
+			b.Listen = ListenWebsocket
 		}
 	}
 	for i := range cfg.Zabbix {

@@ -139,12 +139,12 @@ func TestStrict(t *testing.T) {
 	}
 	require.Empty(t, strict(small, Options{}))
 	for name, c := range map[string]struct{ text, want string }{
-		"a key without effect":  {strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1), "relay.yaml:2: webex.u2c_url: has no effect in this version (remove it)"},
+		"a token in clear text": {strings.Replace(small, "bots:", "u2c_url: http://u2c.example.com\n  bots:", 1), "relay.yaml:2: webex.u2c_url: sends its token unencrypted (use https://)"},
 		"a short token":         {small + "server: {admin_token_env: SHORT}\n", "relay.yaml:8: server.admin_token_file: token 1 is short (at least 16 characters: openssl rand -hex 32)"},
 		"an unreachable route":  {small + "routes:\n- rooms: noc\n- rooms: db\n", "relay.yaml:10: routes[1]: unreachable: route 1 above matches everything (move it up, or set continue: true there)"},
 		"nobody may act":        {strings.Replace(small, "people: [{domain: example.com, role: operator}]\n", "", 1), "relay.yaml:1: people: not set: nobody can acknowledge from a room (people: [{domain: example.com, role: operator}])"},
 		"a short secret":        {strings.Replace(small, "name: main,", "name: main, secret_env: SHORT,", 1), "relay.yaml:4: zabbix[0].secret_file: secret 1 is short (at least 16 characters: openssl rand -hex 32)"},
-		"a warning and a fault": {"x-a: 1\n" + strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1) + "log: {level: loud}\n", "relay.yaml:3: webex.u2c_url: has no effect in this version (remove it)\nrelay.yaml:10: log.level: unknown value \"loud\", expected debug, info, warn or error"},
+		"a warning and a fault": {"x-a: 1\n" + strings.Replace(small, "bots:", "u2c_url: http://u2c.example.com\n  bots:", 1) + "log: {level: loud}\n", "relay.yaml:3: webex.u2c_url: sends its token unencrypted (use https://)\nrelay.yaml:10: log.level: unknown value \"loud\", expected debug, info, warn or error"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, strict(c.text, Options{})) })
 	}

@@ -93,10 +93,6 @@ func TestFaults(t *testing.T) {
 			"server: {listen: ':9090'}",
 			`relay.yaml:8: server.admin_listen: port 9090 is already used by server.listen (metrics and the admin API must not be public: use another port)`,
 		},
-		"websocket": {
-			"{name: noc}=>{name: noc, listen: websocket}",
-			`relay.yaml:2: webex.bots[0].listen: websocket is not supported in this version: the bot would receive nothing (use webhook, with server.public_url; or off, for a bot that only posts)`,
-		},
 		"reserved room name": {
 			"name: db,=>name: Routes,",
 			`relay.yaml:5: rooms[1].name: "Routes" is reserved (as "Send to" in Zabbix it means: use the routes)`,
@@ -107,7 +103,7 @@ func TestFaults(t *testing.T) {
 		},
 		"webhook without url": {
 			"{name: noc}=>{name: noc, listen: webhook}",
-			`relay.yaml:2: webex.bots[0].listen: webhook requires server.public_url (the https:// address at which Webex reaches server.listen)`,
+			`relay.yaml:2: webex.bots[0].listen: webhook requires server.public_url (the https:// address at which Webex reaches server.listen; or use websocket, which needs none)`,
 		},
 		"proxy": {
 			"bots: [{name: noc}]=>bots: [{name: noc}]\n  proxy_url: socks5://u:pa55@x",

@@ -57,6 +57,16 @@ func valid(t *testing.T, text string) *Config {
 	return cfg
 }
 
+// The token goes to the real Webex only if the REST API is the real one.
+func TestServiceCatalogFollowsTheAPI(t *testing.T) {
+	for api, want := range map[string]string{
+		"https://webexapis.com/v1": "https://u2c.wbx2.com", "https://api.ciscospark.com/v1": "https://u2c.wbx2.com",
+		"http://127.0.0.1:9999/v1": "http://127.0.0.1:9999", "https://gateway.example.com/webex": "https://gateway.example.com",
+	} {
+		require.Equal(t, want, catalogOf(api))
+	}
+}
+
 // Keys left out have their documented defaults.
 func TestDefaults(t *testing.T) {
 	cfg := valid(t, small)
@@ -64,7 +74,8 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, ":8080", cfg.Server.Listen)
 	require.Equal(t, "127.0.0.1:9090", cfg.Server.AdminListen)
 	require.Equal(t, Store{Driver: "sqlite", Path: "relay.db"}, cfg.Store)
-	require.Equal(t, ListenOff, cfg.Webex.Bots[0].Listen)
+	require.Equal(t, ListenWebsocket, cfg.Webex.Bots[0].Listen)
+	require.Equal(t, "https://u2c.wbx2.com", cfg.Webex.U2CURL)
 	require.Equal(t, Duration(30*time.Second), cfg.Webex.HTTP.Timeout)
 	require.Equal(t, Duration(10*time.Second), cfg.Zabbix[0].HTTP.Timeout)
 	require.Equal(t, "https://zabbix.example.com", cfg.Zabbix[0].URL)

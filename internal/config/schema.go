@@ -10,7 +10,6 @@ import (
 	"go/token"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,9 +55,6 @@ func (b builder) object(t reflect.Type, defaults reflect.Value, path string) nod
 	properties, required := node{}, []string{}
 	add := func(name string, s node, description string) {
 		s["description"] = description
-		if slices.Contains(unread, join(path, name)) {
-			s["deprecated"] = true
-		}
 		properties[name] = s
 	}
 	for i := range t.NumField() {

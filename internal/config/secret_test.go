@@ -152,15 +152,3 @@ func TestSigningSecrets(t *testing.T) {
 		})
 	}
 }
-
-// Keys without effect are warnings.
-func TestKeysWithoutEffectAreWarnings(t *testing.T) {
-	for key, text := range map[string]string{
-		"webex.u2c_url": strings.Replace(small, "bots:", "u2c_url: https://u2c.example.com\n  bots:", 1),
-	} {
-		cfg := valid(t, text)
-		require.Len(t, cfg.Warnings, 1)
-		require.Contains(t, cfg.Warnings.Error(), key+": has no effect in this version (remove it)")
-	}
-	require.Empty(t, valid(t, small+"reconcile: {interval: 5m}\n").Warnings)
-}

@@ -33,7 +33,6 @@ func (l *loader) check(cfg *Config) {
 	l.checkHeartbeats(cfg)
 	l.checkCanary(cfg)
 	l.directory("templates.dir", cfg.Templates.Dir)
-	l.checkUnread()
 }
 
 func (l *loader) checkServer(cfg *Config) {
@@ -103,33 +102,20 @@ func everyInterface(host string) bool {
 	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
-// unread are keys that nothing reads in this version.
-var unread = []string{"webex.u2c_url"}
-
-// checkUnread warns about keys that have no effect: somebody who sets one expects it to work.
-func (l *loader) checkUnread() {
-	for _, key := range unread {
-		if l.given(key) && !l.faulted(key) {
-			l.warn(key, "has no effect in this version", "remove it")
-		}
-	}
-}
-
 func (l *loader) checkWebex(cfg *Config) {
 	cfg.Webex.HTTP.CA = l.authority("webex.ca_file", cfg.Webex.HTTP.CAFile)
 	cfg.Tracing.HTTP.CA = l.authority("tracing.ca_file", cfg.Tracing.HTTP.CAFile)
 	l.clearText("webex.api_url", cfg.Webex.APIURL)
+	if l.given("webex.u2c_url") {
+		l.clearText("webex.u2c_url", cfg.Webex.U2CURL)
+	}
 	names, tokens := uses{}, uses{}
 	for i, b := range cfg.Webex.Bots {
 		path := at("webex.bots", i)
 		l.uniqueName(names, path+".name", b.Name, "bot")
 		l.unique(tokens, l.secretKey(path+".token", 0), b.Token.Reveal(), "token")
-		if b.Listen == ListenWebsocket {
-			l.fault(path+".listen", "websocket is not supported in this version: the bot would receive nothing",
-				"use webhook, with server.public_url; or off, for a bot that only posts")
-		}
 		if b.Listen == ListenWebhook && cfg.Server.PublicURL == "" && !l.faulted("server.public_url") {
-			l.fault(path+".listen", "webhook requires server.public_url", "the https:// address at which Webex reaches server.listen")
+			l.fault(path+".listen", "webhook requires server.public_url", "the https:// address at which Webex reaches server.listen; or use websocket, which needs none")
 		}
 	}
 }
