@@ -163,8 +163,11 @@ func TestEachFaultHasItsLine(t *testing.T) {
 			listening(r)
 			r.webex.AddFault(webexsim.Fault{Op: "GET /webhooks", Status: http.StatusServiceUnavailable})
 		}},
-		{"a way of listening that isn't supported", "webex noc: listening", "warning  webex noc: listening: websocket has no effect in this version: nobody can act from its rooms (use", "",
-			func(r *rig) { r.opts.Config.Webex.Bots[0].Listen = config.ListenWebsocket }},
+		{"a websocket that isn't registered", "webex noc: websocket", "failure  webex noc: websocket: the relay runs, but its device isn't registered", "", bySocket},
+		{"a websocket whose services don't answer", "webex noc: websocket", "failure  webex noc: websocket: the bot can't register for a websocket: webex: GET catalog: 503 ", "", func(r *rig) {
+			bySocket(r)
+			r.webex.AddFault(webexsim.Fault{Op: "GET /u2c/api/v1/catalog", Status: http.StatusServiceUnavailable})
+		}},
 		{"a test message that can't be deleted", "webex noc: test message in db", "warning  webex noc: test message in db: posted, but not deleted: webex: DELETE /messages/{id}: 403 ", "", func(r *rig) {
 			r.opts.Room = "db"
 			r.webex.AddFault(webexsim.Fault{Op: "DELETE /messages/{id}", Status: http.StatusForbidden})
@@ -210,6 +213,8 @@ func listening(r *rig) {
 	r.opts.Config.Webex.Bots[0].Listen = config.ListenWebhook
 	r.opts.Config.Server.PublicURL = "http://127.0.0.1:1"
 }
+
+func bySocket(r *rig) { r.opts.Config.Webex.Bots[0].Listen = config.ListenWebsocket }
 
 // The test message is in the room for a moment only.
 func TestTestMessage(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webex/socket"
 	"nms-alert-relay/internal/webexid"
 )
 
@@ -25,6 +26,9 @@ type bot struct {
 	moderates   map[string]bool
 	webhooks    []webex.Webhook
 	webhooksErr error
+	// devices of the account, and those of them that are relays'
+	devices, relayDevices int
+	devicesErr            error
 }
 
 func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
@@ -44,7 +48,7 @@ func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
 	seen := &exchanges{next: transport, now: o.Now}
 	client := webex.New(webex.Options{BaseURL: o.Config.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Transport: seen,
 		Timeout: o.timeout(time.Duration(h.Timeout)), Version: o.Version})
-	b.read(ctx, client)
+	b.read(ctx, client, o.Config.Webex.U2CURL)
 	b.judge(&l, o.Config, running)
 	if r, ok := o.Config.Room(o.Room); ok && b.err == nil && o.Config.BotOf(r.Name) == b.Name {
 		testRoom(ctx, &l, client, r)
@@ -53,7 +57,7 @@ func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
 	return l.checks
 }
 
-func (b *bot) read(ctx context.Context, c *webex.Client) {
+func (b *bot) read(ctx context.Context, c *webex.Client, u2c string) {
 	if b.me, b.err = c.Me(ctx); b.err != nil {
 		return
 	}
@@ -65,8 +69,11 @@ func (b *bot) read(ctx context.Context, c *webex.Client) {
 			}
 		}
 	}
-	if b.Listen == config.ListenWebhook {
+	switch b.Listen {
+	case config.ListenWebhook:
 		b.webhooks, b.webhooksErr = c.Webhooks(ctx)
+	case config.ListenWebsocket:
+		b.devices, b.relayDevices, b.devicesErr = socket.Look(ctx, c, u2c)
 	}
 }
 
@@ -94,6 +101,25 @@ func (b *bot) judge(l *list, c *config.Config, running bool) {
 		}
 	}
 	b.judgeListening(l, c.Server.PublicURL, running)
+}
+
+// judgeSocket judges whether the bot can listen by websocket. That the running relay has one open is for its own metrics to say.
+func (b *bot) judgeSocket(l *list, running bool) {
+	const name = "websocket"
+	switch {
+	case b.devicesErr != nil:
+		l.failure(name, "the bot can't register for a websocket: "+b.devicesErr.Error(), "check webex.u2c_url, and whether a proxy or firewall lets *.wbx2.com through; with a public_url, listen: webhook needs neither")
+	case b.devices >= socket.MaxDevices && b.relayDevices == 0:
+		l.failure(name, fmt.Sprintf("the account has %d devices already, none of them a relay's: Webex refuses another one", b.devices), "delete devices of other programs, or use a bot of the relay's own")
+	case b.relayDevices == 0 && running:
+		l.failure(name, "the relay runs, but its device isn't registered: it hears the rooms only now and then", "the relay's log says why")
+	case b.relayDevices == 0:
+		l.ok(name, "Webex's services can be reached; the relay registers when it starts")
+	case b.relayDevices > 1:
+		l.warning(name, fmt.Sprintf("%d relays are registered with this bot", b.relayDevices), "two relays with one bot act twice; devices of a store that is gone are harmless")
+	default:
+		l.ok(name, "the relay's device is registered")
+	}
 }
 
 // judgeRoom judges whether the bot may post in a room.
@@ -124,8 +150,8 @@ func (b *bot) judgeListening(l *list, publicURL string, running bool) {
 	switch {
 	case b.Listen == config.ListenOff:
 		l.ok("listening", "off: nobody can act from its rooms")
-	case b.Listen != config.ListenWebhook:
-		l.warning("listening", string(b.Listen)+" has no effect in this version: nobody can act from its rooms", "use listen: webhook")
+	case b.Listen == config.ListenWebsocket:
+		b.judgeSocket(l, running)
 	case b.webhooksErr != nil:
 		l.failure("webhooks", b.webhooksErr.Error(), "")
 	default:

@@ -124,20 +124,26 @@ func (r *Registry) refresh(ctx context.Context, url string) (got deviceJSON, err
 
 // ours lists the devices with our name. Those of other programs and of other relays aren't touched.
 func (r *Registry) ours(ctx context.Context, wdm string) (ours []deviceJSON, err error) {
-	var list struct {
-		Devices []deviceJSON `json:"devices"`
-	}
-	err = r.API.Service(ctx, webex.OpDevices, wdm+"/devices", nil, &list)
-	if webex.ClassOf(err) == webex.NotFound { // an account without devices
-		err = nil
-	}
+	all, err := devices(ctx, r.API, wdm)
 	name := r.wanted().Name
-	for _, d := range list.Devices {
+	for _, d := range all {
 		if d.Name == name && strings.HasPrefix(d.DeviceName, namePrefix) && d.URL != "" {
 			ours = append(ours, d)
 		}
 	}
 	return ours, err
+}
+
+// devices lists the account's devices, of whatever program.
+func devices(ctx context.Context, api API, wdm string) ([]deviceJSON, error) {
+	var list struct {
+		Devices []deviceJSON `json:"devices"`
+	}
+	err := api.Service(ctx, webex.OpDevices, wdm+"/devices", nil, &list)
+	if webex.ClassOf(err) == webex.NotFound { // an account without devices
+		err = nil
+	}
+	return list.Devices, err
 }
 
 // remove deletes devices. Failures have no consequence but a device more: Webex is slow to delete, so it isn't asked again.
@@ -149,13 +155,21 @@ func (r *Registry) remove(ctx context.Context, devices []deviceJSON) {
 	}
 }
 
-// Faults says what keeps the bot from listening by websocket, without changing anything: nil, or why the service catalog or the service
-// for devices can't be used. registered reports whether the relay's device exists.
-func (r *Registry) Faults(ctx context.Context) (registered bool, err error) {
-	catalog, err := readCatalog(ctx, r.API, r.U2C)
+// MaxDevices is how many devices an account may have, as users report it.
+const MaxDevices = 100
+
+// Look counts the account's devices, and those among them that belong to relays, without changing anything. An error says why no
+// websocket can be opened.
+func Look(ctx context.Context, api API, u2c string) (all, relays int, err error) {
+	catalog, err := readCatalog(ctx, api, u2c)
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	ours, err := r.ours(ctx, catalog.ServiceLinks.WDM)
-	return len(ours) > 0, err
+	list, err := devices(ctx, api, catalog.ServiceLinks.WDM)
+	for _, d := range list {
+		if strings.HasPrefix(d.Name, namePrefix) {
+			relays++
+		}
+	}
+	return len(list), relays, err
 }
