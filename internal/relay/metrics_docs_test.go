@@ -92,6 +92,10 @@ var metricTables = []struct {
 		{"alert_relay_webex_foreign_answers_total", `sum by (bot) (increase(alert_relay_webex_foreign_answers_total[1h])) > 0`},
 		{"alert_relay_webhooks_ready", `alert_relay_webhooks_ready == 0`},
 		{"alert_relay_webhook_repairs_total", `sum by (bot, action) (increase(alert_relay_webhook_repairs_total[1d]))`},
+		{"alert_relay_socket_connected", `alert_relay_socket_connected == 0`},
+		{"alert_relay_socket_last_frame_timestamp_seconds", `time() - (alert_relay_socket_last_frame_timestamp_seconds > 0) > 60`},
+		{"alert_relay_socket_reconnects_total", `sum by (bot, reason) (increase(alert_relay_socket_reconnects_total[1h])) > 0`},
+		{"alert_relay_socket_events_total", `sum by (bot, result) (increase(alert_relay_socket_events_total[1d]))`},
 	}},
 	{"zabbix", []described{
 		{"alert_relay_zabbix_unauthorized", `alert_relay_zabbix_unauthorized == 1`},
@@ -195,7 +199,7 @@ func documentedRelay(t *testing.T) *Relay {
 	t.Helper()
 	cfg, err := config.Parse("relay.yaml", []byte(`
 server: {public_url: "https://relay.example.com"}
-webex: {api_url: "http://127.0.0.1:1", bots: [{name: relay, token_env: BOT, listen: webhook}, {name: deaf, token_env: BOT2, listen: "off"}]}
+webex: {api_url: "http://127.0.0.1:1", bots: [{name: relay, token_env: BOT, listen: webhook}, {name: deaf, token_env: BOT2, listen: "off"}, {name: socket, token_env: BOT3, listen: websocket}]}
 zabbix: [{name: main, url: "http://127.0.0.1:1", secret_env: SECRET, api_token_env: TOKEN}]
 rooms: [{name: noc, id: ROOM, bot: relay}]
 default_rooms: [noc]
