@@ -143,8 +143,9 @@ func (s *Server) converse(c *session) {
 		old.end(4000, "replaced")
 	}
 	c.device.session = c
+	again := slices.Clone(c.device.unacked)
 	s.sendFrame(c, map[string]any{"eventType": "mercury.buffer_state", "bufferState": map[string]any{}})
-	for _, f := range c.device.unacked {
+	for _, f := range again {
 		f.at = s.now()
 		s.enqueue(c, f)
 	}
