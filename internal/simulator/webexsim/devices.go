@@ -2,6 +2,7 @@ package webexsim
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -45,18 +46,26 @@ func (s *Server) catalog(req *request) (any, error) {
 	if cluster == "" {
 		cluster = usCluster
 	}
+	// Hosts have no port: a client that finds one there adds its own to it.
+	host := (&url.URL{Host: req.Host}).Hostname()
 	hosts := []map[string]any{}
 	for _, service := range []string{"conversation", "wdm", "hydra", "metrics", "u2c"} {
-		hosts = append(hosts, map[string]any{"host": req.Host, "ttl": -1, "priority": 10, "id": cluster + ":" + service})
+		hosts = append(hosts, map[string]any{"host": host, "ttl": -1, "priority": 10, "id": cluster + ":" + service})
 	}
 	return map[string]any{
 		"serviceLinks": map[string]string{
 			"wdm": req.self("/wdm/api/v1"), "hydra": req.self("/v1"), "conversation": req.self("/conversation/api/v1"),
 			"metrics": req.self("/metrics/api/v1"), "u2c": req.self("/u2c/api/v1"),
 		},
-		"hostCatalog": map[string]any{req.Host: hosts},
+		"hostCatalog": map[string]any{host: hosts},
 		"format":      "hostmap",
 	}, nil
+}
+
+// limitedCatalog is the catalog for a client that hasn't said yet who it is: Cisco's SDK asks for it first, without a token.
+func (s *Server) limitedCatalog(w http.ResponseWriter, r *http.Request) {
+	out, err := s.catalog(&request{Request: r, reply: w.Header()})
+	s.answer(w, "GET /u2c/api/v1/limited/catalog", out, err)
 }
 
 func (s *Server) listDevices(req *request) (any, error) {

@@ -201,6 +201,7 @@ func (s *Server) routes() *http.ServeMux {
 	for op, handle := range services {
 		mux.HandleFunc(op, func(w http.ResponseWriter, r *http.Request) { s.call(w, r, op, handle) })
 	}
+	mux.HandleFunc("GET /u2c/api/v1/limited/catalog", s.limitedCatalog)
 	mux.HandleFunc("GET /mercury/{id}", s.serveSocket)
 	for op, control := range s.controls() {
 		mux.Handle(op, guard(control))

@@ -61,7 +61,7 @@ func (c Catalog) cluster(address string) (cluster string, known bool) {
 	}
 	for name, hosts := range c.HostCatalog {
 		for _, h := range hosts {
-			if !strings.EqualFold(u.Host, name) && !strings.EqualFold(u.Host, h.Host) {
+			if !strings.EqualFold(u.Hostname(), name) && !strings.EqualFold(u.Hostname(), h.Host) {
 				continue
 			}
 			if strings.HasPrefix(h.ID, usCluster) {
