@@ -46,7 +46,7 @@ func (s *Server) catalog(req *request) (any, error) {
 	if cluster == "" {
 		cluster = usCluster
 	}
-	// Hosts have no port: a client that finds one there adds its own to it.
+	// The entry is named with the port, and its hosts have none: Cisco's SDK puts the port of a service's URL after them.
 	host := (&url.URL{Host: req.Host}).Hostname()
 	hosts := []map[string]any{}
 	for _, service := range []string{"conversation", "wdm", "hydra", "metrics", "u2c"} {
@@ -57,7 +57,7 @@ func (s *Server) catalog(req *request) (any, error) {
 			"wdm": req.self("/wdm/api/v1"), "hydra": req.self("/v1"), "conversation": req.self("/conversation/api/v1"),
 			"metrics": req.self("/metrics/api/v1"), "u2c": req.self("/u2c/api/v1"),
 		},
-		"hostCatalog": map[string]any{host: hosts},
+		"hostCatalog": map[string]any{req.Host: hosts},
 		"format":      "hostmap",
 	}, nil
 }
@@ -80,7 +80,7 @@ func (s *Server) listDevices(req *request) (any, error) {
 }
 
 func (s *Server) createDevice(req *request) (any, error) {
-	for _, name := range []string{"deviceName", "deviceType", "localizedModel", "model", "name", "systemName", "systemVersion"} {
+	for _, name := range []string{"deviceType", "localizedModel", "model", "name", "systemName", "systemVersion"} {
 		if req.str(name) == "" {
 			return nil, refuse(http.StatusBadRequest, "The field "+name+" is required.")
 		}
