@@ -72,7 +72,8 @@ const heard = (plugin, event, fits) => new Promise((resolve) => plugin.on(event,
   }]});
   const press = heard(webex.attachmentActions, 'created', (e) => e.data.messageId === card.id);
   await act('press', {messageId: card.id, from: 'alice@example.com', button: 'Ack'});
-  assert.strictEqual((await press).data.inputs.verb, 'ack');
+  const pressed = await webex.attachmentActions.get((await press).data.id); // the event's inputs are encrypted
+  assert.strictEqual(pressed.inputs.verb, 'ack');
   console.log('websocket press');
 
   await webex.internal.mercury.disconnect();

@@ -289,6 +289,7 @@ func (s *Server) tellMessage(event string, m *message, actor *person) {
 
 func (s *Server) tellAction(a *action) {
 	s.tellSockets("cardAction", a.id, a.created, a.message.room, a.person, map[string]any{
+		"object": map[string]any{"objectType": "submit", "inputs": "eyJhbGciOiJkaXIi..encrypted"},
 		"parent": map[string]any{"id": webexid.Key(a.message.id), "type": "cardAction"},
 	}, func(p *person) bool { return p == a.message.author })
 }
