@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -40,6 +41,10 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if ok, warn := e.limit.allow(in.Person.Email, time.Now()); !ok {
 		return e.limited(ctx, *c, warn)
 	}
+	room := roomOf(*c, s.View)
+	if v := req.Verb.entry(); q == nil && v.lasts {
+		req.Until, q = lastsUntil(v, req.Length, c.CreatedAt, time.Now(), room)
+	}
 	if r := forbidden(s, req, q); r != nil {
 		return e.refuse(ctx, *c, in, r)
 	}
@@ -69,7 +74,6 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			e.present(ctx, targets)
 		}
 	}
-	room := roomOf(*c, s.View)
 	if v.answer != nil {
 		var reply string
 		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, room); err != nil {
@@ -162,6 +166,9 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	case b != nil:
 		comment := text.Block(text.CutBytes(b.Comment, maxText))
 		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(b.Action, 40)), text.Line(text.CutBytes(b.Key, 100)))
+		if b.For != "" {
+			c.Text += " for " + text.Line(text.CutBytes(b.For, 40))
+		}
 		if comment != "" {
 			c.Text += ": " + comment
 		}
@@ -246,6 +253,13 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		return Request{}, &question{text: unknownButton()}, nil
 	}
 	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: comment}
+	if v.lasts {
+		l, rest, ok := cutLength(speak(b.For).plain)
+		if !ok || strings.TrimSpace(rest) != "" {
+			return req, ask(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`."), nil
+		}
+		req.Length = l
+	}
 	if v.prose && req.Text == "" {
 		return req, ask(v.name, "Write your comment into the card's field first."), nil
 	}

@@ -106,6 +106,7 @@ func (b *batch) call() zabbix.Acknowledge {
 	}
 	does := b.req.act().actions(b.req, a.Severity)
 	call.Ack, call.Unack, call.Close = does.Ack, does.Unack, does.Close
+	call.Suppress, call.Until, call.Unsuppress = does.Suppress, does.SuppressUntil, does.Unsuppress
 	if call.ToCause = does.ToCause; does.ToSymptom {
 		call.SymptomOf = b.req.Cause.EventID
 	}

@@ -57,7 +57,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 // sameAct reports whether two commands request the same act.
 func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	x, y := *ad.Request, *bd.Request
-	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || x.Cause != y.Cause || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
+	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || x.Cause != y.Cause || x.Length.For != y.Length.For || x.Length.For == 0 && !x.Until.Equal(y.Until) || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
 		return false
 	}
 	if (ad.Wide == nil) != (bd.Wide == nil) {
@@ -76,6 +76,7 @@ func actionsOf(r Request) alert.Actions { return r.act().actions(r, alert.NotCla
 // undoes reports whether one act undoes an earlier one.
 func undoes(later, earlier alert.Actions) bool {
 	return earlier.ToCause && later.ToSymptom || earlier.ToSymptom && later.ToCause || earlier.Ack && later.Unack || earlier.Unack && later.Ack ||
+		earlier.Suppress && later.Unsuppress || earlier.Unsuppress && later.Suppress ||
 		earlier.Severity != nil && later.Severity != nil && later.Severity.New != earlier.Severity.New
 }
 

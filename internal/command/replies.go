@@ -44,10 +44,10 @@ func titled(key alert.Key, name string, several bool) string {
 	return nameIn(key, several) + " " + webex.EscapeMarkdown(text.Shorten(name, 80))
 }
 
-func doneWords(a attempt, r Request, several bool) string {
+func doneWords(a attempt, r Request, several bool, now time.Time, loc *time.Location) string {
 	act, after := r.act(), ""
 	if act.after != nil {
-		after = act.after(r)
+		after = act.after(r, func(t time.Time) string { return render.Moment(t, now, loc) })
 	}
 	return fmt.Sprintf("✅ %s %s%s", act.done, titled(a.Key, a.Name, several), after)
 }
@@ -71,6 +71,8 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 			return fmt.Sprintf("ℹ️ %s is already acknowledged.", name)
 		}
 		return fmt.Sprintf("ℹ️ %s is already acknowledged, by %s (%s).", name, actorName(by.Actor), render.Moment(by.At, now, loc))
+	case r.Verb == Unsuppress && p.Observed && !p.SuppressedAt(now) && r.Text == "":
+		return fmt.Sprintf("ℹ️ %s isn't suppressed.", name)
 	case r.Verb == Cause && p.Observed && p.CauseEventID == "":
 		return fmt.Sprintf("ℹ️ %s is no symptom.", name)
 	case r.Verb == Symptom && p.CauseEventID == r.Cause.EventID && r.Text == "":
