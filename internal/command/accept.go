@@ -45,6 +45,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if v := req.Verb.entry(); q == nil && v.lasts {
 		req.Until, q = lastsUntil(v, req.Length, c.CreatedAt, time.Now(), room)
 	}
+	if a := req.Verb.entry().act; q == nil && a != nil && a.owns {
+		req.Owner, q = s.newOwner(req)
+	}
 	if r := forbidden(s, req, q); r != nil {
 		return e.refuse(ctx, *c, in, r)
 	}
@@ -207,6 +210,9 @@ func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error
 // attempt prepares the attempt for one problem. It has already ended if nothing needs to be done, or can be.
 func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room) attempt {
 	a := newAttempt(t.Problem, command, req.Text, s.Person)
+	if req.Owner != nil {
+		a.withOwner(command, *req.Owner, s.Person)
+	}
 	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)

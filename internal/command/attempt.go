@@ -123,6 +123,7 @@ func (a attempt) update(r Request, p Person) alert.Update {
 		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
 		Actions: r.act().actions(r, a.Severity), Wide: r.All,
 	}
+	u.Owner = r.Owner
 	u.Actions.Comment = true // the signature is always a message
 	return u
 }

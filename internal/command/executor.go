@@ -33,7 +33,7 @@ type Zabbix interface {
 // Renderer shows problems: render.Renderer.
 type Renderer interface {
 	Show(p alert.Problem, room render.Room, now time.Time) string
-	Problems(list []alert.Problem, total int, room render.Room, now time.Time) string
+	Problems(list []alert.Problem, before, total int, room render.Room, now time.Time) (reply string, shown int)
 }
 
 // Store is the part of store.Store that commands need.
@@ -57,6 +57,7 @@ type Store interface {
 type View struct {
 	Directory
 	Rooms    []config.Room
+	People   []config.Person
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats
 	Names    Names
@@ -82,6 +83,7 @@ type Executor struct {
 	limit     limiter
 	recovered chan struct{} // closed once the commands of an earlier run are in their lanes
 	lanes     roster.Roster[*lane]
+	lists     lists
 
 	accepting sync.Mutex // held while a command is compared with earlier ones
 }

@@ -29,6 +29,10 @@ type Request struct {
 	Severity *alert.Severity `json:"severity,omitempty"`
 	Cause    alert.Key       `json:"cause,omitzero"` // of symptom; its Source is "" if only an event id was given
 	Filter   Filter          `json:"filter,omitzero"`
+	Ack      bool            `json:"ack,omitempty"`    // of take
+	Person   string          `json:"person,omitempty"` // of assign, as written
+	Owner    *alert.Owner    `json:"owner,omitempty"`  // of take and assign
+	Page     int             `json:"page,omitempty"`   // of a list, from 0
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
@@ -133,7 +137,7 @@ func parseComment(n Names, v *verb, said spoken, t named) (Request, *question) {
 func parseShow(n Names, v *verb, said spoken, t named) (Request, *question) {
 	r := n.request(v, said, t)
 	if r.Text != "" {
-		return Request{}, ask(v.name, "`show` takes event ids and nothing else: `show 4711`. To search: `problems %s`.", echo(r.Text))
+		return Request{}, ask(v.name, "`%s` takes event ids and nothing else: `%[1]s 4711`. To search: `problems %s`.", v.name, echo(r.Text))
 	}
 	return r, nil
 }

@@ -26,6 +26,11 @@ const (
 	Unsuppress Verb = "unsuppress"
 	Symptom    Verb = "symptom"
 	Cause      Verb = "cause"
+	Take       Verb = "take"
+	Assign     Verb = "assign"
+	Mine       Verb = "mine"
+	More       Verb = "more"
+	Who        Verb = "who"
 	Show       Verb = "show"
 	Problems   Verb = "problems"
 	Help       Verb = "help"
@@ -42,6 +47,7 @@ type verb struct {
 	object   string // the words after the id in an example: " high"
 
 	problems bool // it is about problems, named by their ids or by the thread
+	optional bool // it has an answer without a problem too
 	lasts    bool // it needs a length ("2h"), and parse reads the ids too
 	prose    bool // its words are its purpose, so a number or a link among them isn't read as an id
 	// parse reads the words after the verb. For a verb about problems the ids have been read.
@@ -70,6 +76,7 @@ type act struct {
 	button bool // cards have a button for it
 	write  bool // the relay's user in Zabbix needs write permission on the host
 	later  bool // Zabbix does it some time after the call
+	owns   bool // it changes the owner
 	closes bool // it closes the problem
 }
 
@@ -135,7 +142,7 @@ func init() {
 				},
 			},
 		},
-	}, suppressVerbs(), []verb{
+	}, suppressVerbs(), ownerVerbs(), []verb{
 		{
 			name: Symptom, role: operator,
 			usage: "symptom [ID …] of ID [WORDS]", does: "ranks problems as symptoms of another problem (Zabbix 6.4 or later)",
@@ -168,9 +175,24 @@ func init() {
 		},
 		{
 			name: Problems, aliases: []string{"list", "ls"}, role: viewer,
-			usage: "problems [FILTERS]", does: "lists open problems, the worst first: a severity, `acked` or `unacked`, `host=GLOB`, words of the name",
+			usage: "problems [FILTERS] [page N]", does: "lists open problems, the worst first: a severity, `acked` or `unacked`, `host=GLOB`, words of the name",
 			examples: []string{"problems >=high unacked", "problems host=sw1* link", `problems text="disk full"`},
 			parse:    parseProblems, answer: answerProblems,
+		},
+		{
+			name: Mine, aliases: []string{"my"}, role: viewer,
+			usage: "mine [page N]", does: "lists your open problems", examples: []string{"mine"},
+			parse: parseMine, answer: answerMine,
+		},
+		{
+			name: More, aliases: []string{"next"}, role: viewer,
+			usage: "more", does: "shows the next page of your last list", examples: []string{"more"},
+			parse: parseMore, answer: answerMore,
+		},
+		{
+			name: Who, role: viewer,
+			usage: "who [ID …]", does: "says who owns a problem and who acted on it; without one, who owns what", examples: []string{"who 4711", "who"},
+			problems: true, optional: true, parse: parseShow, answer: answerWho,
 		},
 		{
 			name: Help, aliases: []string{"?"}, role: viewer,

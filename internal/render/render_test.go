@@ -238,7 +238,8 @@ func TestButtonsOfEachState(t *testing.T) {
 // A list accounts for every problem, shown or not.
 func TestListsAccountForEveryProblem(t *testing.T) {
 	r := newRenderer(t)
-	require.Equal(t, "No problems.", r.Problems(nil, 0, render.Room{}, render.SamplesNow))
+	none, _ := r.Problems(nil, 0, 0, render.Room{}, render.SamplesNow)
+	require.Equal(t, "No problems.", none)
 	p := sample(t, "open")
 	p.Name = strings.Repeat("long name ", 20)
 	var list []alert.Problem
@@ -247,7 +248,7 @@ func TestListsAccountForEveryProblem(t *testing.T) {
 		list = append(list, p)
 	}
 	for total, n := range map[int]int{1: 1, 3: 3, 250: 100, 40: 5} {
-		out := r.Problems(list[:n], total, render.Room{}, render.SamplesNow)
+		out, _ := r.Problems(list[:n], 0, total, render.Room{}, render.SamplesNow)
 		require.LessOrEqual(t, len(out), webex.MaxMessageBytes)
 		shown, more := strings.Count(out, "[50"), 0
 		if i := strings.Index(out, "… and "); i >= 0 {
