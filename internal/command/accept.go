@@ -73,6 +73,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 		if err != nil {
 			return err
 		}
+		if v.act != nil && len(targets) > maxUnasked && !req.Yes {
+			return e.confirm(ctx, *c, d, req, targets, s.Several)
+		}
 		if v.answer != nil || v.act.closes {
 			e.present(ctx, targets)
 		}
@@ -179,7 +182,9 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	case s.Unclear:
 		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:
-		req, q = s.Names.Parse(s.Text)
+		if req, q = s.Names.Parse(s.Text); q == nil {
+			req = req.confirmed()
+		}
 	}
 	c.Action = string(req.Verb)
 	if q != nil {
@@ -230,6 +235,9 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	c.ParentID = b.MessageID
 	if b.Action == buttonAckAll {
 		return Request{Verb: Ack, All: true, Yes: true, AllText: comment}, nil, nil
+	}
+	if b.Action == buttonConfirm {
+		return e.confirmation(ctx, c, b.Key)
 	}
 	key := alert.ParseKey(b.Key)
 	shown, err := e.o.Store.PostByMessage(ctx, b.MessageID)

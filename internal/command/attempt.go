@@ -26,6 +26,8 @@ type detail struct {
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
 	// Waiting: the person got an interim reply.
 	Waiting bool `json:"waiting,omitempty"`
+	// Asked is the request if it was answered with a question that a button confirms.
+	Asked *Request `json:"asked,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
 }

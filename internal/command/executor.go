@@ -48,6 +48,7 @@ type Store interface {
 	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+	Command(ctx context.Context, id string) (store.Command, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)

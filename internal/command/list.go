@@ -35,7 +35,8 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 	return e.list(ctx, filter, s, r, room, func() (string, error) {
 		wanted := f.wanted()
 		if wanted == "" {
-			return "No problems.", nil
+			text, _ := e.o.View().Renderer.Problems(nil, 0, 0, room, time.Now())
+			return text, nil
 		}
 		others, err := e.o.Store.CountProblems(ctx, store.Filter{Open: true, Rooms: filter.Rooms})
 		return noMatch(wanted, others), err
