@@ -58,6 +58,8 @@ type Store interface {
 type View struct {
 	Directory
 	Rooms    []config.Room
+	Routes   []config.Route
+	Defaults []string // rooms that get what no route matches
 	People   []config.Person
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats

@@ -30,6 +30,7 @@ const (
 	Assign     Verb = "assign"
 	Mine       Verb = "mine"
 	More       Verb = "more"
+	Rooms      Verb = "rooms"
 	Who        Verb = "who"
 	Show       Verb = "show"
 	Problems   Verb = "problems"
@@ -193,6 +194,11 @@ func init() {
 			name: Who, role: viewer,
 			usage: "who [ID …]", does: "says who owns a problem and who acted on it; without one, who owns what", examples: []string{"who 4711", "who"},
 			problems: true, optional: true, parse: parseShow, answer: answerWho,
+		},
+		{
+			name: Rooms, aliases: []string{"routes"}, role: viewer,
+			usage: "rooms", does: "says what goes to which room, and by which route", examples: []string{"rooms"},
+			parse: parseRooms, answer: answerRooms,
 		},
 		{
 			name: Help, aliases: []string{"?"}, role: viewer,

@@ -94,7 +94,8 @@ func (l *live) unknown(source, sendTo string) []string {
 func (l *live) view() command.View {
 	s := l.Load()
 	return command.View{
-		Directory: s.cfg, Rooms: s.cfg.Rooms, People: s.cfg.People, Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
+		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People,
+		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
 	}
 }
