@@ -56,6 +56,7 @@ func (s scope) routesTo(room string) (lines []string) {
 			continue
 		}
 		line := "route `" + webex.EscapeCode(r.Name) + "`: " + webex.EscapeMarkdown(text.Shorten(r.Match.String(), 300))
+		r.Escalate = nil // it may name rooms that the person doesn't see
 		if timing := r.Timing(); timing != "" {
 			line += "; " + webex.EscapeMarkdown(timing)
 		}

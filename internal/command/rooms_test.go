@@ -20,7 +20,7 @@ rooms:
   - {name: quiet, id: ROOM4}
 default_rooms: noc
 routes:
-  - {name: dbs, match: {hosts: ["db*"], severity: ">=high", tags: ["service=db"]}, rooms: db, continue: true, escalate: [{after: 15m, rooms: [noc]}]}
+  - {name: dbs, match: {hosts: ["db*"], severity: ">=high", tags: ["service=db"]}, rooms: db, continue: true, escalate: [{after: 15m, rooms: [noc]}, {after: 30m, rooms: [boss]}]}
   - {name: secret, match: {trigger: "salar.*"}, rooms: boss}
 people:
   - {email: alice@example.com, role: viewer, rooms: [noc, db, quiet]}
@@ -29,7 +29,7 @@ people:
 	s := scope{Input{Room: "noc", Person: alice}, View{Directory: cfg, Rooms: cfg.Rooms, Routes: cfg.Routes, Defaults: cfg.DefaultRooms}}
 	said := plain(s.roomList())
 	require.Contains(t, said, "noc (here) · Europe/Berlin")
-	require.Contains(t, said, "- route dbs: host db*, severity high or disaster, tag service=db")
+	require.Contains(t, said, "- route dbs: host db*, severity >=high, tag service=db")
 	require.Contains(t, said, "(by escalation only)")
 	require.Contains(t, said, "continues")
 	require.Contains(t, said, "what no route matches")
