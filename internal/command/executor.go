@@ -77,6 +77,7 @@ type Options struct {
 	Missing func(key alert.Key)                   // finds out what became of a problem that Zabbix says it doesn't have: reconcile.Sweeps.Look
 	Log     *slog.Logger
 	Metrics *Metrics
+	Mutes   *Mutes
 	Trace   *tracing.Tracer // nil while tracing is off
 }
 

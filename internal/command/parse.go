@@ -32,6 +32,7 @@ type Request struct {
 	Ack      bool            `json:"ack,omitempty"`    // of take
 	Person   string          `json:"person,omitempty"` // of assign, as written
 	Owner    *alert.Owner    `json:"owner,omitempty"`  // of take and assign
+	Route    string          `json:"route,omitempty"`  // of mute, as written
 	Page     int             `json:"page,omitempty"`   // of a list, from 0
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
@@ -13,11 +14,18 @@ import (
 )
 
 // answerRooms says what goes to which room. People see only the rooms in which they have a role.
-func answerRooms(_ context.Context, _ *Executor, s scope, _ Request, _ []target, _ render.Room) (reply, outcome string, err error) {
-	return s.roomList(), "listed", nil
+func answerRooms(_ context.Context, e *Executor, s scope, _ Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	muted := func(route string) string {
+		if until := e.o.Mutes.Until(route); until.After(time.Now()) {
+			return " · 🔇 muted until " + render.Moment(until, time.Now(), room.Location)
+		}
+		return ""
+	}
+	return s.roomList(muted), "listed", nil
 }
 
-func (s scope) roomList() string {
+// roomList describes the rooms. muted returns what is added to a route.
+func (s scope) roomList(muted func(route string) string) string {
 	var b strings.Builder
 	b.WriteString("What goes where, for the rooms in which you have a role:\n")
 	hidden := 0
@@ -36,7 +44,7 @@ func (s scope) roomList() string {
 		if room.Quiet != nil {
 			b.WriteString(" · " + webex.EscapeMarkdown(room.Quiet.String()))
 		}
-		for _, line := range s.routesTo(room.Name) {
+		for _, line := range s.routesTo(room.Name, muted) {
 			b.WriteString("\n- " + line)
 		}
 		b.WriteString("\n")
@@ -49,7 +57,7 @@ func (s scope) roomList() string {
 }
 
 // routesTo describes what leads to a room, in the order of the routes.
-func (s scope) routesTo(room string) (lines []string) {
+func (s scope) routesTo(room string, muted func(route string) string) (lines []string) {
 	for _, r := range s.Routes {
 		later := slices.ContainsFunc(r.Escalate, func(e config.Escalation) bool { return slices.Contains(e.Rooms, room) })
 		if !slices.Contains(r.Rooms, room) && !later {
@@ -66,7 +74,7 @@ func (s scope) routesTo(room string) (lines []string) {
 		if !slices.Contains(r.Rooms, room) {
 			line += " (by escalation only)"
 		}
-		lines = append(lines, line)
+		lines = append(lines, line+muted(r.Name))
 	}
 	if slices.Contains(s.Defaults, room) {
 		lines = append(lines, "what no route matches")

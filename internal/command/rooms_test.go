@@ -27,7 +27,7 @@ people:
 `), config.Options{Env: func(string) string { return "0123456789abcdef0123456789abcdef" }})
 	require.NoError(t, err)
 	s := scope{Input{Room: "noc", Person: alice}, View{Directory: cfg, Rooms: cfg.Rooms, Routes: cfg.Routes, Defaults: cfg.DefaultRooms}}
-	said := plain(s.roomList())
+	said := plain(s.roomList(func(string) string { return "" }))
 	require.Contains(t, said, "noc (here) · Europe/Berlin")
 	require.Contains(t, said, "- route dbs: host db*, severity >=high, tag service=db")
 	require.Contains(t, said, "(by escalation only)")

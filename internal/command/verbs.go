@@ -17,24 +17,26 @@ type Verb string
 
 // The verbs.
 const (
-	Ack        Verb = "ack"
-	Unack      Verb = "unack"
-	Comment    Verb = "comment"
-	Close      Verb = "close"
-	Severity   Verb = "severity"
-	Suppress   Verb = "suppress"
-	Unsuppress Verb = "unsuppress"
-	Symptom    Verb = "symptom"
-	Cause      Verb = "cause"
-	Take       Verb = "take"
-	Assign     Verb = "assign"
-	Mine       Verb = "mine"
-	More       Verb = "more"
-	Rooms      Verb = "rooms"
-	Who        Verb = "who"
-	Show       Verb = "show"
-	Problems   Verb = "problems"
-	Help       Verb = "help"
+	Ack         Verb = "ack"
+	Unack       Verb = "unack"
+	Comment     Verb = "comment"
+	Close       Verb = "close"
+	Severity    Verb = "severity"
+	Suppress    Verb = "suppress"
+	Unsuppress  Verb = "unsuppress"
+	Symptom     Verb = "symptom"
+	Cause       Verb = "cause"
+	Take        Verb = "take"
+	Assign      Verb = "assign"
+	Mine        Verb = "mine"
+	More        Verb = "more"
+	Rooms       Verb = "rooms"
+	MuteRoute   Verb = "mute"
+	UnmuteRoute Verb = "unmute"
+	Who         Verb = "who"
+	Show        Verb = "show"
+	Problems    Verb = "problems"
+	Help        Verb = "help"
 )
 
 // verb is an entry of the table of verbs.
@@ -205,7 +207,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	})
+	}, muteVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.
