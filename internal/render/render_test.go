@@ -259,3 +259,26 @@ func TestListsAccountForEveryProblem(t *testing.T) {
 		require.Positive(t, shown)
 	}
 }
+
+// Who takes care of a problem is in its headline, escaped, and each change of that is a line.
+func TestOwnerIsShown(t *testing.T) {
+	r := newRenderer(t)
+	p := sample(t, "open")
+	require.NotContains(t, r.Show(p, render.Room{}, render.SamplesNow), "👤")
+	p.Owner = alert.Owner{Email: "alice@example.com", Name: "Alice <@all>"}
+	shown := r.Show(p, render.Room{}, render.SamplesNow)
+	require.Contains(t, strings.SplitN(shown, "\n", 2)[0], "👤 Alice ")
+	require.NotContains(t, shown, "<@all>")
+	for _, c := range []struct {
+		owner alert.Owner
+		want  string
+	}{
+		{alert.Owner{Email: "Alice@example.com"}, "👤 **Alice (via Webex)** took it (13:30)"},
+		{alert.Owner{Email: "bob@example.com", Name: "Bob"}, "👤 **Alice (via Webex)** assigned it to Bob (13:30)"},
+		{alert.Owner{}, "👤 **Alice (via Webex)** released it (13:30)"},
+	} {
+		list := entries(alert.Actions{Comment: true})
+		list[0].Update.Owner, list[0].Update.Actor = &c.owner, alert.Actor{Name: "Alice", Email: "alice@example.com"}
+		require.Equal(t, c.want, r.Lines(p, list, render.Room{Tell: []string{"taken"}}, render.SamplesNow))
+	}
+}
