@@ -12,7 +12,7 @@ import (
 
 func six(w *world) (list string) {
 	for i := range maxUnasked + 1 {
-		key := w.problem(fmt.Sprintf("main/%d", 9000+i), "noc")
+		key := w.problem(fmt.Sprintf("main/%d", 9000+i), "noc", "db")
 		list += " " + key.EventID
 	}
 	return list

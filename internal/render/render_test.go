@@ -273,9 +273,9 @@ func TestOwnerIsShown(t *testing.T) {
 		owner alert.Owner
 		want  string
 	}{
-		{alert.Owner{Email: "Alice@example.com"}, "👤 **Alice (via Webex)** took it (13:30)"},
-		{alert.Owner{Email: "bob@example.com", Name: "Bob"}, "👤 **Alice (via Webex)** assigned it to Bob (13:30)"},
-		{alert.Owner{}, "👤 **Alice (via Webex)** released it (13:30)"},
+		{alert.Owner{Email: "Alice@example.com"}, "👤 **Alice \\(via Webex\\)** took it (13:30)"},
+		{alert.Owner{Email: "bob@example.com", Name: "Bob"}, "👤 **Alice \\(via Webex\\)** assigned it to Bob (13:30)"},
+		{alert.Owner{}, "👤 **Alice \\(via Webex\\)** released it (13:30)"},
 	} {
 		list := entries(alert.Actions{Comment: true})
 		list[0].Update.Owner, list[0].Update.Actor = &c.owner, alert.Actor{Name: "Alice", Email: "alice@example.com"}
