@@ -154,6 +154,9 @@ func (p *Problem) mergeStates(e Event) {
 	if actions.Suppress != actions.Unsuppress {
 		m.mergeSuppressed(e, actions.Suppress, actions.SuppressUntil)
 	}
+	if e.Kind == KindAction && e.Update != nil && e.Update.Owner != nil {
+		improve(&m.Owner, ownershipOf(e.Update.Owner, e.Update.At))
+	}
 	if id := e.Facts.CauseEventID; id != "" {
 		improve(&m.Cause, latestOf(e, id))
 	}
@@ -285,6 +288,10 @@ func (p *Problem) derive() {
 	if p.Suppressed {
 		p.SuppressedUntil = fromMicro(m.Suppressed.Until)
 	}
+	p.Owner = Owner{}
+	if o := m.Owner.owner(); o != nil {
+		p.Owner = *o
+	}
 	p.CauseEventID, p.RootCause = m.Cause.Value, m.RootCause.Value
 	p.OpenedAt = m.Opened.time()
 	p.ResolvedAt = time.Time{}
@@ -353,7 +360,7 @@ func (p *Problem) foundNow(was Problem, found Found) bool {
 // change together with something that counts.
 func (p Problem) looksSame(o Problem) bool {
 	return p.State == o.State && p.Origin == o.Origin && p.Severity == o.Severity && p.Acknowledged == o.Acknowledged &&
-		p.Symptoms == o.Symptoms && p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
+		p.Symptoms == o.Symptoms && p.Owner == o.Owner && p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
 		p.Cancelled == o.Cancelled && p.Gone == o.Gone && p.Announced == o.Announced && p.CanClose == o.CanClose &&
 		p.RecoveredOpData == o.RecoveredOpData && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) &&
 		p.Facts.looksSame(o.Facts) && slices.EqualFunc(p.Timeline, o.Timeline, Entry.looksSame)
@@ -364,7 +371,7 @@ func (p Problem) sameHeadline(o Problem) bool {
 	return p.Name == o.Name && (p.Name != "" || p.ItemName == o.ItemName) && p.Origin == o.Origin && p.Service == o.Service &&
 		p.TriggerName == o.TriggerName && p.TriggerID == o.TriggerID &&
 		p.State == o.State && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) && p.Severity == o.Severity &&
-		p.Suppressed == o.Suppressed && p.Acknowledged == o.Acknowledged && actorOf(p.AcknowledgedBy()) == actorOf(o.AcknowledgedBy()) &&
+		p.Suppressed == o.Suppressed && p.Owner == o.Owner && p.Acknowledged == o.Acknowledged && actorOf(p.AcknowledgedBy()) == actorOf(o.AcknowledgedBy()) &&
 		slices.EqualFunc(p.Hosts, o.Hosts, func(a, b Host) bool { return a.Host == b.Host && a.Name == b.Name })
 }
 
@@ -418,6 +425,7 @@ func (e Entry) looksSame(o Entry) bool {
 	a, b := e.Update.Actions, o.Update.Actions
 	sameChange := a.Severity == b.Severity || (a.Severity != nil && b.Severity != nil && *a.Severity == *b.Severity)
 	a.Severity, b.Severity = nil, nil
-	return sameChange && a == b && e.Update.Actor == o.Update.Actor && e.Update.Message == o.Update.Message &&
+	sameOwner := ownershipOf(e.Update.Owner, e.At) == ownershipOf(o.Update.Owner, o.At)
+	return sameChange && sameOwner && a == b && e.Update.Actor == o.Update.Actor && e.Update.Message == o.Update.Message &&
 		e.Update.Comment == o.Update.Comment
 }

@@ -203,6 +203,7 @@ func (g generator) event() Event {
 		u.Actor = Actor{Name: "Alice", Email: pick(g, "email", "alice@example.com", "bob@example.com")}
 		u.Comment = pick(g, "comment", "", "on it")
 		u.Actions.Other = ""
+		u.Owner = pick(g, "owner", nil, nil, &Owner{}, &Owner{Email: "alice@example.com", Name: "Alice"}, &Owner{Email: "bob@example.com"})
 		e.Update, e.At = &u, u.At
 		return e
 	case KindUpdate:

@@ -44,6 +44,7 @@ type States struct {
 	Severity   latest[int]    `json:"s,omitzero"`
 	Ack        latest[int]    `json:"a,omitzero"`
 	Suppressed latest[int]    `json:"u,omitzero"`
+	Owner      ownership      `json:"ow,omitzero"`
 	Cause      latest[string] `json:"ca,omitzero"`
 	RootCause  latest[string] `json:"rc,omitzero"`
 

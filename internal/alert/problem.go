@@ -65,6 +65,7 @@ type Problem struct {
 	HeldBack        bool      `json:"held_back,omitempty"`  // a maintenance suppressed it before Zabbix sent its problem event
 	Cancelled       bool      `json:"cancelled,omitempty"`  // Zabbix cancelled its escalation and has sent nothing since
 	Gone            bool      `json:"gone,omitempty"`       // Zabbix no longer knows it
+	Owner           Owner     `json:"owner,omitzero"`       // who takes care of it; zero for nobody
 	Announced       bool      `json:"announced,omitempty"`  // its problem event arrived, or the API knows it
 	CanClose        bool      `json:"can_close,omitempty"`  // its trigger allows manual closing
 	Observed        bool      `json:"observed,omitempty"`   // the API has answered about it

@@ -51,6 +51,7 @@ type report struct {
 	Blank   bool            `json:"z,omitempty"` // it doesn't name the actions
 	Seen    int64           `json:"sn,omitempty"`
 	Wide    bool            `json:"wd,omitempty"`
+	Owner   ownership       `json:"ow,omitzero"`
 	Found   bool            `json:"f,omitempty"` // only reconciliation reported it
 
 	message string
@@ -77,6 +78,7 @@ func newReport(origin string, u Update, seenAt time.Time) report {
 	switch origin {
 	case fromRelay:
 		c.AckID, c.Email, c.Comment, c.Wide = "", u.Actor.Email, u.Comment, u.Wide
+		c.Owner = ownershipOf(u.Owner, u.At)
 	case fromPayload:
 		c.AckID = ""
 		c.Seen = micro(seenAt)
@@ -154,6 +156,7 @@ func (c *report) merge(o report) bool {
 	c.Until = least(c.Until, o.Until)
 	c.Seen = least(c.Seen, o.Seen)
 	c.Wide = c.Wide || o.Wide
+	improve(&c.Owner, o.Owner)
 	c.Found = c.Found && o.Found
 	if o.Change != nil && (c.Change == nil || compareChange(*o.Change, *c.Change) < 0) {
 		c.Change = o.Change

@@ -276,7 +276,7 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 		s, _ := a.Inputs[name].(string)
 		return s
 	}
-	return command.Button{Action: text("action"), Key: text("key"), Comment: text("comment"), MessageID: a.MessageID}, true
+	return command.Button{Action: text("action"), Key: text("key"), Comment: text("comment"), For: text("for"), MessageID: a.MessageID}, true
 }
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {

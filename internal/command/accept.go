@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -40,6 +41,13 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if ok, warn := e.limit.allow(in.Person.Email, time.Now()); !ok {
 		return e.limited(ctx, *c, warn)
 	}
+	room := roomOf(*c, s.View)
+	if v := req.Verb.entry(); q == nil && v.lasts {
+		req.Until, q = lastsUntil(v, req.Length, c.CreatedAt, time.Now(), room)
+	}
+	if a := req.Verb.entry().act; q == nil && a != nil && a.owns {
+		req.Owner, q = s.newOwner(req)
+	}
 	if r := forbidden(s, req, q); r != nil {
 		return e.refuse(ctx, *c, in, r)
 	}
@@ -65,11 +73,13 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 		if err != nil {
 			return err
 		}
+		if v.act != nil && len(targets) > maxUnasked && !req.Yes {
+			return e.confirm(ctx, *c, d, req, targets, s.Several)
+		}
 		if v.answer != nil || v.act.closes {
 			e.present(ctx, targets)
 		}
 	}
-	room := roomOf(*c, s.View)
 	if v.answer != nil {
 		var reply string
 		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, room); err != nil {
@@ -162,6 +172,9 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	case b != nil:
 		comment := text.Block(text.CutBytes(b.Comment, maxText))
 		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(b.Action, 40)), text.Line(text.CutBytes(b.Key, 100)))
+		if b.For != "" {
+			c.Text += " for " + text.Line(text.CutBytes(b.For, 40))
+		}
 		if comment != "" {
 			c.Text += ": " + comment
 		}
@@ -169,7 +182,9 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	case s.Unclear:
 		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:
-		req, q = s.Names.Parse(s.Text)
+		if req, q = s.Names.Parse(s.Text); q == nil {
+			req = req.confirmed()
+		}
 	}
 	c.Action = string(req.Verb)
 	if q != nil {
@@ -200,6 +215,9 @@ func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error
 // attempt prepares the attempt for one problem. It has already ended if nothing needs to be done, or can be.
 func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room) attempt {
 	a := newAttempt(t.Problem, command, req.Text, s.Person)
+	if req.Owner != nil {
+		a.withOwner(command, *req.Owner, s.Person)
+	}
 	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)
@@ -217,6 +235,9 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	c.ParentID = b.MessageID
 	if b.Action == buttonAckAll {
 		return Request{Verb: Ack, All: true, Yes: true, AllText: comment}, nil, nil
+	}
+	if b.Action == buttonConfirm {
+		return e.confirmation(ctx, c, b.Key)
 	}
 	key := alert.ParseKey(b.Key)
 	shown, err := e.o.Store.PostByMessage(ctx, b.MessageID)
@@ -246,6 +267,13 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		return Request{}, &question{text: unknownButton()}, nil
 	}
 	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: comment}
+	if v.lasts {
+		l, rest, ok := cutLength(speak(b.For).plain)
+		if !ok || strings.TrimSpace(rest) != "" {
+			return req, ask(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`."), nil
+		}
+		req.Length = l
+	}
 	if v.prose && req.Text == "" {
 		return req, ask(v.name, "Write your comment into the card's field first."), nil
 	}

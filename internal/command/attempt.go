@@ -26,6 +26,8 @@ type detail struct {
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
 	// Waiting: the person got an interim reply.
 	Waiting bool `json:"waiting,omitempty"`
+	// Asked is the request if it was answered with a question that a button confirms.
+	Asked *Request `json:"asked,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
 }
@@ -106,6 +108,7 @@ func (b *batch) call() zabbix.Acknowledge {
 	}
 	does := b.req.act().actions(b.req, a.Severity)
 	call.Ack, call.Unack, call.Close = does.Ack, does.Unack, does.Close
+	call.Suppress, call.Until, call.Unsuppress = does.Suppress, does.SuppressUntil, does.Unsuppress
 	if call.ToCause = does.ToCause; does.ToSymptom {
 		call.SymptomOf = b.req.Cause.EventID
 	}
@@ -122,6 +125,7 @@ func (a attempt) update(r Request, p Person) alert.Update {
 		At: a.StartedAt, Actor: alert.Actor{Name: p.Name, Email: p.Email}, Message: a.Message, Comment: a.Words,
 		Actions: r.act().actions(r, a.Severity), Wide: r.All,
 	}
+	u.Owner = r.Owner
 	u.Actions.Comment = true // the signature is always a message
 	return u
 }

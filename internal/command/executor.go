@@ -33,7 +33,7 @@ type Zabbix interface {
 // Renderer shows problems: render.Renderer.
 type Renderer interface {
 	Show(p alert.Problem, room render.Room, now time.Time) string
-	Problems(list []alert.Problem, total int, room render.Room, now time.Time) string
+	Problems(list []alert.Problem, before, total int, room render.Room, now time.Time) (reply string, shown int)
 }
 
 // Store is the part of store.Store that commands need.
@@ -48,6 +48,7 @@ type Store interface {
 	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+	Command(ctx context.Context, id string) (store.Command, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
@@ -57,6 +58,9 @@ type Store interface {
 type View struct {
 	Directory
 	Rooms    []config.Room
+	Routes   []config.Route
+	Defaults []string // rooms that get what no route matches
+	People   []config.Person
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats
 	Names    Names
@@ -73,6 +77,7 @@ type Options struct {
 	Missing func(key alert.Key)                   // finds out what became of a problem that Zabbix says it doesn't have: reconcile.Sweeps.Look
 	Log     *slog.Logger
 	Metrics *Metrics
+	Mutes   *Mutes
 	Trace   *tracing.Tracer // nil while tracing is off
 }
 
@@ -82,6 +87,7 @@ type Executor struct {
 	limit     limiter
 	recovered chan struct{} // closed once the commands of an earlier run are in their lanes
 	lanes     roster.Roster[*lane]
+	lists     lists
 
 	accepting sync.Mutex // held while a command is compared with earlier ones
 }

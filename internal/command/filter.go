@@ -22,6 +22,13 @@ func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) 
 	var texts, plains []string
 	rest = colonFilter.ReplaceAllStringFunc(rest, func(name string) string { return name[:len(name)-1] + "=" })
 	for rest = strings.TrimLeft(rest, " \n"); rest != ""; rest = strings.TrimLeft(rest, " \n") {
+		if page, after, ok := cutPage(rest); ok {
+			if page < 1 || page > maxPages {
+				return Request{}, ask(Problems, "There are pages 1 to %d. To search for the word: `problems text=page`.", maxPages)
+			}
+			r.Page, rest = page-1, after
+			continue
+		}
 		f := nextFilter(rest)
 		search := func() {
 			texts = append(texts, unquote(said.part(rest, f.from, f.to)))

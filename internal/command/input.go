@@ -16,6 +16,7 @@ type Button struct {
 	Action  string `json:"action"`
 	Key     string `json:"key"`
 	Comment string `json:"comment,omitempty"`
+	For     string `json:"for,omitempty"` // of a suppression: "2h"
 	// MessageID is the card's.
 	MessageID string `json:"message_id"`
 }

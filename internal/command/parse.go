@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"nms-alert-relay/internal/alert"
@@ -28,6 +29,13 @@ type Request struct {
 	Severity *alert.Severity `json:"severity,omitempty"`
 	Cause    alert.Key       `json:"cause,omitzero"` // of symptom; its Source is "" if only an event id was given
 	Filter   Filter          `json:"filter,omitzero"`
+	Ack      bool            `json:"ack,omitempty"`    // of take
+	Person   string          `json:"person,omitempty"` // of assign, as written
+	Owner    *alert.Owner    `json:"owner,omitempty"`  // of take and assign
+	Route    string          `json:"route,omitempty"`  // of mute, as written
+	Page     int             `json:"page,omitempty"`   // of a list, from 0
+	Length   Length          `json:"length,omitzero"`
+	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all
 	// All is "ack all …", which means all problems in a digest's thread. Elsewhere "all" is one of the person's
 	// words, so Text has it too. Yes is "ack all yes …", AllText the words after it.
@@ -78,7 +86,7 @@ func (n Names) Parse(words string) (Request, *question) {
 	if option := optionIn(rest); option != "" && v.act != nil {
 		return Request{}, ask(v.name, "I don't know the option `%s`, so I did nothing. `help %s` explains the command. If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name)
 	}
-	if !v.problems {
+	if !v.problems || v.lasts {
 		return v.parse(n, v, said, named{rest: rest})
 	}
 	t := n.scanIDs(v, rest)
@@ -88,9 +96,13 @@ func (n Names) Parse(words string) (Request, *question) {
 	case t.ambiguous != "":
 		return Request{}, ask(v.name, "%s", unsure(v, t.ambiguous, t.refs, said.words(t.rest)))
 	case len(t.refs) > maxRefs:
-		return Request{}, ask(v.name, "That is more than %d problems at once. Please split the command.", maxRefs)
+		return Request{}, tooMany(v)
 	}
 	return v.parse(n, v, said, t)
+}
+
+func tooMany(v *verb) *question {
+	return ask(v.name, "That is more than %d problems at once. Please split the command.", maxRefs)
 }
 
 // request returns a command about problems, with the person's own words.
@@ -126,7 +138,7 @@ func parseComment(n Names, v *verb, said spoken, t named) (Request, *question) {
 func parseShow(n Names, v *verb, said spoken, t named) (Request, *question) {
 	r := n.request(v, said, t)
 	if r.Text != "" {
-		return Request{}, ask(v.name, "`show` takes event ids and nothing else: `show 4711`. To search: `problems %s`.", echo(r.Text))
+		return Request{}, ask(v.name, "`%s` takes event ids and nothing else: `%[1]s 4711`. To search: `problems %s`.", v.name, echo(r.Text))
 	}
 	return r, nil
 }
@@ -292,20 +304,25 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 		}
 		return Request{}, unknownSeverity(Severity, word)
 	}
-	// "severity high 4711" would change the thread's problem instead of 4711.
-	behind := n.scanIDs(v, after)
+	return n.behind(v, said, r, after, hyphened(*r.Severity))
+}
+
+// behind reads the person's words after what a command about problems needs besides them, which is object. An id there is a
+// question if none was given: "severity high 4711" would change the thread's problem instead of 4711.
+func (n Names) behind(v *verb, said spoken, r Request, after, object string) (Request, *question) {
+	t := n.scanIDs(v, after)
 	switch {
-	case behind.ambiguous != "":
-		return Request{}, ask(Severity, "%s", unsure(v, behind.ambiguous, r.Refs, said.words(behind.rest)))
-	case len(r.Refs) == 0 && len(behind.refs) > 0:
-		return Request{}, ask(Severity, "Put the event id first: `severity %s %s`. If it belongs to your words: `severity %[2]s: %[1]s …`.", echo(idOf(behind.refs[0])), hyphened(*r.Severity))
+	case t.ambiguous != "":
+		return Request{}, ask(v.name, "%s", unsure(v, t.ambiguous, r.Refs, said.words(t.rest)))
+	case len(r.Refs) == 0 && len(t.refs) > 0:
+		return Request{}, ask(v.name, "Put the event id first: `%s %s %s`. If it belongs to your words: `%[1]s %[3]s: %[2]s …`.", v.name, echo(idOf(t.refs[0])), echo(object))
 	}
 	r.Text = said.words(strings.TrimLeft(after, ": "))
-	if len(behind.refs) > 0 { // "severity 4711 high 3 customers"
-		behind = named{rest: after}
+	if len(t.refs) > 0 { // "severity 4711 high 3 customers"
+		t = named{rest: after}
 	}
-	behind.refs = r.Refs
-	r.Suspects = n.suspectsAfter(v, behind)
+	t.refs = r.Refs
+	r.Suspects = n.suspectsAfter(v, t)
 	return r, nil
 }
 

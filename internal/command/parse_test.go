@@ -138,6 +138,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"ack 4711 on it", "ack main/4711, #12: x", "severity 4711 not classified x", "problems >=high host=sw* text=\"a b", "help ack", "::::", "ack\u202e4711 \x00\x1b[31m",
 		"severity high 4711", "comment `<@all>` [x](http://y)", "\xff\xfe", "problems severity=,,", "ack 99999999999999999999999", "“quoted”", "list high+ <=5 =",
+		"suppress 4711 1h 30m: x", "suppress until mon 8:00 y", "suppress 4711 until 5 p.m.", "suppress (2h) 4711", "suppress 2h for until 99:99 `<@all>`",
 	} {
 		f.Add(seed)
 	}
@@ -165,6 +166,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		require.Equal(t, r.Verb == Severity, r.Severity != nil)
+		require.Equal(t, r.Verb.entry().lasts, r.Length != Length{})
 		if r.Verb == Comment {
 			require.NotEmpty(t, r.Text)
 		}

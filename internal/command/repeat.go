@@ -45,7 +45,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 		}
 		switch {
 		case o.State == store.CommandFailed || o.State == store.CommandDenied || o.State == store.CommandExpired:
-		case undoes(actionsOf(*od.Request), actionsOf(*d.Request)) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
+		case (undoes(actionsOf(*od.Request), actionsOf(*d.Request)) || givesAway(*od.Request, *d.Request)) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
 			first = ""
 		case o.Email == c.Email && o.RoomID == c.RoomID && sameAct(o, od, c, d) && !undoneInZabbix(*d.Request, targets, o.CreatedAt):
 			first = o.ID
@@ -57,7 +57,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 // sameAct reports whether two commands request the same act.
 func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	x, y := *ad.Request, *bd.Request
-	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || x.Cause != y.Cause || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
+	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || x.Cause != y.Cause || x.Ack != y.Ack || (x.Owner == nil) != (y.Owner == nil) || x.Owner != nil && x.Owner.Email != y.Owner.Email || x.Length.For != y.Length.For || x.Length.For == 0 && !x.Until.Equal(y.Until) || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
 		return false
 	}
 	if (ad.Wide == nil) != (bd.Wide == nil) {
@@ -76,7 +76,13 @@ func actionsOf(r Request) alert.Actions { return r.act().actions(r, alert.NotCla
 // undoes reports whether one act undoes an earlier one.
 func undoes(later, earlier alert.Actions) bool {
 	return earlier.ToCause && later.ToSymptom || earlier.ToSymptom && later.ToCause || earlier.Ack && later.Unack || earlier.Unack && later.Ack ||
+		earlier.Suppress && later.Unsuppress || earlier.Unsuppress && later.Suppress ||
 		earlier.Severity != nil && later.Severity != nil && later.Severity.New != earlier.Severity.New
+}
+
+// givesAway reports whether a request made somebody else the owner than an earlier one.
+func givesAway(later, earlier Request) bool {
+	return later.Owner != nil && earlier.Owner != nil && later.Owner.Email != earlier.Owner.Email
 }
 
 // undoneInZabbix reports whether somebody has undone the act in Zabbix.

@@ -44,10 +44,10 @@ func titled(key alert.Key, name string, several bool) string {
 	return nameIn(key, several) + " " + webex.EscapeMarkdown(text.Shorten(name, 80))
 }
 
-func doneWords(a attempt, r Request, several bool) string {
+func doneWords(a attempt, r Request, several bool, now time.Time, loc *time.Location) string {
 	act, after := r.act(), ""
 	if act.after != nil {
-		after = act.after(r)
+		after = act.after(r, func(t time.Time) string { return render.Moment(t, now, loc) })
 	}
 	return fmt.Sprintf("✅ %s %s%s", act.done, titled(a.Key, a.Name, several), after)
 }
@@ -71,6 +71,13 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 			return fmt.Sprintf("ℹ️ %s is already acknowledged.", name)
 		}
 		return fmt.Sprintf("ℹ️ %s is already acknowledged, by %s (%s).", name, actorName(by.Actor), render.Moment(by.At, now, loc))
+	case r.Owner != nil && owns(p, r.Owner) && r.Text == "" && (!r.Ack || p.Acknowledged):
+		if r.Owner.Email == "" {
+			return fmt.Sprintf("ℹ️ %s is nobody's.", name)
+		}
+		return fmt.Sprintf("ℹ️ %s is already %s's, since %s.", name, ownerName(p.Owner), render.Moment(p.Owner.Since, now, loc))
+	case r.Verb == Unsuppress && p.Observed && !p.SuppressedAt(now) && r.Text == "":
+		return fmt.Sprintf("ℹ️ %s isn't suppressed.", name)
 	case r.Verb == Cause && p.Observed && p.CauseEventID == "":
 		return fmt.Sprintf("ℹ️ %s is no symptom.", name)
 	case r.Verb == Symptom && p.CauseEventID == r.Cause.EventID && r.Text == "":
@@ -296,6 +303,18 @@ func denied(v Verb, have config.Role, where string) string {
 
 func tooFast(perMinute int) string {
 	return fmt.Sprintf("🐢 More than %d commands in a minute: I'm ignoring yours until you slow down. This one was not run.", perMinute)
+}
+
+// noSuchPage returns the reply to a page after the last one.
+func noSuchPage(asked, last int) string {
+	if last == 1 {
+		return "That is all: the list has one page."
+	}
+	return fmt.Sprintf("That is all: the list has %d pages, and you asked for page %d.", last, asked)
+}
+
+func tooFar() string {
+	return fmt.Sprintf("A list has at most %d pages. Filter it, for example `problems host=sw1*`.", maxPages)
 }
 
 // noMatch returns the reply to a search that found nothing. It must not read as "all is well".

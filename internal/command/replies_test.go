@@ -32,9 +32,9 @@ func TestReplies(t *testing.T) {
 	require.NoError(t, err)
 	a := attempt{Key: alert.Key{Source: "main", EventID: "4711"}, Name: "sw1: <@all> **link** down [x](http://evil)"}
 	high := alert.High
-	for _, v := range []Verb{Ack, Unack, Comment, Close, Severity} {
-		r := Request{Verb: v, Severity: &high}
-		say("done "+string(v), doneWords(a, r, false))
+	for _, v := range []Verb{Ack, Unack, Comment, Close, Severity, Suppress, Unsuppress} {
+		r := Request{Verb: v, Severity: &high, Until: at.Add(48 * time.Hour)}
+		say("done "+string(v), doneWords(a, r, false, now, time.UTC))
 		for _, kind := range zabbix.ErrorKinds {
 			if v != Ack && kind != zabbix.NoObject && (v != Close || kind != zabbix.CloseForbidden) {
 				continue // as for ack

@@ -8,42 +8,8 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/render"
-	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
-
-// maxListed is how many problems a list shows. It also gives the total.
-const maxListed = 50
-
-// answerProblems lists the open problems that the person may know of from here, the worst first.
-func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
-	f := r.Filter
-	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed(), Limit: maxListed}
-	found, err := e.o.Store.FindProblems(ctx, filter)
-	if err != nil {
-		return "", "", err
-	}
-	if len(found) == 0 && f.Plain != "" {
-		filter.Search = f.Plain
-		if found, err = e.o.Store.FindProblems(ctx, filter); err != nil {
-			return "", "", err
-		}
-	}
-	if wanted := f.wanted(); len(found) == 0 && wanted != "" {
-		others, err := e.o.Store.CountProblems(ctx, store.Filter{Open: true, Rooms: filter.Rooms})
-		if err != nil {
-			return "", "", err
-		}
-		return noMatch(wanted, others), "listed", nil
-	}
-	total := len(found)
-	if total == maxListed {
-		if total, err = e.o.Store.CountProblems(ctx, filter); err != nil {
-			return "", "", err
-		}
-	}
-	return e.o.View().Renderer.Problems(found, max(total, len(found)), room, time.Now()), "listed", nil
-}
 
 // answerShow shows whole problems, as many as fit into one message.
 func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {

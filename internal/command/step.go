@@ -50,6 +50,9 @@ func (r round) postpone(l *lane, err error, in time.Duration) time.Duration {
 func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (time.Duration, error) {
 	j := b.job
 	r := round{failures: failures, until: j.c.CreatedAt.Add(e.o.View().Expiry)}
+	if end := b.req.Until; !end.IsZero() && end.Before(r.until) {
+		r.until = end // Zabbix refuses a suppression until a time that has passed
+	}
 	r.late = time.Now().After(r.until)
 	if b.attempts[0].Stage == stageExecuting {
 		return e.look(ctx, l, b, r)
@@ -285,14 +288,21 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	act := b.req.act()
 	for _, a := range b.attempts {
-		e.o.Changed(a.Key, 0)
-		if act := b.req.act(); act.closes || act.ranks { // Zabbix does it a moment later
+		switch does := act.actions(b.req, a.Severity); {
+		case does.Suppress || does.Unsuppress: // an earlier answer would have the room show the old state again
+			e.o.Changed(a.Key, lookLater)
+			continue
+		case act.later:
 			e.o.Changed(a.Key, lookSoon)
 			e.o.Changed(a.Key, lookLater)
 		}
+		e.o.Changed(a.Key, 0)
 	}
-	return e.endAttempts(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, e.o.View().Several) })
+	view := e.o.View()
+	loc := roomOf(b.job.c, view).Location
+	return e.endAttempts(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, view.Several, time.Now(), loc) })
 }
 
 // journal appends an entry about a problem, as part of a trace.

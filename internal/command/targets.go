@@ -26,6 +26,9 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	}
 	refs := req.Refs
 	if len(refs) == 0 {
+		if own == (alert.Key{}) && req.Verb.entry().optional {
+			return nil, "", nil
+		}
 		if own == (alert.Key{}) {
 			return nil, whichProblem(req.Verb, c.ParentID != ""), nil
 		}
@@ -51,8 +54,11 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	if len(missing) > 0 {
 		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
 	}
-	if req.Verb == Symptom {
+	switch {
+	case req.Verb == Symptom:
 		refusal, err = e.checkCause(ctx, s, req, found)
+	case req.Owner != nil:
+		refusal, err = e.checkOwner(ctx, s, *req.Owner, found)
 	}
 	return found, refusal, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
@@ -16,16 +17,26 @@ type Verb string
 
 // The verbs.
 const (
-	Ack      Verb = "ack"
-	Unack    Verb = "unack"
-	Comment  Verb = "comment"
-	Close    Verb = "close"
-	Severity Verb = "severity"
-	Symptom  Verb = "symptom"
-	Cause    Verb = "cause"
-	Show     Verb = "show"
-	Problems Verb = "problems"
-	Help     Verb = "help"
+	Ack         Verb = "ack"
+	Unack       Verb = "unack"
+	Comment     Verb = "comment"
+	Close       Verb = "close"
+	Severity    Verb = "severity"
+	Suppress    Verb = "suppress"
+	Unsuppress  Verb = "unsuppress"
+	Symptom     Verb = "symptom"
+	Cause       Verb = "cause"
+	Take        Verb = "take"
+	Assign      Verb = "assign"
+	Mine        Verb = "mine"
+	More        Verb = "more"
+	Rooms       Verb = "rooms"
+	MuteRoute   Verb = "mute"
+	UnmuteRoute Verb = "unmute"
+	Who         Verb = "who"
+	Show        Verb = "show"
+	Problems    Verb = "problems"
+	Help        Verb = "help"
 )
 
 // verb is an entry of the table of verbs.
@@ -39,6 +50,8 @@ type verb struct {
 	object   string // the words after the id in an example: " high"
 
 	problems bool // it is about problems, named by their ids or by the thread
+	optional bool // it has an answer without a problem too
+	lasts    bool // it needs a length ("2h"), and parse reads the ids too
 	prose    bool // its words are its purpose, so a number or a link among them isn't read as an id
 	// parse reads the words after the verb. For a verb about problems the ids have been read.
 	parse func(n Names, v *verb, said spoken, t named) (Request, *question)
@@ -49,17 +62,25 @@ type verb struct {
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
 }
 
+// The roles in the table of verbs.
+const (
+	viewer   = config.RoleViewer
+	operator = config.RoleOperator
+)
+
 // act is the action of a verb on a problem in Zabbix.
 type act struct {
 	// actions are those that Zabbix will record, besides the message. was is the severity before.
 	actions func(r Request, was alert.Severity) alert.Actions
 	// The words of replies: "Couldn't INFINITIVE 4711", "✅ DONE 4711 AFTER".
 	infinitive, done string
-	after            func(r Request) string
-	button           bool // cards have a button for it
-	write            bool // the relay's user in Zabbix needs write permission on the host
-	closes           bool // it closes the problem, which Zabbix does some time after the call
-	ranks            bool // it changes the problem's rank, likewise
+	// after follows the problem's title. moment writes a time in the room's zone.
+	after  func(r Request, moment func(time.Time) string) string
+	button bool // cards have a button for it
+	write  bool // the relay's user in Zabbix needs write permission on the host
+	later  bool // Zabbix does it some time after the call
+	owns   bool // it changes the owner
+	closes bool // it closes the problem
 }
 
 // verbs is the table, in the order of help. It is filled by init because its entries refer to functions
@@ -67,9 +88,9 @@ type act struct {
 var verbs []verb
 
 func init() {
-	verbs = []verb{
+	verbs = slices.Concat([]verb{
 		{
-			name: Ack, aliases: []string{"acknowledge"}, role: config.RoleOperator,
+			name: Ack, aliases: []string{"acknowledge"}, role: operator,
 			usage: "ack [ID …] [WORDS]", does: "acknowledges problems in Zabbix, under your name and with your words",
 			examples: []string{"ack 4711 on it", "ack 4711 4712 main/4713 network team is on it", "ack: 5 minutes more", "ack all"},
 			problems: true, parse: parseAct,
@@ -79,7 +100,7 @@ func init() {
 			},
 		},
 		{
-			name: Unack, aliases: []string{"unacknowledge"}, role: config.RoleOperator,
+			name: Unack, aliases: []string{"unacknowledge"}, role: operator,
 			usage: "unack [ID …] [WORDS]", does: "removes an acknowledgement",
 			examples: []string{"unack 4711 not mine after all"},
 			problems: true, parse: parseAct,
@@ -89,7 +110,7 @@ func init() {
 			},
 		},
 		{
-			name: Comment, aliases: []string{"note", "say"}, role: config.RoleOperator,
+			name: Comment, aliases: []string{"note", "say"}, role: operator,
 			usage: "comment [ID …] WORDS", does: "adds a comment to the problem in Zabbix",
 			examples: []string{"comment 4711 waiting for the vendor"}, object: " waiting for the vendor",
 			problems: true, prose: true, parse: parseComment,
@@ -99,69 +120,94 @@ func init() {
 			},
 		},
 		{
-			name: Close, aliases: []string{"resolve"}, role: config.RoleOperator,
+			name: Close, aliases: []string{"resolve"}, role: operator,
 			usage: "close [ID …] [WORDS]", does: "asks Zabbix to close problems whose trigger allows it",
 			examples: []string{"close 4711 disk replaced"},
 			problems: true, parse: parseAct,
 			act: &act{
-				infinitive: "close", done: "Asked Zabbix to close", button: true, write: true, closes: true,
-				after:   func(Request) string { return ": its message here changes once Zabbix has closed it" },
+				infinitive: "close", done: "Asked Zabbix to close", button: true, write: true, closes: true, later: true,
+				after: func(Request, func(time.Time) string) string {
+					return ": its message here changes once Zabbix has closed it"
+				},
 				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{Close: true} },
 			},
 		},
 		{
-			name: Severity, aliases: []string{"sev"}, role: config.RoleOperator,
+			name: Severity, aliases: []string{"sev"}, role: operator,
 			usage: "severity [ID …] SEVERITY [WORDS]", does: "changes the severity: " + strings.Join(severityWords(), ", ") + ", or 0 to 5",
 			examples: []string{"severity 4711 high", "severity 4711 disaster customers are down"}, object: " high",
 			problems: true, parse: parseSeverity,
 			act: &act{
 				infinitive: "change the severity of", done: "Changed the severity of", write: true,
-				after: func(r Request) string { return fmt.Sprintf(" to **%s**", *r.Severity) },
+				after: func(r Request, _ func(time.Time) string) string { return fmt.Sprintf(" to **%s**", *r.Severity) },
 				actions: func(r Request, was alert.Severity) alert.Actions {
 					return alert.Actions{Severity: &alert.SeverityChange{Old: was, New: *r.Severity}}
 				},
 			},
 		},
+	}, suppressVerbs(), ownerVerbs(), []verb{
 		{
-			name: Symptom, role: config.RoleOperator,
+			name: Symptom, role: operator,
 			usage: "symptom [ID …] of ID [WORDS]", does: "ranks problems as symptoms of another problem (Zabbix 6.4 or later)",
 			examples: []string{"symptom 4712 4713 of 4711", "symptom 4712 of 4711 same switch"}, object: " of 4711",
 			problems: true, parse: parseSymptom,
 			act: &act{
-				infinitive: "rank", done: "Asked Zabbix to rank", ranks: true,
-				after:   func(r Request) string { return fmt.Sprintf(" as a symptom of %s", echo(r.Cause.EventID)) },
+				infinitive: "rank", done: "Asked Zabbix to rank", later: true,
+				after: func(r Request, _ func(time.Time) string) string {
+					return fmt.Sprintf(" as a symptom of %s", echo(r.Cause.EventID))
+				},
 				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{ToSymptom: true} },
 			},
 		},
 		{
-			name: Cause, role: config.RoleOperator,
+			name: Cause, role: operator,
 			usage: "cause [ID …]", does: "ranks symptoms as causes again: as problems of their own (Zabbix 6.4 or later)",
 			examples: []string{"cause 4712"},
 			problems: true, parse: parseCause,
 			act: &act{
-				infinitive: "rank", done: "Asked Zabbix to rank", ranks: true,
-				after:   func(Request) string { return " as a cause" },
+				infinitive: "rank", done: "Asked Zabbix to rank", later: true,
+				after:   func(Request, func(time.Time) string) string { return " as a cause" },
 				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{ToCause: true} },
 			},
 		},
 		{
-			name: Show, aliases: []string{"status"}, role: config.RoleViewer,
+			name: Show, aliases: []string{"status"}, role: viewer,
 			usage: "show [ID …]", does: "shows problems as they are now",
 			examples: []string{"show 4711", "show main/4711"},
 			problems: true, parse: parseShow, answer: answerShow,
 		},
 		{
-			name: Problems, aliases: []string{"list", "ls"}, role: config.RoleViewer,
-			usage: "problems [FILTERS]", does: "lists open problems, the worst first: a severity, `acked` or `unacked`, `host=GLOB`, words of the name",
+			name: Problems, aliases: []string{"list", "ls"}, role: viewer,
+			usage: "problems [FILTERS] [page N]", does: "lists open problems, the worst first: a severity, `acked` or `unacked`, `host=GLOB`, words of the name",
 			examples: []string{"problems >=high unacked", "problems host=sw1* link", `problems text="disk full"`},
 			parse:    parseProblems, answer: answerProblems,
 		},
 		{
-			name: Help, aliases: []string{"?"}, role: config.RoleViewer,
+			name: Mine, aliases: []string{"my"}, role: viewer,
+			usage: "mine [page N]", does: "lists your open problems", examples: []string{"mine"},
+			parse: parseMine, answer: answerMine,
+		},
+		{
+			name: More, aliases: []string{"next"}, role: viewer,
+			usage: "more", does: "shows the next page of your last list", examples: []string{"more"},
+			parse: parseMore, answer: answerMore,
+		},
+		{
+			name: Who, role: viewer,
+			usage: "who [ID …]", does: "says who owns a problem and who acted on it; without one, who owns what", examples: []string{"who 4711", "who"},
+			problems: true, optional: true, parse: parseShow, answer: answerWho,
+		},
+		{
+			name: Rooms, aliases: []string{"routes"}, role: viewer,
+			usage: "rooms", does: "says what goes to which room, and by which route", examples: []string{"rooms"},
+			parse: parseRooms, answer: answerRooms,
+		},
+		{
+			name: Help, aliases: []string{"?"}, role: viewer,
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}
+	}, muteVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.
@@ -179,7 +225,7 @@ func (v Verb) entry() *verb {
 	if e := lookup(string(v)); e != nil {
 		return e
 	}
-	return &verb{name: v, role: config.RoleViewer}
+	return &verb{name: v, role: viewer}
 }
 
 // act returns the verb's action in Zabbix.

@@ -260,8 +260,8 @@ func (w *world) list(list []alert.Problem, total int) string {
 
 type worldRenderer struct{ *world }
 
-func (r worldRenderer) Problems(list []alert.Problem, total int, _ render.Room, _ time.Time) string {
-	return r.list(list, total)
+func (r worldRenderer) Problems(list []alert.Problem, _, total int, _ render.Room, _ time.Time) (string, int) {
+	return r.list(list, total), len(list)
 }
 
 func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error {

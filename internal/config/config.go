@@ -323,7 +323,7 @@ type Route struct {
 	// Directory whose templates override those of templates.dir.
 	Templates string `yaml:"templates"`
 	// Kinds of changes that are posted to the thread. Default: all.
-	Tell []string `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed ranked other resolved cancelled"`
+	Tell []string `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed taken ranked other resolved cancelled"`
 	// How long to wait before posting, at most 1d. A problem that resolves within this time is never posted.
 	Delay Duration `yaml:"delay" validate:"least=0s,most=1d"`
 	// Interval of reminders while nobody has acknowledged or suppressed an open problem, 1m to 30d. Default: never.

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/text"
 )
 
@@ -74,4 +75,30 @@ func (e Escalation) String() string {
 		text += " mentioning " + strings.Join(e.Mention, " and ")
 	}
 	return text
+}
+
+// String describes the conditions of a route: "severity high or disaster, host db*"; "every problem" without conditions.
+func (m Match) String() string {
+	var words []string
+	add := func(what string, of []string) {
+		if len(of) > 0 {
+			words = append(words, what+" "+text.Or(of))
+		}
+	}
+	add("source", m.Sources)
+	add("host", text.Names(m.Hosts, Glob.String))
+	add("group", text.Names(m.Groups, Glob.String))
+	if severity := m.Severity.String(); severity != "" {
+		words = append(words, "severity "+severity)
+	}
+	add("tag", text.Names(m.Tags, TagRule.String))
+	if m.Trigger.Regexp != nil {
+		words = append(words, "name "+m.Trigger.Regexp.String())
+	}
+	add("origin", text.Names(m.Origins, func(o alert.Origin) string { return string(o) }))
+	add("at", text.Names(m.When, When.String))
+	if len(words) == 0 {
+		return "every problem"
+	}
+	return strings.Join(words, ", ")
 }

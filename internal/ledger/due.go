@@ -62,6 +62,9 @@ func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
 	}()
 	t := d.rules.timing(post.Post)
 	d.endSuppression(&e)
+	if held := post.TellAfter; unposted(post.Post) && !held.Equal(store.Never) && (held.After(d.now) || t.Muted.After(d.now)) {
+		d.schedule(&post.Post, e.problem, e.problem) // a mute may have been ended or prolonged
+	}
 	if from, runs := e.problem.Unattended(d.now); !runs {
 		post.EscalateAt, post.RemindAt, post.Escalated = time.Time{}, time.Time{}, 0
 	} else if from.After(d.now) {

@@ -61,11 +61,17 @@ func (d *Draft) setClocks(post *store.Post, t route.Timing, from time.Time) {
 	}
 }
 
+// muteLook is how soon the end of a mute that was changed takes effect.
+const muteLook = time.Minute
+
 // release decides for each post of the batch whether delivery may post it now, and when the ledger checks it again.
 func (d *Draft) release() {
 	for p, post := range d.touchedPosts() {
 		was := post.PendingSince
 		post.PendingSince, post.LookAt = pendingSince(post.Post, p.Problem, d.now), lookAt(post.Post, p.Problem, d.now)
+		if t := d.rules.timing(post.Post); t.Muted.After(d.now) && unposted(post.Post) && !post.LookAt.IsZero() {
+			post.LookAt = pace.Earlier(post.LookAt, d.now.Add(muteLook))
+		}
 		post.released = was.IsZero() && !post.PendingSince.IsZero() && post.Desired > post.Delivered
 	}
 }
@@ -107,6 +113,9 @@ func tellAfter(t route.Timing, post store.Post, p alert.Problem, now time.Time) 
 	at := time.Time{}
 	if t.Delay > 0 && !post.JoinedAt.IsZero() && p.State != alert.StateOccurred { // which neither lasts nor resolves
 		at = post.JoinedAt.Add(t.Delay)
+	}
+	if t.Muted.After(now) && p.State != alert.StateOccurred {
+		at = pace.Later(at, t.Muted)
 	}
 	if until := t.Quiet.Until(p.Severity, pace.Later(now, at)); !until.IsZero() {
 		return until

@@ -71,10 +71,20 @@ func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
 func (l *live) renderer() delivery.Renderer           { return l.Load().renderer }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
-func (l *live) orphanWait() time.Duration             { return time.Duration(l.Load().cfg.Delivery.OrphanWait) }
-func (l *live) asks(source string) bool               { return l.Load().via.zabbix[source] != nil }
-func (l *live) config() *config.Config                { return l.Load().cfg }
-func (l *live) botOf(room string) string              { return l.Load().cfg.BotOf(room) }
+
+// muting adds the mutes to the timing of the routes.
+func muting(timing func(room, rule string) route.Timing, mutes *command.Mutes) func(room, rule string) route.Timing {
+	return func(room, rule string) route.Timing {
+		t := timing(room, rule)
+		t.Muted = mutes.Until(rule)
+		return t
+	}
+}
+
+func (l *live) orphanWait() time.Duration { return time.Duration(l.Load().cfg.Delivery.OrphanWait) }
+func (l *live) asks(source string) bool   { return l.Load().via.zabbix[source] != nil }
+func (l *live) config() *config.Config    { return l.Load().cfg }
+func (l *live) botOf(room string) string  { return l.Load().cfg.BotOf(room) }
 
 // bots returns the rooms, and store.OtherRooms, with their bots.
 func (l *live) bots() map[string]string {
@@ -94,7 +104,8 @@ func (l *live) unknown(source, sendTo string) []string {
 func (l *live) view() command.View {
 	s := l.Load()
 	return command.View{
-		Directory: s.cfg, Rooms: s.cfg.Rooms, Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
+		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People,
+		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
 	}
 }

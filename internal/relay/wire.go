@@ -64,10 +64,14 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})
 	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})
 	r.registry.MustRegister(heartbeats)
+	mutes, err := command.LoadMutes(ctx, r.store)
+	if err != nil {
+		return err
+	}
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
-			Rooms: now.targets, Test: r.testNotices, Canary: r.canaryNotices, Timing: now.timing, OrphanWait: now.orphanWait,
+			Rooms: now.targets, Test: r.testNotices, Canary: r.canaryNotices, Timing: muting(now.timing, mutes), OrphanWait: now.orphanWait,
 			Grouping: func(room string) ledger.Grouping {
 				g := now.Load().grouping(room)
 				g.Pace = deliver.Pace(room)
@@ -82,7 +86,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	executor := command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: each(sources, acting),
-		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Trace: r.tracer,
+		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Trace: r.tracer,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,

@@ -51,7 +51,7 @@ func (b *builder) view(room Room, now time.Time) *View {
 		Source: limited(p.Key.Source, maxLabel), EventID: limited(p.Key.Original().EventID, maxLabel), ID: b.r.idOf(p.Key),
 		Origin: Text(p.Origin), State: Text(p.State), Severity: p.Severity, HasSeverity: hasSeverity(p),
 		Open: p.Open(), Resolved: p.State == alert.StateResolved, Acknowledged: p.Acknowledged,
-		Suppressed: p.SuppressedAt(now), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
+		Owner: limited(p.Owner.Label(), b.limit(maxActor)), Suppressed: p.SuppressedAt(now), Cancelled: p.Cancelled && p.Open(), Gone: p.Gone, CanClose: p.CanClose,
 		Name: limited(p.Name, b.limit(maxName)), OpData: limited(p.OpData, b.limit(maxOpData)),
 		Trigger: limited(p.TriggerName, b.limit(maxName)), Description: limited(strings.TrimSpace(p.TriggerDescription), b.limit(maxDescription)),
 		Item: limited(p.ItemName, b.limit(maxName)), Service: limited(p.Service, b.limit(maxName)),

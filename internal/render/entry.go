@@ -19,6 +19,7 @@ const (
 	TellSeverity     = "severity"
 	TellSuppressed   = "suppressed" // and unsuppressed
 	TellClosed       = "closed"     // by hand
+	TellTaken        = "taken"      // or assigned, or released
 	TellRanked       = "ranked"     // made a cause or a symptom
 	TellOther        = "other"      // an action that the relay doesn't know, in Zabbix's words
 	TellResolved     = "resolved"
@@ -27,7 +28,7 @@ const (
 
 // TellKinds is all of them.
 var TellKinds = []string{TellOpened, TellAcknowledged, TellCommented, TellSeverity, TellSuppressed, TellClosed,
-	TellRanked, TellOther, TellResolved, TellCancelled}
+	TellTaken, TellRanked, TellOther, TellResolved, TellCancelled}
 
 // Entry is one line of the timeline as templates see it.
 type Entry struct {
@@ -90,7 +91,8 @@ func changesOf(u alert.Update) (list []change) {
 		{a.Unsuppress, change{TellSuppressed, "🔔", "unsuppressed it"}},
 		{a.ToCause, change{TellRanked, "🔗", "made it a cause"}},
 		{a.ToSymptom, change{TellRanked, "🔗", ""}},
-		{a.Comment || u.Text() != "", change{TellCommented, "💬", "commented"}},
+		{u.Owner != nil, change{TellTaken, "👤", ""}},
+		{(a.Comment || u.Text() != "") && (u.Owner == nil || u.Text() != ""), change{TellCommented, "💬", "commented"}},
 		{a.Other != "", change{TellOther, "✏️", ""}},
 	} {
 		if c.did {
@@ -180,7 +182,7 @@ func (b *builder) update(out *Entry, u alert.Update) {
 	out.By = b.actor(u.Actor)
 	changes := changesOf(u)
 	out.Emoji = changes[0].emoji
-	out.Did = b.did(changes, u.Actions, out.By != "")
+	out.Did = b.did(changes, u, out.By != "")
 }
 
 func (b *builder) actor(a alert.Actor) Text {
@@ -201,14 +203,14 @@ func (b *builder) actor(a alert.Actor) Text {
 }
 
 // did describes the changes of an update. A comment among others isn't mentioned, since its text follows.
-func (b *builder) did(changes []change, a alert.Actions, somebody bool) Text {
+func (b *builder) did(changes []change, u alert.Update, somebody bool) Text {
 	var words []string
 	for _, c := range changes {
 		if c.kind == TellCommented && len(changes) > 1 {
 			continue
 		}
 		if c.words == "" {
-			c.words = b.changeWords(c.kind, a, somebody)
+			c.words = b.changeWords(c.kind, u, somebody)
 		}
 		words = append(words, c.words)
 	}
@@ -219,8 +221,17 @@ func (b *builder) did(changes []change, a alert.Actions, somebody bool) Text {
 }
 
 // changeWords describes a change that has no fixed words.
-func (b *builder) changeWords(kind string, a alert.Actions, somebody bool) string {
+func (b *builder) changeWords(kind string, u alert.Update, somebody bool) string {
+	a := u.Actions
 	switch kind {
+	case TellTaken:
+		switch owner := u.Owner; {
+		case owner.Email == "":
+			return "released it"
+		case strings.EqualFold(owner.Email, u.Actor.Email):
+			return "took it"
+		}
+		return "assigned it to " + string(limited(u.Owner.Label(), b.limit(maxActor)))
 	case TellSeverity:
 		change := "changed the severity"
 		if !somebody {

@@ -184,6 +184,7 @@ func TestRepliesGolden(t *testing.T) {
 		list = append(list, samples[name])
 	}
 	room := render.Room{Name: "noc", Location: berlin(t)}
-	golden(t, "problems.txt", r.Problems(list, 40, room, render.SamplesNow)+"\n")
+	listed, _ := r.Problems(list, 0, 40, room, render.SamplesNow)
+	golden(t, "problems.txt", listed+"\n")
 	golden(t, "test.txt", r.Test("main", room, render.SamplesNow)+"\n")
 }

@@ -131,14 +131,13 @@ func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 }
 
 // Problems returns the reply to "problems": a line for each problem that fits, and the number of the others.
-func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time.Time) string {
-	total = max(total, len(list))
+func (r *Renderer) Problems(list []alert.Problem, before, total int, room Room, now time.Time) (reply string, shown int) {
+	total = max(total, before+len(list))
 	if total == 0 {
-		return "No problems."
+		return "No problems.", 0
 	}
 	const tail = 200 // for the heading and the last line
 	var body strings.Builder
-	shown := 0
 	for _, p := range list {
 		// A long name doesn't push the others out.
 		line := webex.CutMarkdown(strings.Join(strings.Fields(r.fit(fileItem, p, room, now, nil)), " "), 700)
@@ -148,11 +147,15 @@ func (r *Renderer) Problems(list []alert.Problem, total int, room Room, now time
 		body.WriteString("\n" + line)
 		shown++
 	}
-	if more := total - shown; more > 0 {
-		fmt.Fprintf(&body, "\n\n… and %s more: filter them, for example `problems host=sw1*`", number(more))
+	if more := total - before - shown; more > 0 {
+		fmt.Fprintf(&body, "\n\n… and %s more: `more` shows them. Or filter them, for example `problems host=sw1*`", number(more))
 	}
-	out, _ := finish("**" + count(total, "problem") + "**" + body.String())
-	return out
+	head := "**" + count(total, "problem") + "**"
+	if before > 0 {
+		head += fmt.Sprintf(", from the %s on", ordinal(before+1))
+	}
+	out, _ := finish(head + body.String())
+	return out, shown
 }
 
 // Test returns the message that Zabbix's Test button sends to a room.

@@ -238,7 +238,8 @@ func TestButtonsOfEachState(t *testing.T) {
 // A list accounts for every problem, shown or not.
 func TestListsAccountForEveryProblem(t *testing.T) {
 	r := newRenderer(t)
-	require.Equal(t, "No problems.", r.Problems(nil, 0, render.Room{}, render.SamplesNow))
+	none, _ := r.Problems(nil, 0, 0, render.Room{}, render.SamplesNow)
+	require.Equal(t, "No problems.", none)
 	p := sample(t, "open")
 	p.Name = strings.Repeat("long name ", 20)
 	var list []alert.Problem
@@ -247,7 +248,7 @@ func TestListsAccountForEveryProblem(t *testing.T) {
 		list = append(list, p)
 	}
 	for total, n := range map[int]int{1: 1, 3: 3, 250: 100, 40: 5} {
-		out := r.Problems(list[:n], total, render.Room{}, render.SamplesNow)
+		out, _ := r.Problems(list[:n], 0, total, render.Room{}, render.SamplesNow)
 		require.LessOrEqual(t, len(out), webex.MaxMessageBytes)
 		shown, more := strings.Count(out, "[50"), 0
 		if i := strings.Index(out, "… and "); i >= 0 {
@@ -256,5 +257,28 @@ func TestListsAccountForEveryProblem(t *testing.T) {
 		}
 		require.Equal(t, total, shown+more, out)
 		require.Positive(t, shown)
+	}
+}
+
+// Who takes care of a problem is in its headline, escaped, and each change of that is a line.
+func TestOwnerIsShown(t *testing.T) {
+	r := newRenderer(t)
+	p := sample(t, "open")
+	require.NotContains(t, r.Show(p, render.Room{}, render.SamplesNow), "👤")
+	p.Owner = alert.Owner{Email: "alice@example.com", Name: "Alice <@all>"}
+	shown := r.Show(p, render.Room{}, render.SamplesNow)
+	require.Contains(t, strings.SplitN(shown, "\n", 2)[0], "👤 Alice ")
+	require.NotContains(t, shown, "<@all>")
+	for _, c := range []struct {
+		owner alert.Owner
+		want  string
+	}{
+		{alert.Owner{Email: "Alice@example.com"}, "👤 **Alice \\(via Webex\\)** took it (13:30)"},
+		{alert.Owner{Email: "bob@example.com", Name: "Bob"}, "👤 **Alice \\(via Webex\\)** assigned it to Bob (13:30)"},
+		{alert.Owner{}, "👤 **Alice \\(via Webex\\)** released it (13:30)"},
+	} {
+		list := entries(alert.Actions{Comment: true})
+		list[0].Update.Owner, list[0].Update.Actor = &c.owner, alert.Actor{Name: "Alice", Email: "alice@example.com"}
+		require.Equal(t, c.want, r.Lines(p, list, render.Room{Tell: []string{"taken"}}, render.SamplesNow))
 	}
 }

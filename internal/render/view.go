@@ -25,6 +25,7 @@ type View struct {
 	Open         bool
 	Resolved     bool
 	Acknowledged bool
+	Owner        Text // who takes care of it; "" for nobody
 	Suppressed   bool
 	Cancelled    bool // Zabbix cancelled the escalation of an open problem
 	Gone         bool // Zabbix no longer knows it

@@ -15,6 +15,7 @@ type Timing struct {
 	Remind   time.Duration       // 0: never
 	Escalate []config.Escalation // by After
 	Quiet    *config.Quiet       // nil: none
+	Muted    time.Time           // until when somebody muted the rule; zero or past for not
 }
 
 // Timing is the timing of a rule (Target.Route) in a room. Rooms that got the problem by the rule's escalation have only quiet

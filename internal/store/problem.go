@@ -39,8 +39,11 @@ type Filter struct {
 	Severity     map[alert.Severity]bool
 	Host         string // glob over the technical or visible name, in lower case
 	Acknowledged *bool
-	Search       string // substring of the name, in any case
+	Owned        bool     // somebody owns it
+	Owners       []string // owned by one of these addresses, in lower case; nil for all
+	Search       string   // substring of the name, in any case
 	Limit        int
+	Skip         int // how many come before
 }
 
 // OpenState is what reconciliation compares of an open problem of a trigger.

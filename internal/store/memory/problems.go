@@ -83,6 +83,7 @@ func (d *data) matches(p problem, f store.Filter) bool {
 	}
 	return (!f.Open || p.Open()) && (f.Source == "" || f.Source == p.Key.Source) && (len(f.Severity) == 0 || f.Severity[p.Severity]) &&
 		(f.Acknowledged == nil || *f.Acknowledged == p.Acknowledged) && strings.Contains(strings.ToLower(p.Name), strings.ToLower(f.Search)) &&
+		(!f.Owned || p.Owner.Email != "") && (f.Owners == nil || slices.Contains(f.Owners, strings.ToLower(p.Owner.Email))) &&
 		(f.Host == "" || named()) && (f.Rooms == nil || posted())
 }
 
@@ -103,7 +104,12 @@ func (d *data) filter(f store.Filter) func(problem) bool {
 // FindProblems implements store.Store.
 func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
 	return call(ctx, s, func() ([]alert.Problem, error) {
-		return decode(s.problems.find(f.Limit, worstFirst, s.filter(f)))
+		limit := f.Limit
+		if limit > 0 {
+			limit += f.Skip
+		}
+		found := s.problems.find(limit, worstFirst, s.filter(f))
+		return decode(found[min(f.Skip, len(found)):])
 	})
 }
 

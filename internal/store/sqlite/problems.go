@@ -114,8 +114,8 @@ func (s *Store) KeysByEventID(ctx context.Context, eventID string) ([]alert.Key,
 func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
 	where, args := conditions(f)
 	return queryReadable(ctx, s, "find problems", scanProblem,
-		`SELECT p.source, p.event_id, p.doc FROM problems p`+where+` ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ?`,
-		append(args, limited(f.Limit))...)
+		`SELECT p.source, p.event_id, p.doc FROM problems p`+where+` ORDER BY p.severity DESC, p.opened_at DESC, p.id DESC LIMIT ? OFFSET ?`,
+		append(args, limited(f.Limit), f.Skip)...)
 }
 
 // CountProblems implements store.Store.
@@ -204,6 +204,20 @@ func suppressedUntil(p *alert.Problem) int64 {
 	return micro(p.SuppressedUntil)
 }
 
+// ownedBy is the address of a problem's owner in lower case, with an open CASE. Few ask for it, so it has no column.
+const ownedBy = `CASE WHEN json_valid(CAST(p.doc AS TEXT)) THEN lower(coalesce(json_extract(CAST(p.doc AS TEXT), '$.owner.email'), ''))`
+
+// marks returns the placeholders for a list of n values.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+func values(list []string) []any {
+	out := make([]any, 0, len(list))
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
+}
+
 // conditions is a filter's WHERE clause and its arguments.
 func conditions(f store.Filter) (string, []any) {
 	var terms []string
@@ -230,6 +244,12 @@ func conditions(f store.Filter) (string, []any) {
 	if f.Acknowledged != nil {
 		add(`p.acknowledged = ?`, *f.Acknowledged)
 	}
+	if f.Owned {
+		add(ownedBy + ` <> '' END`)
+	}
+	if f.Owners != nil {
+		add(ownedBy+` IN (`+marks(len(f.Owners))+`) END`, values(f.Owners)...)
+	}
 	if f.Search != "" {
 		add(`instr(p.name, ?) > 0`, strings.ToLower(f.Search))
 	}
@@ -240,13 +260,8 @@ func conditions(f store.Filter) (string, []any) {
 		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source AND t.open = 1 AND t.tell_after = ?)`, micro(store.Never))
 	}
 	if f.Rooms != nil {
-		marks := strings.TrimSuffix(strings.Repeat("?, ", len(f.Rooms)), ", ")
-		rooms := make([]any, 0, len(f.Rooms))
-		for _, room := range f.Rooms {
-			rooms = append(rooms, room)
-		}
 		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source
-			AND t.room IN (`+marks+`) AND (t.grp > 0 OR `+hasMessage+` OR t.tell_after > 0 AND (t.open = 1 OR `+isPending+`)))`, rooms...)
+			AND t.room IN (`+marks(len(f.Rooms))+`) AND (t.grp > 0 OR `+hasMessage+` OR t.tell_after > 0 AND (t.open = 1 OR `+isPending+`)))`, values(f.Rooms)...)
 	}
 	if len(terms) == 0 {
 		return "", nil

@@ -196,9 +196,17 @@ func testFind(t *testing.T, open Opener) {
 	grouped := member("2", "noc", -1)
 	fold(t, s, store.Fold{
 		Problems: []alert.Problem{
-			make("1", func(p *alert.Problem) { p.Severity = alert.Warning; p.Acknowledged = true }),
+			make("1", func(p *alert.Problem) {
+				p.Severity = alert.Warning
+				p.Acknowledged = true
+				p.Owner.Email = "carol@example.com"
+			}),
 			make("2", func(p *alert.Problem) { p.Severity = alert.Disaster; p.State = alert.StateResolved }),
-			make("3", func(p *alert.Problem) { p.OpenedAt = t0.Add(time.Minute); p.Name = "ÜBERLAUF 100%" }),
+			make("3", func(p *alert.Problem) {
+				p.OpenedAt = t0.Add(time.Minute)
+				p.Name = "ÜBERLAUF 100%"
+				p.Owner.Email = "Alice@example.com"
+			}),
 			make("4", func(p *alert.Problem) { p.Hosts = append(p.Hosts, alert.Host{Host: "db1", Name: "Datenbank Süd"}) }),
 			make("5", func(p *alert.Problem) { p.Key.Source = "lab"; p.Severity = alert.Information }),
 			make("6", func(p *alert.Problem) { p.State = alert.StateOccurred; p.Severity = alert.NotClassified }),
@@ -221,6 +229,11 @@ func testFind(t *testing.T, open Opener) {
 		{"open", store.Filter{Open: true}, []string{"3", "4", "1", "5"}},
 		{"source", store.Filter{Source: "lab"}, []string{"5"}},
 		{"severity", store.Filter{Severity: map[alert.Severity]bool{alert.Warning: true, alert.Disaster: true}}, []string{"2", "1"}},
+		{"owned", store.Filter{Owned: true}, []string{"3", "1"}},
+		{"owned by one of these", store.Filter{Owners: []string{"bob@example.com", "alice@example.com"}}, []string{"3"}},
+		{"owned by nobody of these", store.Filter{Owners: []string{"eve@example.com"}}, nil},
+		{"the next ones", store.Filter{Limit: 2, Skip: 2}, []string{"4", "1"}},
+		{"after the last", store.Filter{Limit: 2, Skip: 6}, nil},
 		{"acknowledged", store.Filter{Acknowledged: &yes}, []string{"1"}},
 		{"not acknowledged", store.Filter{Acknowledged: &no, Open: true}, []string{"3", "4", "5"}},
 		{"search in any case", store.Filter{Search: "überlauf"}, []string{"3"}},
@@ -242,7 +255,7 @@ func testFind(t *testing.T, open Opener) {
 		}
 		require.Equal(t, c.want, got, c.name)
 		all := c.filter
-		all.Limit = 0
+		all.Limit, all.Skip = 0, 0
 		require.Len(t, must(s.FindProblems(t.Context(), all))(t), must(s.CountProblems(t.Context(), c.filter))(t), c.name)
 	}
 }

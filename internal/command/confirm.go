@@ -1,0 +1,91 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// maxUnasked is how many problems one command may act on without a confirmation.
+const maxUnasked = 5
+
+// buttonConfirm is the action of the button under the question. Its key is the id of the command that asked.
+const buttonConfirm = "confirm"
+
+// saidYes matches a confirmation at the beginning of the person's words.
+var saidYes = regexp.MustCompile(`(?i)^yes[-,.:;!]*(?:\s+|$)`)
+
+// confirmed moves a "yes" from the words to the request.
+func (r Request) confirmed() Request {
+	if r.Verb.entry().act == nil || len(r.Refs) <= maxUnasked {
+		return r
+	}
+	if yes := saidYes.FindString(r.Text); yes != "" {
+		r.Yes, r.Text = true, unquote(r.Text[len(yes):])
+	}
+	return r
+}
+
+// confirm asks whether so many problems are really meant. The request is kept with the command, for the button.
+func (e *Executor) confirm(ctx context.Context, c store.Command, d detail, req Request, targets []target, several bool) error {
+	d.Asked = &req
+	c.Detail = d.encode()
+	c.Outcome = "asked for a confirmation"
+	question := confirmMany(req, targets, several)
+	if err := e.answer(ctx, c, "", question, manyCard(req, len(targets), c.ID)); err != nil {
+		return err
+	}
+	return e.close(ctx, c, store.CommandDone, string(store.CommandDone))
+}
+
+// confirmation returns the request that a press on the button confirms. It is the presser's own: their role is checked, and it is
+// done in their name.
+func (e *Executor) confirmation(ctx context.Context, c *store.Command, id string) (Request, *question, error) {
+	asked, err := e.o.Store.Command(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Request{}, nil, err
+	}
+	d, fault := decodeDetail(asked.Detail)
+	switch {
+	case err != nil || fault != nil || d.Asked == nil || asked.RoomID != c.RoomID:
+		return Request{}, &question{text: unknownButton()}, nil
+	case c.CreatedAt.Sub(asked.CreatedAt) > e.o.View().Expiry:
+		return Request{}, ask(d.Asked.Verb, "That question is too old, so I did nothing. Send the command again."), nil
+	}
+	if c.ParentID = asked.ParentID; c.ParentID == "" {
+		c.ParentID, _ = asked.Version()
+	}
+	r := *d.Asked
+	r.Yes, r.Until, r.Owner = true, time.Time{}, nil
+	return r, nil, nil
+}
+
+// confirmMany asks about each problem by its name.
+func confirmMany(r Request, targets []target, several bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "❔ This will %s **%s**. To confirm, press the button, or send the command again with `yes` before your own words.\n", r.act().infinitive, problemsInAll(len(targets)))
+	for _, t := range targets {
+		b.WriteString("\n- " + titled(t.Key, t.Problem.Name, several))
+	}
+	return webex.CutMarkdown(b.String(), webex.MaxMessageBytes)
+}
+
+func manyCard(r Request, n int, id string) []byte {
+	type object map[string]any
+	content, err := json.Marshal(object{
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
+		"body":    []object{{"type": "TextBlock", "text": fmt.Sprintf("❔ This will %s **%s**.", r.act().infinitive, problemsInAll(n)), "wrap": true}},
+		"actions": []object{{"type": "Action.Submit", "title": "Yes, all of them", "style": "positive", "data": object{"relay": 1, "action": buttonConfirm, "key": id}}},
+	})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return content
+}

@@ -1,0 +1,228 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// Mute is a route that is muted for a while: problems that it sends to a room are posted when the mute ends, if they are still
+// open then.
+type Mute struct {
+	Until time.Time `json:"until"`
+	By    string    `json:"by,omitempty"`
+	Words string    `json:"words,omitempty"`
+}
+
+// MuteStore keeps the mutes: store.Store.
+type MuteStore interface {
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+}
+
+// Mutes are the muted routes, by name. They survive a restart.
+type Mutes struct {
+	store  MuteStore
+	mu     sync.Mutex
+	routes map[string]Mute
+}
+
+const mutesValue = "command.mutes"
+
+// LoadMutes reads the mutes.
+func LoadMutes(ctx context.Context, s MuteStore) (*Mutes, error) {
+	m := &Mutes{store: s, routes: map[string]Mute{}}
+	value, err := s.Value(ctx, mutesValue)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return m, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the muted routes: %w", err)
+	}
+	if err := json.Unmarshal([]byte(value), &m.routes); err != nil {
+		return nil, fmt.Errorf("reading the muted routes: %w", err)
+	}
+	return m, nil
+}
+
+// Until returns when a route's mute ends or ended; zero if it wasn't muted.
+func (m *Mutes) Until(route string) time.Time {
+	if m == nil {
+		return time.Time{}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.routes[route].Until
+}
+
+// set stores a change before it takes effect. Mutes that have ended are forgotten.
+func (m *Mutes) set(ctx context.Context, route string, mute Mute, now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[string]Mute{}
+	for name, was := range m.routes {
+		if was.Until.After(now) {
+			next[name] = was
+		}
+	}
+	next[route] = mute
+	if mute.Until.IsZero() {
+		delete(next, route)
+	}
+	value, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := m.store.SetValue(ctx, mutesValue, string(value)); err != nil {
+		return err
+	}
+	m.routes = next
+	return nil
+}
+
+func muteVerbs() []verb {
+	return []verb{
+		{
+			name: MuteRoute, role: config.RoleAdmin,
+			usage: "mute ROUTE LENGTH [WORDS]", does: "keeps new problems of a route out of its rooms for a while. Those still open are posted when it ends. `rooms` names the routes",
+			examples: []string{"mute db 2h migration", "mute db until mon 8:00"},
+			lasts:    true, parse: parseMute, answer: answerMute,
+		},
+		{
+			name: UnmuteRoute, role: config.RoleAdmin,
+			usage: "unmute ROUTE", does: "ends a mute: what is open is posted within a minute", examples: []string{"unmute db"},
+			parse: parseUnmute, answer: answerUnmute,
+		},
+	}
+}
+
+// parseMute parses "ROUTE LENGTH [words]".
+func parseMute(_ Names, v *verb, said spoken, t named) (Request, *question) {
+	head, l, after, ok := splitLength(t.rest)
+	route := routeIn(head)
+	switch {
+	case !ok:
+		return Request{}, ask(v.name, "Which route, and for how long? For example: `mute db 2h`. `rooms` names the routes.")
+	case route == "":
+		return Request{}, ask(v.name, "Which route? For example: `mute db 2h`. `rooms` names the routes.")
+	case l.Forever:
+		return Request{}, ask(v.name, "A mute needs an end: `mute db 2d`. To mute a route for good, remove it from the configuration.")
+	}
+	return Request{Verb: v.name, Route: route, Length: l, Text: said.words(strings.TrimLeft(after, ": "))}, nil
+}
+
+func parseUnmute(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	route := routeIn(t.rest)
+	if route == "" {
+		return Request{}, ask(v.name, "Which route? For example: `unmute db`. `rooms` names the routes.")
+	}
+	return Request{Verb: v.name, Route: route}, nil
+}
+
+// routeIn returns the name of a route as written.
+func routeIn(words string) string {
+	words = strings.Trim(words, ":,;=- ")
+	if first, after := firstWord(words); strings.EqualFold(first, "route") && after != "" {
+		words = after
+	}
+	return unquote(strings.Trim(words, ":,;.!- "))
+}
+
+// muteable finds the route that is meant, and checks that the person is an admin in each of its rooms.
+func (s scope) muteable(r Request) (config.Route, string) {
+	i := slices.IndexFunc(s.Routes, func(route config.Route) bool { return strings.EqualFold(route.Name, r.Route) })
+	if i < 0 {
+		var known []string
+		for _, route := range s.Routes {
+			known = append(known, route.Name)
+		}
+		said := fmt.Sprintf("❔ I don't know the route `%s`, so I did nothing.", echo(r.Route))
+		if best := text.Nearest(strings.ToLower(r.Route), known); best != "" {
+			return config.Route{}, said + fmt.Sprintf(" Did you mean `%s`?", echo(best))
+		}
+		return config.Route{}, said + " `rooms` names the routes."
+	}
+	for _, room := range s.Routes[i].Rooms {
+		if !may(s.roleIn(room), r.Verb) {
+			return config.Route{}, fmt.Sprintf("🚫 The route `%s` leads to a room in which you aren't **%s**, so I did nothing.", echo(s.Routes[i].Name), config.RoleAdmin)
+		}
+	}
+	return s.Routes[i], ""
+}
+
+func answerMute(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	route, refusal := s.muteable(r)
+	if refusal != "" {
+		return refusal, "", nil
+	}
+	by := actorName(alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
+	if err := e.o.Mutes.set(ctx, route.Name, Mute{r.Until, s.Input.Person.Email, r.Text}, time.Now()); err != nil {
+		return "", "", err
+	}
+	said := func(loc *time.Location) string {
+		line := fmt.Sprintf("🔇 %s muted the route `%s` until %s. New problems that it sends here are posted then, if they are still open.",
+			by, webex.EscapeCode(route.Name), render.Moment(r.Until, time.Now(), loc))
+		if r.Text != "" {
+			line += " “" + webex.EscapeMarkdown(text.Cut(r.Text, 500)) + "”"
+		}
+		return line
+	}
+	if err := e.tellRooms(ctx, s, route, "mute:"+strconv.FormatInt(r.Until.Unix(), 10), said); err != nil {
+		return "", "", err
+	}
+	return said(room.Location), "", nil
+}
+
+func answerUnmute(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	route, refusal := s.muteable(r)
+	until := e.o.Mutes.Until(route.Name)
+	switch {
+	case refusal != "":
+		return refusal, "", nil
+	case !until.After(time.Now()):
+		return fmt.Sprintf("ℹ️ The route `%s` isn't muted.", webex.EscapeCode(route.Name)), "", nil
+	}
+	if err := e.o.Mutes.set(ctx, route.Name, Mute{}, time.Now()); err != nil {
+		return "", "", err
+	}
+	by := actorName(alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
+	said := func(*time.Location) string {
+		return fmt.Sprintf("🔔 %s unmuted the route `%s`. What is still open is posted within a minute.", by, webex.EscapeCode(route.Name))
+	}
+	if err := e.tellRooms(ctx, s, route, "unmute:"+strconv.FormatInt(until.Unix(), 10), said); err != nil {
+		return "", "", err
+	}
+	return said(room.Location), "", nil
+}
+
+// tellRooms tells the other rooms of a route about its mute, once.
+func (e *Executor) tellRooms(ctx context.Context, s scope, route config.Route, once string, said func(*time.Location) string) error {
+	for _, name := range route.Rooms {
+		i := slices.IndexFunc(s.Rooms, func(r config.Room) bool { return r.Name == name })
+		if i < 0 || name == s.Room {
+			continue // the reply tells this one
+		}
+		n := store.Notice{
+			Kind: store.NoticeAnswer, Room: name, Bot: s.Rooms[i].Bot, Markdown: said(cmp.Or(s.Rooms[i].TimeZone.Location, s.Location, time.UTC)),
+			Dedup: once + ":" + route.Name + ":" + name, State: store.NoticePending, CreatedAt: time.Now(),
+		}
+		if _, err := e.o.Store.AddNotice(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

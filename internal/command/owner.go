@@ -1,0 +1,279 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// ownerVerbs are the verbs about who takes care of a problem. Ownership is the relay's; Zabbix gets a comment about it.
+func ownerVerbs() []verb {
+	asked := func(r Request, _ alert.Severity) alert.Actions { return alert.Actions{Ack: r.Ack} }
+	return []verb{
+		{
+			name: Take, aliases: []string{"claim"}, role: operator,
+			usage: "take [ID …] [ack] [WORDS]", does: "makes problems yours: the message shows who takes care of it. With `ack` it acknowledges them too",
+			examples: []string{"take 4711", "take 4711 4712 ack on it"},
+			problems: true, parse: parseTake,
+			act: &act{
+				infinitive: "take", done: "Took", button: true, owns: true, actions: asked,
+				after: func(r Request, _ func(time.Time) string) string {
+					if r.Ack {
+						return " and acknowledged it"
+					}
+					return ""
+				},
+			},
+		},
+		{
+			name: Assign, role: operator,
+			usage: "assign [ID …] PERSON [WORDS]", does: "gives problems to a person: an e-mail address, the part of it before the @, `me` or `nobody`",
+			examples: []string{"assign 4711 alice@example.com", "assign 4711 alice it is your switch", "assign 4711 nobody"}, object: " alice@example.com",
+			problems: true, parse: parseAssign,
+			act: &act{
+				infinitive: "assign", done: "Assigned", owns: true, actions: asked,
+				after: func(r Request, _ func(time.Time) string) string {
+					if r.Owner == nil || r.Owner.Email == "" {
+						return " to nobody"
+					}
+					return " to " + ownerName(*r.Owner)
+				},
+			},
+		},
+	}
+}
+
+// parseTake parses "[ids] [ack] [words]".
+func parseTake(n Names, v *verb, said spoken, t named) (Request, *question) {
+	r, after := n.request(v, said, t), t.rest
+	if t.words {
+		return r, nil
+	}
+	word, behind := firstWord(after)
+	if joiners[strings.ToLower(word)] {
+		word, behind = firstWord(behind)
+	}
+	if lookup(bareWord(word)) != lookup(string(Ack)) {
+		return r, nil
+	}
+	return n.behind(v, said, Request{Verb: v.name, Refs: t.refs, Ack: true}, colonOf(word)+behind, string(Ack))
+}
+
+// parseAssign parses "[ids] PERSON [words]". The person is resolved where the configuration is known.
+func parseAssign(n Names, v *verb, said spoken, t named) (Request, *question) {
+	rest := strings.TrimLeft(t.rest, ":=>- ")
+	word, after := firstWord(rest)
+	if strings.EqualFold(word, "to") {
+		word, after = firstWord(after)
+	}
+	name := strings.TrimPrefix(strings.Trim(strings.ToLower(word), ".,:;!*~`'\"()[]<>"), "@")
+	if name == "" {
+		return Request{}, ask(v.name, "To whom? For example: `assign 4711 alice@example.com`, `assign 4711 me` or `assign 4711 nobody`.")
+	}
+	return n.behind(v, said, Request{Verb: v.name, Refs: t.refs, Person: name}, colonOf(word)+after, name)
+}
+
+// nobody are the words for releasing a problem, me those for the person who writes.
+var nobody, me = []string{"nobody", "none", "noone"}, []string{"me", "myself"}
+
+// newOwner returns who owns the problems once the request is done.
+func (s scope) newOwner(r Request) (*alert.Owner, *question) {
+	self := &alert.Owner{ID: s.Input.Person.ID, Email: s.Input.Person.Email, Name: text.Line(s.Input.Person.Name)}
+	switch {
+	case r.Verb == Take || slices.Contains(me, r.Person):
+		return self, nil
+	case slices.Contains(nobody, r.Person):
+		return &alert.Owner{}, nil
+	case slices.Contains(s.addresses(), r.Person):
+		return self, nil
+	case strings.Contains(r.Person, "@"):
+		return &alert.Owner{Email: r.Person}, nil
+	}
+	var found []string
+	for _, p := range s.People {
+		if local, _, ok := strings.Cut(p.Email, "@"); ok && strings.EqualFold(local, r.Person) && !slices.Contains(found, p.Email) {
+			found = append(found, p.Email)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, ask(r.Verb, "I don't know `%s`, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`. A name of two words isn't understood.", echo(r.Person))
+	case 1:
+		if slices.Contains(s.addresses(), found[0]) {
+			return self, nil
+		}
+		return &alert.Owner{Email: found[0]}, nil
+	}
+	quoted := make([]string, 0, len(found))
+	for _, email := range found {
+		quoted = append(quoted, "`"+echo(email)+"`")
+	}
+	return nil, ask(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), text.Or(quoted))
+}
+
+// checkOwner returns the reply if a problem can't be given to a person, who couldn't act on it.
+func (e *Executor) checkOwner(ctx context.Context, s scope, owner alert.Owner, found []target) (refusal string, err error) {
+	other := s
+	other.Input.Person = Person{ID: owner.ID, Email: owner.Email}
+	if owner.Email == "" || slices.Contains(s.addresses(), owner.Email) {
+		return "", nil
+	}
+	keys := make([]alert.Key, 0, len(found))
+	for _, t := range found {
+		keys = append(keys, t.Key)
+	}
+	visible, err := e.visible(ctx, other, keys)
+	for _, k := range keys {
+		if !visible[k].Role.AtLeast(config.RoleOperator) {
+			return fmt.Sprintf("🚫 %s can't act on %s: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(owner), nameIn(k, s.Several), config.RoleOperator), err
+		}
+	}
+	return "", err
+}
+
+// ownerNote is the comment for Zabbix. The marker is for programs that read Zabbix's record.
+func ownerNote(o alert.Owner, by Person) string {
+	marker := fmt.Sprintf(" (via Webex) [relay:owner=%s]", o.Email)
+	switch o.Email {
+	case "":
+		return "Released" + marker
+	case by.Email:
+		return "Taken by " + text.Cut(o.Label(), 100) + marker
+	}
+	return "Assigned to " + text.Cut(o.Label(), 100) + marker
+}
+
+// withOwner completes an attempt that changes the owner.
+func (a *attempt) withOwner(command string, o alert.Owner, person Person) {
+	note := ownerNote(o, person)
+	if a.Words != "" {
+		note += ": " + a.Words
+	}
+	a.Message, _ = sign(note, person, markOf(command))
+}
+
+// ownerName returns an owner for a reply.
+func ownerName(o alert.Owner) string { return actorName(alert.Actor{Name: o.Name, Email: o.Email}) }
+
+// owns reports whether the problem is the person's already.
+func owns(p alert.Problem, o *alert.Owner) bool {
+	return o != nil && strings.EqualFold(p.Owner.Email, o.Email)
+}
+
+// answerMine lists the person's open problems, the worst first.
+func answerMine(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	return e.list(ctx, store.Filter{Open: true, Owners: s.addresses(), Rooms: s.listed()}, s, r, room, func() (string, error) {
+		return "ℹ️ No open problem here is yours. `take 4711` makes one yours.", nil
+	})
+}
+
+// maxActors is how many people `who` names for a problem.
+const maxActors = 10
+
+// answerWho says who owns problems and who acted on them; without a problem, who owns the open ones.
+func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
+	now := time.Now()
+	var lines []string
+	for _, t := range targets {
+		lines = append(lines, whoActed(t.Problem, s.Several, now, room.Location))
+	}
+	if len(targets) > 0 {
+		return strings.Join(lines, "\n\n"), "listed", nil
+	}
+	const most = 200
+	found, err := e.o.Store.FindProblems(ctx, store.Filter{Open: true, Owned: true, Rooms: s.listed(), Limit: most})
+	if err != nil {
+		return "", "", err
+	}
+	return whoOwns(found, len(found) == most, s.Several), "listed", nil
+}
+
+// whoActed describes the owner of a problem and the people who acted on it.
+func whoActed(p alert.Problem, several bool, now time.Time, loc *time.Location) string {
+	out := "**" + titled(p.Key, p.Name, several) + "**"
+	if p.Owner.Email == "" {
+		out += "\n👤 Nobody's yet"
+	} else {
+		out += fmt.Sprintf("\n👤 %s, since %s", ownerName(p.Owner), render.Moment(p.Owner.Since, now, loc))
+	}
+	type actor struct {
+		name string
+		last time.Time
+		acts int
+	}
+	var actors []actor
+	for _, entry := range p.Timeline {
+		if entry.Update == nil {
+			continue
+		}
+		name := actorName(entry.Update.Actor)
+		i := slices.IndexFunc(actors, func(a actor) bool { return a.name == name })
+		if i < 0 {
+			i, actors = len(actors), append(actors, actor{name: name})
+		}
+		actors[i].acts++
+		if entry.At.After(actors[i].last) {
+			actors[i].last = entry.At
+		}
+	}
+	slices.SortStableFunc(actors, func(a, b actor) int { return b.last.Compare(a.last) })
+	for i, a := range actors {
+		if i == maxActors {
+			out += fmt.Sprintf("\n… and %d more people", len(actors)-i)
+			break
+		}
+		out += fmt.Sprintf("\n✋ %s acted %s, last at %s", a.name, times(a.acts), render.Moment(a.last, now, loc))
+	}
+	if len(actors) == 0 {
+		out += "\nNobody has acted on it."
+	}
+	return out
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// whoOwns lists the owners of problems, which are sorted.
+func whoOwns(found []alert.Problem, cut, several bool) string {
+	if len(found) == 0 {
+		return "ℹ️ Nobody owns an open problem here. `take 4711` makes one yours."
+	}
+	var names []string
+	owned := map[string][]string{}
+	for _, p := range found {
+		name := ownerName(p.Owner)
+		if owned[name] == nil {
+			names = append(names, name)
+		}
+		owned[name] = append(owned[name], titled(p.Key, text.Shorten(p.Name, 40), several))
+	}
+	var b strings.Builder
+	b.WriteString("Owners of open problems:\n")
+	for _, name := range names {
+		list := owned[name]
+		fmt.Fprintf(&b, "\n- 👤 %s: %s", name, strings.Join(list[:min(len(list), maxOwned)], ", "))
+		if more := len(list) - maxOwned; more > 0 {
+			fmt.Fprintf(&b, " and %d more", more)
+		}
+	}
+	if cut {
+		b.WriteString("\n\nThese are the worst only.")
+	}
+	return webex.CutMarkdown(b.String(), webex.MaxMessageBytes)
+}
+
+// maxOwned is how many problems of an owner are named.
+const maxOwned = 5

@@ -1,0 +1,93 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// answerRooms says what goes to which room. People see only the rooms in which they have a role.
+func answerRooms(_ context.Context, e *Executor, s scope, _ Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	muted := func(route string) string {
+		if until := e.o.Mutes.Until(route); until.After(time.Now()) {
+			return " · 🔇 muted until " + render.Moment(until, time.Now(), room.Location)
+		}
+		return ""
+	}
+	return s.roomList(muted), "listed", nil
+}
+
+// roomList describes the rooms. muted returns what is added to a route.
+func (s scope) roomList(muted func(route string) string) string {
+	var b strings.Builder
+	b.WriteString("What goes where, for the rooms in which you have a role:\n")
+	hidden := 0
+	for _, room := range s.Rooms {
+		if !may(s.roleIn(room.Name), Rooms) {
+			hidden++
+			continue
+		}
+		fmt.Fprintf(&b, "\n**%s**", webex.EscapeMarkdown(room.Name))
+		if room.Name == s.Room {
+			b.WriteString(" (here)")
+		}
+		if zone := room.TimeZone.Location; zone != nil {
+			b.WriteString(" · " + webex.EscapeMarkdown(zone.String()))
+		}
+		if room.Quiet != nil {
+			b.WriteString(" · " + webex.EscapeMarkdown(room.Quiet.String()))
+		}
+		for _, line := range s.routesTo(room.Name, muted) {
+			b.WriteString("\n- " + line)
+		}
+		b.WriteString("\n")
+	}
+	if hidden > 0 {
+		b.WriteString("\nOther rooms aren't shown: you have no role there.")
+	}
+	b.WriteString("\nThe first route that matches wins, unless it continues.")
+	return webex.CutMarkdown(b.String(), webex.MaxMessageBytes)
+}
+
+// routesTo describes what leads to a room, in the order of the routes.
+func (s scope) routesTo(room string, muted func(route string) string) (lines []string) {
+	for _, r := range s.Routes {
+		later := slices.ContainsFunc(r.Escalate, func(e config.Escalation) bool { return slices.Contains(e.Rooms, room) })
+		if !slices.Contains(r.Rooms, room) && !later {
+			continue
+		}
+		line := "route `" + webex.EscapeCode(r.Name) + "`: " + webex.EscapeMarkdown(text.Shorten(r.Match.String(), 300))
+		r.Escalate = nil // it may name rooms that the person doesn't see
+		if timing := r.Timing(); timing != "" {
+			line += "; " + webex.EscapeMarkdown(timing)
+		}
+		if r.Continue {
+			line += "; continues"
+		}
+		if !slices.Contains(r.Rooms, room) {
+			line += " (by escalation only)"
+		}
+		lines = append(lines, line+muted(r.Name))
+	}
+	if slices.Contains(s.Defaults, room) {
+		lines = append(lines, "what no route matches")
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "only what Zabbix sends there by its “Send to”")
+	}
+	return lines
+}
+
+func parseRooms(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	if rest := strings.Trim(t.rest, ":,;.! "); rest != "" {
+		return Request{}, ask(v.name, "`%s` takes nothing else. To list problems: `problems`.", v.name)
+	}
+	return Request{Verb: v.name}, nil
+}
