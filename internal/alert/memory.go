@@ -61,7 +61,7 @@ type TriggerStats struct {
 // Add returns the statistics with a resolved problem, and whether that changed them. A problem that was added before is replaced.
 // The order in which problems are added makes no difference.
 func (s TriggerStats) Add(p Problem) (TriggerStats, bool) {
-	o := Occurrence{EventID: p.Key.EventID, OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt, Remark: remarkOf(p)}
+	o := Occurrence{EventID: p.Key.Original().EventID, OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt, Remark: remarkOf(p)}
 	if p.Gone {
 		o.ResolvedAt = time.Time{}
 	}
@@ -139,7 +139,7 @@ type Memory struct {
 
 // Before returns the memory of a problem: what is known of those that opened before it.
 func (s TriggerStats) Before(p Problem) Memory {
-	self := Occurrence{EventID: p.Key.EventID, OpenedAt: p.OpenedAt}
+	self := Occurrence{EventID: p.Key.Original().EventID, OpenedAt: p.OpenedAt}
 	since := p.OpenedAt.Add(-MemoryWindow)
 	m := Memory{Known: !s.Forgotten.IsZero() && s.Forgotten.Before(p.OpenedAt), Times: 1, AtLeast: s.Forgotten.After(since)}
 	var lasted []time.Duration
