@@ -33,6 +33,7 @@ type Zabbix interface {
 // Renderer shows problems: render.Renderer.
 type Renderer interface {
 	Show(p alert.Problem, room render.Room, now time.Time) string
+	History(p alert.Problem, stats alert.TriggerStats, room render.Room, now time.Time) string
 	Problems(list []alert.Problem, total int, room render.Room, now time.Time) string
 }
 
@@ -40,6 +41,7 @@ type Renderer interface {
 type Store interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	TriggerStats(ctx context.Context, triggers []alert.TriggerKey) (map[alert.TriggerKey]alert.TriggerStats, error)
 	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
 	CountProblems(ctx context.Context, f store.Filter) (int, error)
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)

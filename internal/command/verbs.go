@@ -24,6 +24,7 @@ const (
 	Symptom  Verb = "symptom"
 	Cause    Verb = "cause"
 	Show     Verb = "show"
+	History  Verb = "history"
 	Problems Verb = "problems"
 	Help     Verb = "help"
 )
@@ -149,6 +150,12 @@ func init() {
 			usage: "show [ID …]", does: "shows problems as they are now",
 			examples: []string{"show 4711", "show main/4711"},
 			problems: true, parse: parseShow, answer: answerShow,
+		},
+		{
+			name: History, role: config.RoleViewer,
+			usage: "history [ID …]", does: "lists earlier problems of the same trigger and host, and what was written about them",
+			examples: []string{"history 4711"},
+			problems: true, parse: parseShow, answer: answerHistory,
 		},
 		{
 			name: Problems, aliases: []string{"list", "ls"}, role: config.RoleViewer,

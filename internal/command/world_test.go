@@ -250,6 +250,14 @@ func (w *world) Show(p alert.Problem, _ render.Room, _ time.Time) string {
 	return said + " " + p.Severity.String()
 }
 
+func (w *world) History(p alert.Problem, stats alert.TriggerStats, _ render.Room, _ time.Time) string {
+	said := "HISTORY " + p.Key.String()
+	for _, o := range stats.Occurrences {
+		said += " " + o.EventID
+	}
+	return said
+}
+
 func (w *world) list(list []alert.Problem, total int) string {
 	keys := make([]string, 0, len(list))
 	for _, p := range list {

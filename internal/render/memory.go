@@ -46,19 +46,24 @@ func (b *builder) memory() *Memory {
 	case m.Latest > 0:
 		out.Lasted = "last time " + formatDuration(zero.Add(1), zero.Add(1+m.Latest))
 	}
-	if r := m.Last; r != nil {
-		name := r.By
-		if name == alert.HiddenAuthor {
-			name = ""
-		}
-		at := r.At.In(b.loc)
-		out.By, out.Said = cmp.Or(limited(name, b.limit(maxActor)), "Somebody"), limited(r.Text, b.limit(maxRemark))
-		out.On = formatBy("2 Jan", at)
-		if at.Year() != b.p.OpenedAt.In(b.loc).Year() {
-			out.On = formatBy("2 Jan 2006", at)
-		}
+	if m.Last != nil {
+		out.By, out.On, out.Said = b.remark(*m.Last, b.p.OpenedAt)
 	}
 	return out
+}
+
+// remark returns who wrote it, on which day, and the text. The year is left out if it is that of today.
+func (b *builder) remark(r alert.Remark, today time.Time) (by Text, on string, said Text) {
+	name := r.By
+	if name == alert.HiddenAuthor {
+		name = ""
+	}
+	at := r.At.In(b.loc)
+	layout := "2 Jan"
+	if at.Year() != today.In(b.loc).Year() {
+		layout = "2 Jan 2006"
+	}
+	return cmp.Or(limited(name, b.limit(maxActor)), "Somebody"), formatBy(layout, at), limited(r.Text, b.limit(maxRemark))
 }
 
 func timesOf(m alert.Memory) string {
