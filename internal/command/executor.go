@@ -48,6 +48,7 @@ type Store interface {
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
 	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
+	Group(ctx context.Context, id int64) (store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	SaveCommand(ctx context.Context, c store.Command) error
@@ -64,6 +65,8 @@ type View struct {
 	Names    Names
 	Several  bool // there is more than one source: replies name it with each id
 	Renderer Renderer
+	Routing  Routing
+	Settings func(room, rule string) (render.Room, bool) // of a room's messages; false if it isn't configured
 }
 
 // Options configure an Executor. All but Changed, Missing and Trace are required.

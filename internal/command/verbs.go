@@ -24,6 +24,7 @@ const (
 	Symptom  Verb = "symptom"
 	Cause    Verb = "cause"
 	Show     Verb = "show"
+	Why      Verb = "why"
 	History  Verb = "history"
 	Problems Verb = "problems"
 	Help     Verb = "help"
@@ -150,6 +151,12 @@ func init() {
 			usage: "show [ID …]", does: "shows problems as they are now",
 			examples: []string{"show 4711", "show main/4711"},
 			problems: true, parse: parseShow, answer: answerShow,
+		},
+		{
+			name: Why, role: config.RoleViewer,
+			usage: "why [ID …]", does: "explains which routes matched, and what was posted when, or why it wasn't",
+			examples: []string{"why 4711"},
+			problems: true, parse: parseShow, answer: answerWhy,
 		},
 		{
 			name: History, role: config.RoleViewer,

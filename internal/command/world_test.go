@@ -44,7 +44,10 @@ type world struct {
 
 	early func(context.Context, *Executor) // called before Run
 
-	names  Names
+	names    Names
+	routing  Routing
+	settings func(room, rule string) (render.Room, bool)
+
 	people []config.Person // instead of the usual ones
 	read   int             // documents of problems that a list has read
 
@@ -379,7 +382,8 @@ func (w *world) start(t *testing.T) *relay {
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		View: func() View {
-			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w}}
+			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
+				Routing: w.routing, Settings: w.settings}
 		},
 		Store:   w,
 		Sources: sources,
