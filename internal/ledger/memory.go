@@ -10,7 +10,7 @@ import (
 
 // remember adds the fold's resolved problems to the statistics of their triggers, and gives the problems that opened their memory.
 func (l *Ledger) remember(ctx context.Context, f *store.Fold) error {
-	triggers := asked(f.Problems)
+	triggers := asked(*f)
 	if len(triggers) == 0 {
 		return nil
 	}
@@ -18,15 +18,15 @@ func (l *Ledger) remember(ctx context.Context, f *store.Fold) error {
 	if err != nil {
 		return fmt.Errorf("reading statistics of triggers: %w", err)
 	}
-	f.Triggers = remember(f.Problems, known)
+	f.Triggers = remember(f, known)
 	return nil
 }
 
-// asked returns the triggers whose statistics some problems need.
-func asked(problems []alert.Problem) (triggers []alert.TriggerKey) {
-	for i := range problems {
-		p := &problems[i]
-		if !resolved(p) && !unasked(p) {
+// asked returns the triggers whose statistics the fold's problems need.
+func asked(f store.Fold) (triggers []alert.TriggerKey) {
+	for i := range f.Problems {
+		p := &f.Problems[i]
+		if !resolved(p) && !forgetful(f, p) {
 			continue
 		}
 		if trigger, ok := p.Trigger(); ok {
@@ -38,14 +38,17 @@ func asked(problems []alert.Problem) (triggers []alert.TriggerKey) {
 
 func resolved(p *alert.Problem) bool { return p.State == alert.StateResolved }
 
-// unasked reports whether a problem opened, and the earlier ones of its trigger weren't counted yet. Its memory never changes, so that
-// a message changes only with its problem.
-func unasked(p *alert.Problem) bool { return p.Announced && p.Memory == nil }
+// forgetful reports whether a problem opened, and the earlier ones of its trigger weren't counted yet. Its memory never changes, and
+// comes with a change that a room sees, so that a message changes only with its problem.
+func forgetful(f store.Fold, p *alert.Problem) bool {
+	return p.Announced && p.Memory == nil && p.Revision > f.Read[p.Key]
+}
 
-// remember sets the memory of problems, and returns the statistics that they changed. Those that resolved are added first: the next
+// remember sets the memory of the fold's problems, and returns the statistics that they changed. Those that resolved are added first: the next
 // problem of a trigger may be in the same batch.
-func remember(problems []alert.Problem, known map[alert.TriggerKey]alert.TriggerStats) (written []alert.TriggerStats) {
+func remember(f *store.Fold, known map[alert.TriggerKey]alert.TriggerStats) (written []alert.TriggerStats) {
 	at := map[alert.TriggerKey]int{} // in written
+	problems := f.Problems
 	for i := range problems {
 		trigger, ok := problems[i].Trigger()
 		if !ok || !resolved(&problems[i]) {
@@ -64,7 +67,7 @@ func remember(problems []alert.Problem, known map[alert.TriggerKey]alert.Trigger
 		}
 	}
 	for i := range problems {
-		if trigger, ok := problems[i].Trigger(); ok && unasked(&problems[i]) {
+		if trigger, ok := problems[i].Trigger(); ok && forgetful(*f, &problems[i]) {
 			m := known[trigger].Before(problems[i])
 			problems[i].Memory = &m
 		}
