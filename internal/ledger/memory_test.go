@@ -59,6 +59,11 @@ func TestMemory(t *testing.T) {
 			b.append(ofTrigger("23118", 5, 50, "1"))
 			b.append(ofTrigger("23118", 5, 50, "0"))
 			b.run()
+			b.append(ofTrigger("23118", 6, 35, "1")) // late
+			b.append(ofTrigger("23118", 6, 35, "0"))
+			b.run()
+			b.append(payload("4", "1", "TRIGGER.ID", "23118", "HOST.HOST", "sw1", "EVENT.TIME", "10:40:00", "EVENT.NSEVERITY", "5"))
+			b.run()
 			require.Equal(t, m, b.problem("4").Memory, "the memory of a problem doesn't change")
 		})
 	}
@@ -81,4 +86,24 @@ func TestMemoryOfARepeatedCommit(t *testing.T) {
 	b.append(ofTrigger("23118", 2, 20, "1"))
 	b.run()
 	require.Equal(t, 2, b.problem("2").Memory.Times)
+}
+
+// A problem that an earlier version of the relay stored gets its memory with the next change that a room sees: until then its message
+// stays as it is.
+func TestMemoryComesWithAVisibleChange(t *testing.T) {
+	b := newBench(t)
+	b.append(ofTrigger("23118", 1, 0, "1"))
+	b.run()
+	p := b.problem("1")
+	p.Memory = nil
+	require.NoError(t, b.store.Store.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}}))
+
+	b.append(payload("1", "1", "TRIGGER.ID", "23118", "HOST.HOST", "sw1", "EVENT.TIME", "10:00:00", "ALERT.SENDTO", "db"))
+	b.run()
+	require.Contains(t, b.problem("1").SendTo, "db")
+	require.Equal(t, p.Revision, b.problem("1").Revision)
+	require.Nil(t, b.problem("1").Memory)
+	b.append(ofTrigger("23118", 1, 0, "0"))
+	b.run()
+	require.Equal(t, &alert.Memory{Times: 1}, b.problem("1").Memory)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -168,8 +169,11 @@ func works(t *testing.T, s *Store) {
 		}
 		found, err := s.TriggerStats(ctx, []alert.TriggerKey{trigger})
 		require.NoError(t, err)
-		again, _ := found[trigger].Add(p)
-		require.Len(t, again.Occurrences, len(found[trigger].Occurrences), "%s is remembered", p.Key)
+		i := slices.IndexFunc(found[trigger].Occurrences, func(o alert.Occurrence) bool { return o.EventID == p.Key.EventID })
+		require.GreaterOrEqual(t, i, 0, "%s is remembered", p.Key)
+		o := found[trigger].Occurrences[i]
+		require.WithinDuration(t, p.OpenedAt, o.OpenedAt, time.Second)
+		require.True(t, p.Gone || p.ResolvedAt.Equal(o.ResolvedAt))
 	}
 
 	id, err := s.Append(ctx, entry("goes on"))
