@@ -183,6 +183,14 @@ func was(n int, what string) string {
 	return counted(n, what) + " were"
 }
 
+// tracked names the last call.
+func tracked(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " (tracking id of the last call `" + webex.EscapeCode(id) + "`)"
+}
+
 func failureWords(reason, trackingID string) string {
 	line := webex.EscapeMarkdown(text.Cut(text.Line(cmp.Or(reason, "unknown")), 300))
 	if trackingID != "" {
@@ -202,7 +210,7 @@ func (f fate) shown() string {
 	case post.RootID != "" && post.Pending():
 		return "🕓 Its message isn't up to date: " + f.pending() + "."
 	case post.RootID != "":
-		return "✅ Its message shows the present" + at(", since ", f.moment, post.DeliveredAt) + "."
+		return "✅ Its message shows the present" + at(", since ", f.moment, post.DeliveredAt) + tracked(post.TrackingID) + "."
 	case post.TellAfter.Equal(store.Never) && p.Open():
 		return "🔇 Not posted: it was known before this room got it, or nothing is new about it. It is posted once somebody reports a change."
 	case post.HoldUntil.After(f.now):

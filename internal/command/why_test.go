@@ -79,7 +79,7 @@ func TestFateOfAPost(t *testing.T) {
 		fate
 		want string
 	}{
-		"delivered":          {fate{problem: open, post: store.Post{Cursor: store.Cursor{RootID: "R", DeliveredAt: before}}}, "✅ Its message shows the present, since 11:50 UTC."},
+		"delivered":          {fate{problem: open, post: store.Post{Cursor: store.Cursor{RootID: "R", DeliveredAt: before, TrackingID: "NA_3"}}}, "✅ Its message shows the present, since 11:50 UTC (tracking id of the last call `NA_3`)."},
 		"behind":             {fate{problem: open, post: store.Post{PendingSince: before, Cursor: store.Cursor{RootID: "R"}}}, "🕓 Its message isn't up to date: it waits for its turn since 11:50 UTC, at the pace that Webex allows."},
 		"waiting":            {fate{problem: open, post: store.Post{PendingSince: before}}, "🕓 Not posted yet: it waits for its turn since 11:50 UTC, at the pace that Webex allows."},
 		"failing":            {fate{problem: open, post: store.Post{PendingSince: before, Cursor: store.Cursor{Attempts: 2, NotBefore: soon, LastError: "503", TrackingID: "NA_2"}}}, "🕓 Not posted yet: sending it failed.\n⚠️ 2 attempts in a row failed. The last error: 503 (tracking id `NA_2`). The next attempt is at 12:10 UTC."},
