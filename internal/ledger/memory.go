@@ -44,8 +44,8 @@ func forgetful(f store.Fold, p *alert.Problem) bool {
 	return p.Announced && p.Memory == nil && p.Revision > f.Read[p.Key]
 }
 
-// remember sets the memory of the fold's problems, and returns the statistics that they changed. Those that resolved are added first: the next
-// problem of a trigger may be in the same batch.
+// remember sets the memory of the fold's problems, and returns the statistics that they changed. Those that resolved are added first:
+// the next problem of a trigger may be in the same batch.
 func remember(f *store.Fold, known map[alert.TriggerKey]alert.TriggerStats) (written []alert.TriggerStats) {
 	at := map[alert.TriggerKey]int{} // in written
 	problems := f.Problems
