@@ -50,6 +50,7 @@ type Store interface {
 	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
 	Group(ctx context.Context, id int64) (store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
+	Stats(ctx context.Context) (store.Stats, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)

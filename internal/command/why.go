@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,13 +55,20 @@ func (e *Executor) why(ctx context.Context, s scope, t target, posts []store.Pos
 	for _, step := range steps {
 		b.WriteString("\n- " + stepWords(step, s.sees))
 	}
+	var stats store.Stats
+	if slices.ContainsFunc(posts, store.Post.Pending) {
+		var err error
+		if stats, err = e.o.Store.Stats(ctx); err != nil {
+			return "", err
+		}
+	}
 	hidden := 0
 	for _, post := range posts {
 		if !s.sees(post.Room) {
 			hidden++
 			continue
 		}
-		f := fate{post: post, problem: p, timing: s.Routing.Timing(post.Room, post.Route), now: now, moment: moment}
+		f := fate{post: post, problem: p, timing: s.Routing.Timing(post.Room, post.Route), now: now, moment: moment, queue: stats.Rooms[post.Room].Pending}
 		if post.Group > 0 {
 			group, err := e.o.Store.Group(ctx, post.Group)
 			if err != nil && !store.Lasting(err) {
@@ -147,6 +155,7 @@ type fate struct {
 	left         int      // changes that the route doesn't post
 	tell         []string // those that it does
 	unconfigured bool
+	queue        int64 // messages that the room is owed now
 	now          time.Time
 	moment       func(time.Time) string
 }
@@ -241,7 +250,7 @@ func (f fate) pending() string {
 	case post.NotBefore.After(f.now):
 		return "it is sent at " + f.moment(post.NotBefore)
 	}
-	return "it waits for its turn since " + f.moment(post.PendingSince) + ", at the pace that Webex allows"
+	return fmt.Sprintf("it has waited for its turn since %s: %s to this room due, at the pace that Webex allows", f.moment(post.PendingSince), counted(int(f.queue), "message"))
 }
 
 // held says what holds a post back: the route's delay, the room's quiet hours, or both.

@@ -80,8 +80,8 @@ func TestFateOfAPost(t *testing.T) {
 		want string
 	}{
 		"delivered":          {fate{problem: open, post: store.Post{Cursor: store.Cursor{RootID: "R", DeliveredAt: before, TrackingID: "NA_3"}}}, "✅ Its message shows the present, since 11:50 UTC (tracking id of the last call `NA_3`)."},
-		"behind":             {fate{problem: open, post: store.Post{PendingSince: before, Cursor: store.Cursor{RootID: "R"}}}, "🕓 Its message isn't up to date: it waits for its turn since 11:50 UTC, at the pace that Webex allows."},
-		"waiting":            {fate{problem: open, post: store.Post{PendingSince: before}}, "🕓 Not posted yet: it waits for its turn since 11:50 UTC, at the pace that Webex allows."},
+		"behind":             {fate{problem: open, post: store.Post{PendingSince: before, Cursor: store.Cursor{RootID: "R"}}}, "🕓 Its message isn't up to date: it has waited for its turn since 11:50 UTC: 12 messages to this room due, at the pace that Webex allows."},
+		"waiting":            {fate{problem: open, post: store.Post{PendingSince: before}}, "🕓 Not posted yet: it has waited for its turn since 11:50 UTC: 12 messages to this room due, at the pace that Webex allows."},
 		"failing":            {fate{problem: open, post: store.Post{PendingSince: before, Cursor: store.Cursor{Attempts: 2, NotBefore: soon, LastError: "503", TrackingID: "NA_2"}}}, "🕓 Not posted yet: sending it failed.\n⚠️ 2 attempts in a row failed. The last error: 503 (tracking id `NA_2`). The next attempt is at 12:10 UTC."},
 		"refused":            {fate{problem: open, post: store.Post{Cursor: dead}}, "🛑 Webex refused it for good (11:50 UTC): 404 \\*\\*gone\\*\\* (tracking id `NA_1`). It is a dead letter."},
 		"delayed":            {fate{problem: open, timing: delay, post: store.Post{ReceivedAt: before, TellAfter: soon}}, "🕓 Not posted before 12:10 UTC: the route's delay of 20m."},
@@ -99,7 +99,7 @@ func TestFateOfAPost(t *testing.T) {
 		"edited, left":       {fate{problem: open, post: store.Post{LeftGroup: 3, Cursor: store.Cursor{RootID: "R", Edits: 1}}}, "✅ Its message shows the present.\n✏️ Its message was edited 1 time, of 10 that Webex allows.\n↗️ It left a message that it shared, because somebody acted on it or it became severe."},
 		"nothing to be told": {fate{problem: over, post: store.Post{}}, "🔇 Not posted: nothing about it is to be posted in this room."},
 	} {
-		c.now, c.moment = now, func(at time.Time) string { return render.Moment(at, now, time.UTC) }
+		c.now, c.queue, c.moment = now, 12, func(at time.Time) string { return render.Moment(at, now, time.UTC) }
 		require.Equal(t, c.want, strings.Join(c.lines(), "\n"), name)
 	}
 }
