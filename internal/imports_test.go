@@ -45,7 +45,7 @@ var may = map[string][]string{
 	"internal/ledger":     {"internal/alert", "internal/logging", "internal/pace", "internal/store", "internal/route", "internal/tracing"},
 	"internal/receiver":   {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/zabbix", "internal/tracing"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/render", "internal/tracing"},
-	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/reconcile", "internal/roster", "internal/store", "internal/webex", "internal/zabbix", "internal/render", "internal/tracing"},
+	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/reconcile", "internal/roster", "internal/route", "internal/store", "internal/webex", "internal/zabbix", "internal/render", "internal/tracing"},
 	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/webexid", "internal/command", "internal/tracing"},
 	"internal/admin":      {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/reconcile"},
 	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient"},

@@ -72,6 +72,8 @@ type Problem struct {
 	Symptoms        Symptoms  `json:"symptoms,omitzero"`    // the problems that Zabbix ranks as its symptoms
 	CountedBy       string    `json:"counted_by,omitempty"` // the event id of the cause whose Symptoms have it; the ledger's
 	RecoveredOpData string    `json:"recovered_opdata,omitempty"`
+	// Memory is what was remembered of the trigger when the problem opened; nil before it opened. The ledger sets it.
+	Memory *Memory `json:"memory,omitempty"`
 
 	OpenedAt   time.Time `json:"opened_at,omitzero"`
 	ResolvedAt time.Time `json:"resolved_at,omitzero"`

@@ -33,6 +33,7 @@ type Zabbix interface {
 // Renderer shows problems: render.Renderer.
 type Renderer interface {
 	Show(p alert.Problem, room render.Room, now time.Time) string
+	History(p alert.Problem, stats alert.TriggerStats, room render.Room, now time.Time) string
 	Problems(list []alert.Problem, before, total int, room render.Room, now time.Time) (reply string, shown int)
 }
 
@@ -40,13 +41,16 @@ type Renderer interface {
 type Store interface {
 	Append(ctx context.Context, e store.Entry) (int64, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	TriggerStats(ctx context.Context, triggers []alert.TriggerKey) (map[alert.TriggerKey]alert.TriggerStats, error)
 	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
 	CountProblems(ctx context.Context, f store.Filter) (int, error)
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	PostByMessage(ctx context.Context, messageID string) (store.Post, error)
 	GroupByMessage(ctx context.Context, messageID string) (store.Group, error)
+	Group(ctx context.Context, id int64) (store.Group, error)
 	GroupPosts(ctx context.Context, id int64) ([]store.Post, error)
+	Stats(ctx context.Context) (store.Stats, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	Command(ctx context.Context, id string) (store.Command, error)
 	SaveCommand(ctx context.Context, c store.Command) error
@@ -66,6 +70,8 @@ type View struct {
 	Names    Names
 	Several  bool // there is more than one source: replies name it with each id
 	Renderer Renderer
+	Routing  Routing
+	Settings func(room, rule string) (render.Room, bool) // of a room's messages; false if it isn't configured
 }
 
 // Options configure an Executor. All but Changed, Missing and Trace are required.

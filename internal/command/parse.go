@@ -138,7 +138,7 @@ func parseComment(n Names, v *verb, said spoken, t named) (Request, *question) {
 func parseShow(n Names, v *verb, said spoken, t named) (Request, *question) {
 	r := n.request(v, said, t)
 	if r.Text != "" {
-		return Request{}, ask(v.name, "`%s` takes event ids and nothing else: `%[1]s 4711`. To search: `problems %s`.", v.name, echo(r.Text))
+		return Request{}, ask(v.name, "`%[1]s` takes event ids and nothing else: `%[1]s 4711`. To search: `problems %[2]s`.", v.name, echo(r.Text))
 	}
 	return r, nil
 }

@@ -2,37 +2,25 @@ package command
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/render"
-	"nms-alert-relay/internal/webex"
 )
 
 // answerShow shows whole problems, as many as fit into one message.
 func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
-	const between = "\n\n---\n\n"
-	var b strings.Builder
-	for i, t := range targets {
+	texts := make([]string, 0, len(targets))
+	for _, t := range targets {
 		text := e.o.View().Renderer.Show(t.Problem, room, time.Now())
 		if t.Problem.Superseded() || t.Reused {
 			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
 		} else if t.Gone {
 			text += "\n\n" + notShown(t.Key, e.o.View().Several)
 		}
-		left := fmt.Sprintf("%s… and %d more. Ask for fewer at once.", between, len(targets)-i)
-		if i > 0 && b.Len()+len(between)+len(text)+len(left) > webex.MaxMessageBytes {
-			b.WriteString(left)
-			break
-		}
-		if i > 0 {
-			b.WriteString(between)
-		}
-		b.WriteString(text)
+		texts = append(texts, text)
 	}
-	return b.String(), "shown", nil
+	return joined(texts), "shown", nil
 }
 
 // presentTimeout bounds how long a command waits for the state of its problems in Zabbix.

@@ -35,6 +35,8 @@ const (
 	UnmuteRoute Verb = "unmute"
 	Who         Verb = "who"
 	Show        Verb = "show"
+	Why         Verb = "why"
+	History     Verb = "history"
 	Problems    Verb = "problems"
 	Help        Verb = "help"
 )
@@ -175,6 +177,18 @@ func init() {
 			usage: "show [ID …]", does: "shows problems as they are now",
 			examples: []string{"show 4711", "show main/4711"},
 			problems: true, parse: parseShow, answer: answerShow,
+		},
+		{
+			name: Why, role: config.RoleViewer,
+			usage: "why [ID …]", does: "explains which routes matched, and what was posted when, or why it wasn't",
+			examples: []string{"why 4711"},
+			problems: true, parse: parseShow, answer: answerWhy,
+		},
+		{
+			name: History, role: config.RoleViewer,
+			usage: "history [ID …]", does: "lists earlier problems of the same trigger and host, and what was written about them",
+			examples: []string{"history 4711"},
+			problems: true, parse: parseShow, answer: answerHistory,
 		},
 		{
 			name: Problems, aliases: []string{"list", "ls"}, role: viewer,

@@ -44,7 +44,10 @@ type world struct {
 
 	early func(context.Context, *Executor) // called before Run
 
-	names  Names
+	names    Names
+	routing  Routing
+	settings func(room, rule string) (render.Room, bool)
+
 	people []config.Person // instead of the usual ones
 	read   int             // documents of problems that a list has read
 
@@ -250,6 +253,14 @@ func (w *world) Show(p alert.Problem, _ render.Room, _ time.Time) string {
 	return said + " " + p.Severity.String()
 }
 
+func (w *world) History(p alert.Problem, stats alert.TriggerStats, _ render.Room, _ time.Time) string {
+	said := "HISTORY " + p.Key.String()
+	for _, o := range stats.Occurrences {
+		said += " " + o.EventID
+	}
+	return said
+}
+
 func (w *world) list(list []alert.Problem, total int) string {
 	keys := make([]string, 0, len(list))
 	for _, p := range list {
@@ -371,7 +382,8 @@ func (w *world) start(t *testing.T) *relay {
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		View: func() View {
-			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w}}
+			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
+				Routing: w.routing, Settings: w.settings}
 		},
 		Store:   w,
 		Sources: sources,

@@ -322,6 +322,8 @@ type Route struct {
 	Presentation Presentation `yaml:"presentation" validate:"omitempty,oneof=thread card line"`
 	// Directory whose templates override those of templates.dir.
 	Templates string `yaml:"templates"`
+	// Whether messages don't say how often a problem came before and what was written then.
+	HideMemory bool `yaml:"hide_memory"`
 	// Kinds of changes that are posted to the thread. Default: all.
 	Tell []string `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed taken ranked other resolved cancelled"`
 	// How long to wait before posting, at most 1d. A problem that resolves within this time is never posted.

@@ -258,6 +258,8 @@ func (w *world) checkFold(folded map[alert.Key]*expected, h held) {
 		w.checkCounted(h, kept)
 		changed := kept.Symptoms != alert.Symptoms{} || w.Ranks
 		kept.Symptoms, kept.CountedBy = alert.Symptoms{}, ""
+		w.checkMemory(kept)
+		kept.Memory = nil
 		if len(kept.Merge.Nudges) > 0 || changed {
 			expected, kept = unnudged(expected), unnudged(kept)
 		}
@@ -278,6 +280,13 @@ func (w *world) checkFold(folded map[alert.Key]*expected, h held) {
 				w.fault("%s has no post in %s", key, room)
 			}
 		}
+	}
+}
+
+// checkMemory checks that a problem of a trigger knows how often that opened before. checkRoot compares what the room shows of it.
+func (w *world) checkMemory(p alert.Problem) {
+	if _, ok := p.Trigger(); ok && p.Announced && (p.Memory == nil || p.Memory.Times < 1 || p.Memory.Times > 1 && !p.Memory.Known) {
+		w.fault("%s has no memory of its trigger, or an impossible one: %+v", p.Key, p.Memory)
 	}
 }
 

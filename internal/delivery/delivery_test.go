@@ -45,6 +45,7 @@ func TestAProblemFromOpenToResolved(t *testing.T) {
 			"main/1 line: resolved",
 		}, w.texts("noc"))
 		require.Zero(t, w.store.pending())
+		require.Equal(t, "OK-m5", w.store.post(key(1), "noc").TrackingID, "of the last call that isn't a deletion")
 		require.Zero(t, w.metric("alert_relay_delivery_queue", "bot", "noc"))
 		require.EqualValues(t, 2, w.metric("alert_relay_messages_total", "op", "edit", "result", "ok"))
 		require.EqualValues(t, 1, w.metric("alert_relay_delivery_seconds", "severity", "high"))

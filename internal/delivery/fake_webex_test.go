@@ -171,7 +171,7 @@ func (f *fakeWebex) CreateMessage(ctx context.Context, m webex.NewMessage) (webe
 		f.order = append(f.order, msg)
 		return 200
 	})
-	return webex.Message{ID: got.id, RoomID: got.room}, err
+	return webex.Message{ID: got.id, RoomID: got.room, TrackingID: tracked(got, err)}, err
 }
 
 func (f *fakeWebex) EditMessage(ctx context.Context, id, roomID, markdown string) (webex.Message, error) {
@@ -187,7 +187,7 @@ func (f *fakeWebex) EditMessage(ctx context.Context, id, roomID, markdown string
 		m.markdown, m.written = markdown, len(f.calls)
 		return 200
 	})
-	return webex.Message{ID: got.id, RoomID: got.room}, err
+	return webex.Message{ID: got.id, RoomID: got.room, TrackingID: tracked(got, err)}, err
 }
 
 func (f *fakeWebex) DeleteMessage(ctx context.Context, id string) error {
@@ -344,4 +344,12 @@ func (plainRenderer) DigestFile(d render.Digest, _ render.Room, _ time.Time) []b
 
 func (r plainRenderer) Card(p alert.Problem, room render.Room, now time.Time) (any, string) {
 	return map[string]string{"type": "AdaptiveCard"}, "card " + r.Actions(p) + " " + r.Root(p, room, now)
+}
+
+// tracked is the tracking id of a call that was accepted.
+func tracked(m aMessage, err error) string {
+	if err != nil {
+		return ""
+	}
+	return "OK-" + m.id
 }

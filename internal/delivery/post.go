@@ -197,7 +197,12 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if isFirst(next, v.post) {
 		b.Metrics.shown(v.problem.Severity, v.post.FirstDue(), now, t.Value.traced.last)
 	}
+	tracking := got.TrackingID
+	if tracking == "" && v.post.LastError == "" { // of a deletion
+		tracking = v.post.TrackingID
+	}
 	v.post.Cursor, v.doubt = step.AcceptedPost(next, v.problem, v.post.Cursor, v.doubt, v.room.step(), v.actions, got.ID)
+	v.post.TrackingID = tracking
 	t.Value.post.doubt = v.doubt
 	out := b.remaining(v, now)
 	out.called = true

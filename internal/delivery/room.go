@@ -89,7 +89,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			if r.Presentation != "" {
 				s.Presentation = r.Presentation
 			}
-			s.Templates, s.Tell = r.Templates, r.Tell
+			s.Templates, s.Tell, s.HideMemory = r.Templates, r.Tell, r.HideMemory
 		}
 		return s, true
 	}

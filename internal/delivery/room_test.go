@@ -18,7 +18,7 @@ func TestRoomsOf(t *testing.T) {
 			{Name: "noc", ID: "R1"},
 			{Name: "db", ID: "R2", Bot: "second", Presentation: config.PresentLine, TimeZone: config.TimeZone{Location: tokyo}},
 		},
-		Routes:       []config.Route{{Name: "big", Presentation: config.PresentCard, Templates: "big.d", Tell: []string{"resolved"}}, {Name: "plain"}},
+		Routes:       []config.Route{{Name: "big", Presentation: config.PresentCard, Templates: "big.d", Tell: []string{"resolved"}, HideMemory: true}, {Name: "plain"}},
 		DefaultRooms: []string{"noc", "db"},
 		Delivery:     config.Delivery{Debounce: config.Duration(3 * time.Second)},
 	}
@@ -40,6 +40,8 @@ func TestRoomsOf(t *testing.T) {
 	require.Equal(t, config.PresentCard, db.Presentation, "the route's wins")
 	require.Equal(t, "big.d", db.Templates)
 	require.Equal(t, []string{"resolved"}, db.Tell)
+	require.True(t, db.HideMemory)
+	require.False(t, noc.HideMemory)
 
 	alice, ok := rooms("person:alice@example.com", "send_to")
 	require.True(t, ok)

@@ -22,6 +22,7 @@ import (
 type Store interface {
 	PendingEntries(ctx context.Context, limit int) ([]store.Entry, error)
 	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	TriggerStats(ctx context.Context, triggers []alert.TriggerKey) (map[alert.TriggerKey]alert.TriggerStats, error)
 	SymptomsOf(ctx context.Context, causes []alert.Key) ([]alert.Key, error)
 	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
 	Grouping(ctx context.Context, asks []store.GroupingAsk) (map[string]store.RoomGrouping, error)
@@ -173,6 +174,9 @@ func (l *Ledger) commit(ctx context.Context, keys []alert.Key, items []Item, pla
 		}
 		if out = draft.Finish(rooms, waiting); out.empty() {
 			return out, 0, nil
+		}
+		if err = l.remember(ctx, &out.Fold); err != nil {
+			return out, 0, err
 		}
 		writing := time.Now()
 		if err = l.opts.Store.CommitFold(ctx, out.Fold); !errors.Is(err, store.ErrConflict) {

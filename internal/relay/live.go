@@ -107,6 +107,11 @@ func (l *live) view() command.View {
 		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People,
 		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
+		Routing: s.router,
+		Settings: func(room, rule string) (render.Room, bool) {
+			settings, ok := s.rooms(room, rule)
+			return settings.Room, ok
+		},
 	}
 }
 

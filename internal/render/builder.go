@@ -72,6 +72,9 @@ func (b *builder) view(room Room, now time.Time) *View {
 	v.OpData, v.RecoveredOpData = once(p.Name, v.OpData), once(p.Name, v.RecoveredOpData)
 	b.cause(v)
 	v.Symptoms = symptomsOf(b.p)
+	if !room.HideMemory {
+		v.Memory = b.memory()
+	}
 	b.describe(v)
 	b.notes(v)
 	return v

@@ -30,7 +30,7 @@ func TestTemplatesPageIsComplete(t *testing.T) {
 	for _, kind := range TellKinds {
 		require.Contains(t, text, "`"+kind+"`")
 	}
-	for _, of := range []reflect.Type{reflect.TypeFor[View](), reflect.TypeFor[Entry](), reflect.TypeFor[Tag]()} {
+	for _, of := range []reflect.Type{reflect.TypeFor[View](), reflect.TypeFor[Entry](), reflect.TypeFor[Tag](), reflect.TypeFor[Memory]()} {
 		for i := range of.NumField() {
 			if f := of.Field(i); f.IsExported() {
 				require.Contains(t, text, "`."+f.Name+"`", "field of %s", of.Name())

@@ -113,6 +113,16 @@ func (room Room) wants(kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(room.Tell, k) })
 }
 
+// LeftOut counts the entries that a room doesn't get in its thread (Room.Tell).
+func (room Room) LeftOut(timeline []alert.Entry) (n int) {
+	for _, e := range timeline {
+		if e.Kind != alert.EntryOpened && e.Kind != alert.EntryOccurred && e.Nudge == nil && !room.wants(kindsOf(e)) {
+			n++
+		}
+	}
+	return n
+}
+
 // entry returns a timeline entry for templates; today is zero in a message that is edited in place.
 func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 	out := Entry{Kinds: kindsOf(e), At: e.At.In(b.loc)}

@@ -32,7 +32,8 @@ type Room struct {
 	Name         string
 	Location     *time.Location // nil: UTC
 	Presentation config.Presentation
-	Templates    string   // a route's own directory, one of Options.RouteDirs
+	Templates    string // a route's own directory, one of Options.RouteDirs
+	HideMemory   bool
 	Tell         []string // kinds that are posted to the thread (TellKinds); empty for all
 }
 

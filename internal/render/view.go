@@ -46,8 +46,9 @@ type View struct {
 	Cause           Text // of a symptom: the ID of its cause
 	CauseName       Text
 	CauseHosts      []Text
-	CauseURL        URL    // the cause in Zabbix
-	Symptoms        string // of a cause: "3 symptoms, 2 open"
+	CauseURL        URL     // the cause in Zabbix
+	Symptoms        string  // of a cause: "3 symptoms, 2 open"
+	Memory          *Memory // what is remembered of the trigger; nil if nothing is, or the route hides it
 
 	OpenedAt        time.Time
 	ResolvedAt      time.Time

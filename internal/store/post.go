@@ -118,7 +118,7 @@ type Cursor struct {
 	Attempts    int       // failures in a row
 	NotBefore   time.Time // of the next call
 	LastError   string
-	TrackingID  string
+	TrackingID  string    // Webex's, of the last call that isn't a deletion
 	DeadAt      time.Time
 	DeliveredAt time.Time // when the room last caught up
 }

@@ -16,6 +16,7 @@ type Fold struct {
 	Applied  []int64          // journal entries
 	SetAside map[int64]string // journal entries that can't be applied, with the reason
 	Problems []alert.Problem
+	Triggers []alert.TriggerStats // replace those that are stored
 	// Groups are written in the ledger's columns. A new group has a negative ID, unique in the
 	// fold, to which posts of the fold may refer; the store replaces it by the real one.
 	Groups []Group
@@ -97,6 +98,8 @@ type Problems interface {
 	Unposted(ctx context.Context, source string) ([]Unposted, error)
 	// SymptomsOf returns the problems, open or not, that name one of these as their cause, in no order.
 	SymptomsOf(ctx context.Context, causes []alert.Key) ([]alert.Key, error)
+	// TriggerStats returns what is stored of these triggers; unknown ones, and those that can't be read any more, are left out.
+	TriggerStats(ctx context.Context, triggers []alert.TriggerKey) (map[alert.TriggerKey]alert.TriggerStats, error)
 	// KeysByEventID returns the problems with this event id in any source.
 	KeysByEventID(ctx context.Context, eventID string) ([]alert.Key, error)
 }

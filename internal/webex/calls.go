@@ -27,7 +27,8 @@ func (c *Client) CreateMessage(ctx context.Context, m NewMessage) (Message, erro
 	if err != nil {
 		return Message{}, err
 	}
-	_, err = c.do(ctx, k)
+	header, err := c.do(ctx, k)
+	out.TrackingID = c.trackingID(header)
 	return out, err
 }
 
@@ -62,7 +63,14 @@ func fileCall(op string, m NewMessage, into any) (call, error) {
 // EditMessage replaces the text of one of the bot's own messages. Webex refuses the eleventh edit, and any edit of a message with a
 // file or a card.
 func (c *Client) EditMessage(ctx context.Context, id, roomID, markdown string) (Message, error) {
-	return write[Message](ctx, c, "PUT /messages/{id}", map[string]string{"roomId": roomID, "markdown": markdown}, "messages", id)
+	var out Message
+	k, err := jsonCall("PUT /messages/{id}", map[string]string{"roomId": roomID, "markdown": markdown}, &out, "messages", id)
+	if err != nil {
+		return out, err
+	}
+	header, err := c.do(ctx, k)
+	out.TrackingID = c.trackingID(header)
+	return out, err
 }
 
 // DeleteMessage deletes one of the bot's own messages. It returns nil if the message is gone already.

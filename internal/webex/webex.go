@@ -26,6 +26,8 @@ type Message struct {
 	MentionedPeople []string     `json:"mentionedPeople,omitempty"`
 	Created         Time         `json:"created"`
 	Updated         Time         `json:"updated,omitzero"`
+	// TrackingID is that of the call that posted or edited it, for Webex's support.
+	TrackingID string `json:"-"`
 }
 
 // NewMessage is a message to post, to RoomID or ToPersonEmail. Markdown is the fallback text of a card.

@@ -32,6 +32,8 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 		removed += s.commands.remove(limit, oldestCommand,
 			func(c command) bool { return !unfinished(c) && c.CreatedAt.Before(auditBefore) },
 			func(c command) { s.commands.delete(c.ID) })
+		removed += s.triggers.remove(limit, func(a, b trigger) int { return a.WrittenAt.Compare(b.WrittenAt) },
+			func(row trigger) bool { return row.WrittenAt.Before(auditBefore) }, func(row trigger) { s.triggers.delete(row.Key) })
 		posts := len(s.posts.rows)
 		removed += s.problems.remove(limit, func(a, b problem) int { return a.WrittenAt.Compare(b.WrittenAt) },
 			func(p problem) bool {

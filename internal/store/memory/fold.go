@@ -28,6 +28,9 @@ func (d *data) fold(f store.Fold, now time.Time) error {
 			return err
 		}
 	}
+	if err := d.putTriggers(f.Triggers, now); err != nil {
+		return err
+	}
 	ids := map[int64]int64{} // of the new groups, by their negative ids in the fold
 	for _, g := range f.Groups {
 		id, err := d.putGroup(g, now)

@@ -33,6 +33,7 @@ type data struct {
 	notices  table[int64, store.Notice]
 	commands table[string, command]
 	values   table[string, string]
+	triggers table[alert.TriggerKey, trigger]
 
 	lastEntry, lastGroup, lastNotice, lastRow int64
 }
@@ -47,6 +48,12 @@ type problem struct {
 	Doc           []byte // the problem as JSON, so that no caller shares memory with the store
 	Row           int64  // in order of insertion
 	WrittenAt     time.Time
+}
+
+type trigger struct {
+	Key       alert.TriggerKey
+	Doc       []byte
+	WrittenAt time.Time
 }
 
 type command struct {
@@ -71,6 +78,7 @@ func New(clock func() time.Time) *Store {
 	d.journal, d.problems, d.posts = newTable[int64, store.Entry](u), newTable[alert.Key, problem](u), newTable[postID, store.Post](u)
 	d.groups, d.messages, d.notices = newTable[int64, store.Group](u), newTable[string, shows](u), newTable[int64, store.Notice](u)
 	d.commands, d.values = newTable[string, command](u), newTable[string, string](u)
+	d.triggers = newTable[alert.TriggerKey, trigger](u)
 	return &Store{closed: new(atomic.Bool), data: d}
 }
 

@@ -24,12 +24,16 @@ func (s *Store) CommitFold(ctx context.Context, f store.Fold) error {
 		}
 		rows = append(rows, r)
 	}
-	err := s.write(ctx, "commit a fold", func(t *tx) error { return t.fold(f, rows, s.clock()) })
+	triggers, err := triggerRows(f.Triggers)
+	if err != nil {
+		return err
+	}
+	err = s.write(ctx, "commit a fold", func(t *tx) error { return t.fold(f, rows, triggers, s.clock()) })
 	s.damage.met(commitFold, err)
 	return err
 }
 
-func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
+func (t *tx) fold(f store.Fold, problems []problemRow, triggers []triggerRow, now time.Time) error {
 	for _, p := range problems {
 		read, checked := f.Read[p.Key]
 		written, err := t.putProblem(p, read, checked, micro(now))
@@ -41,6 +45,9 @@ func (t *tx) fold(f store.Fold, problems []problemRow, now time.Time) error {
 		}
 	}
 	if err := t.move(f.Moved); err != nil { // after conflicts were found: another post may have the key that it moves to
+		return err
+	}
+	if err := t.putTriggers(triggers, micro(now)); err != nil {
 		return err
 	}
 	ids, err := t.putGroups(f.Groups, now)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func kept(version int64) map[string]string {
 
 // The stores in testdata were written by the last relay of each schema version, which was killed while it posted a storm (no relay
 // ran with version 11: its store is that of 10, migrated once; those of 15 and 16 are that of 14, opened by relays of those versions
-// and killed again). A relay of today opens each, with everything that was in it, and continues.
+// and killed again; that of 17 is that of 16, migrated once). A relay of today opens each, with everything that was in it, and continues.
 func TestUpgradeFromEverySchema(t *testing.T) {
 	newest, err := newestSchema()
 	require.NoError(t, err)
@@ -161,6 +162,19 @@ func works(t *testing.T, s *Store) {
 	require.NoError(t, err)
 	_, err = s.Stats(ctx)
 	require.NoError(t, err)
+	for _, p := range problems {
+		trigger, ok := p.Trigger()
+		if !ok || p.State != alert.StateResolved {
+			continue
+		}
+		found, err := s.TriggerStats(ctx, []alert.TriggerKey{trigger})
+		require.NoError(t, err)
+		i := slices.IndexFunc(found[trigger].Occurrences, func(o alert.Occurrence) bool { return o.EventID == p.Key.EventID })
+		require.GreaterOrEqual(t, i, 0, "%s is remembered", p.Key)
+		o := found[trigger].Occurrences[i]
+		require.WithinDuration(t, p.OpenedAt, o.OpenedAt, time.Second)
+		require.True(t, p.Gone || p.ResolvedAt.Equal(o.ResolvedAt))
+	}
 
 	id, err := s.Append(ctx, entry("goes on"))
 	require.NoError(t, err)

@@ -30,6 +30,7 @@ func Run(t *testing.T, open Opener) {
 		"problems/unobserved":       testUnobserved,
 		"problems/open states":      testOpenStates,
 		"problems/symptoms of":      testSymptomsOf,
+		"problems/trigger stats":    testTriggerStats,
 		"problems/unposted":         testUnposted,
 		"fold/whole or not at all":  testFoldAtomic,
 		"posts/cursor and ledger":   testPosts,

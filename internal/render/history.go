@@ -1,0 +1,80 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/webex"
+)
+
+// maxHistory is how many problems a history lists; it counts the others.
+const maxHistory = 20
+
+// History returns the reply to "history": the other resolved problems of a problem's trigger, newest first, with the last text that
+// somebody wrote about each.
+func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room, now time.Time) string {
+	b := r.builder(&p, room, 1)
+	m := stats.Before(p)
+	p.Memory = &m
+	v := b.view(Room{Name: room.Name, Location: room.Location}, now)
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s **%s**", v.Emoji, v.Title)
+	if len(v.Hosts) > 0 {
+		hosts, _ := some(3, v.Hosts)
+		fmt.Fprintf(&out, " · %s", hosts)
+	}
+	fmt.Fprintf(&out, " · %s", v.ID)
+	if _, ok := p.Trigger(); !ok {
+		return out.String() + "\nOnly the problems of a trigger have a history."
+	}
+	out.WriteString("\n" + v.Memory.Times)
+	if v.Memory.Lasted != "" {
+		out.WriteString(" · " + v.Memory.Lasted)
+	}
+	others := slices.DeleteFunc(slices.Clone(stats.Occurrences), func(o alert.Occurrence) bool { return o.EventID == p.Key.Original().EventID })
+	if len(others) == 0 {
+		out.WriteString("\nNo other resolved problem of this trigger on this host is known.")
+	}
+	const tail = 200 // for the last line
+	shown := 0
+	for _, o := range slices.Backward(others) {
+		line := "\n" + b.occurrence(p.Key.Source, o)
+		if shown == maxHistory || out.Len()+len(line)+tail > webex.MaxMessageBytes {
+			break
+		}
+		out.WriteString(line)
+		shown++
+	}
+	if more := len(others) - shown; more > 0 {
+		fmt.Fprintf(&out, "\n\n… and %s earlier", number(more))
+	}
+	if !stats.Forgotten.IsZero() {
+		out.WriteString("\n\nOlder ones are forgotten.")
+	}
+	text, _ := finish(out.String())
+	return text
+}
+
+// occurrence is a line of a history.
+func (b *builder) occurrence(source string, o alert.Occurrence) string {
+	line := "✅ " + formatPeriod(false, o.OpenedAt.In(b.loc), inZone(o.ResolvedAt, b.loc))
+	if o.ResolvedAt.IsZero() {
+		line = "☑️ " + formatTime(o.OpenedAt.In(b.loc)) + ", gone from Zabbix"
+	}
+	line += " · " + b.r.idOf(alert.Key{Source: source, EventID: o.EventID}).String()
+	if o.Remark != nil {
+		by, on, said := b.remark(*o.Remark, o.OpenedAt)
+		line += " · " + by.String() + ", " + on + ": “" + said.String() + "”"
+	}
+	return line
+}
+
+func inZone(t time.Time, loc *time.Location) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.In(loc)
+}

@@ -1,0 +1,44 @@
+package render
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/webex"
+)
+
+func TestHistory(t *testing.T) {
+	r, err := New(Options{Sources: map[string]string{"main": "https://zabbix.example.com"}})
+	require.NoError(t, err)
+	p := Samples()["open"]
+	day := 24 * time.Hour
+	at := func(days int) time.Time { return p.OpenedAt.Add(time.Duration(-days) * day) }
+	stats := alert.TriggerStats{Forgotten: at(90), Occurrences: []alert.Occurrence{
+		{EventID: "4100", OpenedAt: at(60)},
+		{EventID: "4200", OpenedAt: at(20), ResolvedAt: at(20).Add(12 * time.Minute),
+			Remark: &alert.Remark{By: "Alice Example", At: at(20), Text: "<@all> **loose** cable"}},
+		{EventID: "4711", OpenedAt: p.OpenedAt, ResolvedAt: p.OpenedAt.Add(time.Minute)},
+	}}
+	require.Equal(t, "🟧 **Temperature too high on Core switch 1** · Core switch 1 · 4711  \n"+
+		"2nd time in 30 days · last time 12m  \n"+
+		"✅ 4 Nov 13:18:00 – 13:30:00 UTC (12m) · 4200 · Alice Example, 4 Nov: “&lt;&#64;all&gt; \\*\\*loose\\*\\* cable”  \n"+
+		"☑️ 25 Sep 13:18:00 UTC, gone from Zabbix · 4100\n\n"+
+		"Older ones are forgotten.", r.History(p, stats, Room{}, SamplesNow))
+
+	first := r.History(p, alert.TriggerStats{}, Room{}, SamplesNow)
+	require.Contains(t, first, "First time seen here")
+	require.Contains(t, first, "No other resolved problem of this trigger on this host is known.")
+	require.Contains(t, r.History(Samples()["service"], alert.TriggerStats{}, Room{}, SamplesNow), "Only the problems of a trigger have a history.")
+
+	stats = alert.TriggerStats{}
+	for i := range 50 {
+		stats.Occurrences = append(stats.Occurrences, alert.Occurrence{EventID: "4000", OpenedAt: at(50 - i), Remark: &alert.Remark{At: at(1), Text: strings.Repeat("<", 300)}})
+	}
+	long := r.History(p, stats, Room{}, SamplesNow)
+	require.LessOrEqual(t, len(long), webex.MaxMessageBytes)
+	require.Regexp(t, `… and \d+ earlier`, long)
+}
