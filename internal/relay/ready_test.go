@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/testlog"
 )
 
@@ -73,4 +74,28 @@ func TestReadyz(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A bot that can't register for its websocket keeps the relay neither from starting nor from being ready.
+func TestReadyWithoutAWebsocket(t *testing.T) {
+	tried := make(chan struct{}, 100)
+	o := start(t, false, func(o *onDisk) {
+		o.webex.AddFault(webexsim.Fault{Op: "GET /u2c/api/v1/catalog", Status: http.StatusServiceUnavailable})
+		o.hold = func(r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/u2c/") {
+				tried <- struct{}{}
+			}
+		}
+		o.write("relay.yaml", strings.Replace(o.base(), `, listen: "off"`, "", 1)+room("noc"))
+	})
+	for range 2 { // without a public_url it listens by websocket, and tries again
+		<-tried
+	}
+	answer, err := o.http.Get("http://" + o.AdminAddr() + "/readyz")
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.Zero(t, o.gauge("alert_relay_socket_connected"))
+	require.Equal(t, http.StatusAccepted, o.event(opened(t, "1"), firstSecret))
+	o.await("the problem is posted", func(rooms map[string][]webexsim.MessageView) bool { return len(rooms["noc"]) == 1 })
 }

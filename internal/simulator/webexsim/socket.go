@@ -337,6 +337,15 @@ func (s *Server) AnnounceShutdown(email string) {
 	}
 }
 
+// SendFrame sends a frame as it is to an account's open websockets.
+func (s *Server) SendFrame(email string, raw []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.sessionsOf(email) {
+		c.out <- raw
+	}
+}
+
 // StaleSockets gives an account's devices other addresses for websockets, of which their clients don't know, and closes those that are open.
 func (s *Server) StaleSockets(email string) {
 	s.mu.Lock()

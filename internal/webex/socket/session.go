@@ -239,23 +239,45 @@ func (s *Session) read(ctx context.Context, frames chan<- frame) error {
 	}
 }
 
-// handle handles one frame. It isn't cancelled: what was received is to be on disk.
+// handle handles one frame, and acknowledges it. A claim isn't cancelled: what was received is to be on disk.
 func (s *Session) handle(ctx context.Context, f frame, handle func(context.Context, webex.Envelope) error) {
 	if f.Type == typeShutdown {
 		s.announce.Do(func() { close(s.shutdown) })
 	}
 	if event, ok := f.event(); ok {
-		kept := context.WithoutCancel(ctx)
-		envelope, err := s.device.envelope(ctx, s.api, event)
-		if err == nil {
-			err = handle(kept, envelope)
-		}
-		if err != nil && !errors.Is(err, errGone) {
+		if err := s.accept(ctx, event, handle); err != nil {
 			s.log.Warn("an event of the websocket couldn't be accepted: Webex will send it again", "resource", event.Resource, "error", err)
 			return
 		}
 	}
 	s.ack(ctx, f)
+}
+
+const (
+	// acceptTries bounds how often an event is tried before it is left to Webex, which sends it again 15 minutes later.
+	acceptTries = 4
+	// acceptRetry is the wait after the first try; it doubles.
+	acceptRetry = 500 * time.Millisecond
+)
+
+// accept passes an event to handle. A message that stays unknown to its cluster was deleted, and is no error.
+func (s *Session) accept(ctx context.Context, e Event, handle func(context.Context, webex.Envelope) error) (err error) {
+	for try := range acceptTries {
+		if try > 0 && !sleep(ctx, acceptRetry<<(try-1)) {
+			return err
+		}
+		var envelope webex.Envelope
+		if envelope, err = s.device.envelope(ctx, s.api, e); err == nil {
+			err = handle(context.WithoutCancel(ctx), envelope)
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	return err
 }
 
 var errNoPong = errors.New("the websocket is dead: no answer to a ping for 14 s")

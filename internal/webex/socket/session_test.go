@@ -101,6 +101,17 @@ func (w *world) serve(s *Session) (stop func()) {
 	return cancel
 }
 
+// end waits for the end of the session that is served.
+func (w *world) end() End {
+	select {
+	case e := <-w.ended:
+		return e
+	case <-time.After(2 * time.Minute):
+		require.FailNow(w.t, "the session didn't end")
+		return End{}
+	}
+}
+
 func (w *world) say(text string) webexsim.MessageView {
 	m, err := w.Say(webexsim.Line{Room: "noc", From: alice, Text: text, MentionBot: true})
 	require.NoError(w.t, err)
@@ -140,7 +151,7 @@ func TestSessionHearsMessagesEditsAndPresses(t *testing.T) {
 			require.Equal(w.t, webexsim.PersonID(alice), w.heard[0].Data.PersonID)
 			require.Equal(w.t, "group", w.heard[0].Data.RoomType)
 			stop()
-			require.Equal(w.t, Stopped, (<-w.ended).Reason)
+			require.Equal(w.t, Stopped, w.end().Reason)
 			require.Zero(t, w.Sockets(bot))
 		})
 	}
@@ -159,7 +170,31 @@ func TestMessageThatIsGoneBeforeItsIDIsRead(t *testing.T) {
 		require.Empty(w.t, w.ids())
 		require.Empty(w.t, w.Unacknowledged(bot))
 		stop()
-		<-w.ended
+		w.end()
+	})
+}
+
+// failing sets the error of the claims that follow.
+func (w *world) failing(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fail = err
+}
+
+// A claim that fails for a moment is repeated at once: Webex would send the event again only a quarter of an hour later.
+func TestClaimIsRepeated(t *testing.T) {
+	in(t, webexsim.Options{}, func(w *world) {
+		w.fail = errors.New("database is locked")
+		stop := w.serve(w.open(w.register(false)))
+		m := w.say("problems")
+		require.Empty(t, w.ids())
+		w.failing(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Equal(w.t, []string{"messages/created " + m.ID}, w.ids())
+		require.Empty(w.t, w.Unacknowledged(bot))
+		stop()
+		w.end()
 	})
 }
 
@@ -170,21 +205,50 @@ func TestUnclaimedEventComesAgain(t *testing.T) {
 		w.fail = errors.New("disk full")
 		stop := w.serve(w.open(d))
 		m := w.say("problems")
+		time.Sleep(time.Minute)
 		require.Empty(t, w.ids())
-		w.mu.Lock()
-		w.fail = nil
-		w.mu.Unlock()
+		w.failing(nil)
 		time.Sleep(17 * time.Minute)
 		synctest.Wait()
 		require.Equal(w.t, []string{"messages/created " + m.ID}, w.ids())
 		stop()
-		<-w.ended
+		w.end()
 		stop = w.serve(w.open(d))
 		time.Sleep(17 * time.Minute)
 		synctest.Wait()
 		require.Len(t, w.ids(), 1, "acknowledged after the claim")
 		stop()
-		<-w.ended
+		w.end()
+	})
+}
+
+// In another cluster the id of a new message can be unknown for a moment. It isn't taken for a deleted one.
+func TestMessageWhoseIDIsReadLater(t *testing.T) {
+	in(t, webexsim.Options{Cluster: "urn:TEAM:us-west-2_r"}, func(w *world) {
+		w.AddFault(webexsim.Fault{Op: "GET /conversation/api/v1/messages/{id}", Status: 404, Count: 2})
+		stop := w.serve(w.open(w.register(false)))
+		m := w.say("problems")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(w.t, []string{"messages/created " + m.ID}, w.ids())
+		stop()
+		w.end()
+	})
+}
+
+// A frame that is too long, or isn't JSON, is dropped, and the connection stays.
+func TestUnreadableFramesAreDropped(t *testing.T) {
+	in(t, webexsim.Options{}, func(w *world) {
+		stop := w.serve(w.open(w.register(false)))
+		for _, frame := range []string{strings.Repeat(" ", maxFrame) + "{}", strings.Repeat("x", 3*maxFrame), "", "[]", "null", "{"} {
+			w.SendFrame(bot, []byte(frame))
+		}
+		m := w.say("problems")
+		require.Equal(w.t, []string{"messages/created " + m.ID}, w.ids())
+		time.Sleep(time.Hour)
+		require.Equal(w.t, 1, w.Sockets(bot))
+		stop()
+		require.Equal(w.t, Stopped, w.end().Reason)
 	})
 }
 
@@ -212,7 +276,7 @@ func TestEnds(t *testing.T) {
 			in(t, webexsim.Options{}, func(w *world) {
 				defer w.serve(w.open(w.register(false)))()
 				tc.end(w)
-				end := <-w.ended
+				end := w.end()
 				require.Equal(w.t, tc.want, end.Reason)
 				require.Error(w.t, end.Err)
 				require.NotContains(t, end.Err.Error(), "token-of-relay")
@@ -228,7 +292,7 @@ func TestQuietConnectionStaysOpen(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		require.Equal(w.t, 1, w.Sockets(bot))
 		stop()
-		require.Equal(w.t, Stopped, (<-w.ended).Reason)
+		require.Equal(w.t, Stopped, w.end().Reason)
 	})
 }
 
