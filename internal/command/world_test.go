@@ -45,8 +45,12 @@ type world struct {
 	early func(context.Context, *Executor) // called before Run
 
 	names    Names
+	routes   []config.Route
 	routing  Routing
 	settings func(room, rule string) (render.Room, bool)
+
+	told     []string // the texts of notices
+	appended int      // entries of the journal
 
 	people []config.Person // instead of the usual ones
 	read   int             // documents of problems that a list has read
@@ -201,12 +205,18 @@ func (w *world) effect(do func()) error {
 }
 
 func (w *world) Append(ctx context.Context, e store.Entry) (id int64, err error) {
-	crash := w.effect(func() { id, err = w.Store.Append(ctx, e) })
+	crash := w.effect(func() {
+		w.appended++
+		id, err = w.Store.Append(ctx, e)
+	})
 	return id, cmp.Or(crash, err)
 }
 
 func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
-	crash := w.effect(func() { id, err = w.Store.AddNotice(ctx, n) })
+	crash := w.effect(func() {
+		w.told = append(w.told, n.Markdown)
+		id, err = w.Store.AddNotice(ctx, n)
+	})
 	return id, cmp.Or(crash, err)
 }
 
@@ -379,10 +389,13 @@ func (w *world) start(t *testing.T) *relay {
 	}
 	sources := map[string]Zabbix{"main": w.zabbixes["main"], "lab": w.zabbixes["lab"]}
 	maps.Copy(sources, w.clients)
+	mutes, err := LoadMutes(context.Background(), w)
+	require.NoError(t, err)
 	reg := prometheus.NewRegistry()
 	e := New(Options{
+		Mutes: mutes,
 		View: func() View {
-			return View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
+			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
 				Routing: w.routing, Settings: w.settings}
 		},
 		Store:   w,
