@@ -29,6 +29,7 @@ type Store interface {
 	Entries(ctx context.Context, after int64, limit int) ([]store.Entry, error)
 	RetryEntry(ctx context.Context, id int64) error
 	Stats(ctx context.Context) (store.Stats, error)
+	FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error)
 }
 
 // API lets operators list and handle dead letters and set-aside entries. On loopback it needs no token (Guard), so it refuses every
@@ -41,6 +42,7 @@ type Store interface {
 //	GET  /v1/setaside/{id}                   Entry, with its payload
 //	GET  /v1/journal/{id}                    Entry, with its payload
 //	POST /v1/setaside/retry                  Choice → Done
+//	GET  /v1/audit?since=TIME&person=PART&problem=KEY&limit=N   Audit
 //	POST /v1/reconcile                       Sweep → Swept
 //	POST /-/reload                           Reloaded
 //
@@ -123,6 +125,7 @@ func (a *API) Handler() http.Handler {
 		"GET /v1/setaside/{id}":       a.setAsideEntry,
 		"POST /v1/setaside/retry":     a.choosing(a.retry),
 		"GET /v1/journal/{id}":        a.journalEntry,
+		"GET /v1/audit":               a.audit,
 		"POST /v1/reconcile":          a.reconcile,
 		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },
 	} {

@@ -76,7 +76,7 @@ func TestRoleForAProblem(t *testing.T) {
 
 // Each verb needs its role, and nobody may do anything without one.
 func TestVerbsNeedRoles(t *testing.T) {
-	admins := []Verb{MuteRoute, UnmuteRoute}
+	admins := []Verb{MuteRoute, UnmuteRoute, Audit}
 	for _, v := range verbs {
 		require.False(t, may("", v.name), v.name)
 		require.Equal(t, v.act == nil && !slices.Contains(admins, v.name), may(config.RoleViewer, v.name), v.name)

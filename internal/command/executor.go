@@ -56,6 +56,7 @@ type Store interface {
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
+	FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error)
 }
 
 // View is the part of the current configuration that commands need.

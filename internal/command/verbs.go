@@ -38,6 +38,7 @@ const (
 	Why         Verb = "why"
 	History     Verb = "history"
 	Problems    Verb = "problems"
+	Audit       Verb = "audit"
 	Help        Verb = "help"
 )
 
@@ -221,7 +222,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs())
+	}, muteVerbs(), auditVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

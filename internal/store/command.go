@@ -18,7 +18,7 @@ const (
 	CommandExpired   CommandState = "expired"
 )
 
-// Command is a person's request: an record of who did what, and the guard against executing it twice.
+// Command is a person's request: a record of who did what, and the guard against executing it twice.
 type Command struct {
 	ID        string // of the Webex message or attachment action
 	Bot       string
@@ -52,4 +52,19 @@ type Commands interface {
 	// RecentCommands returns the commands that are unfinished or ended at or after since, oldest
 	// first. Commands created before createdSince are left out.
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]Command, error)
+	// FindCommands returns the commands that pass a filter, newest first. Those that weren't understood, or were ignored,
+	// are left out.
+	FindCommands(ctx context.Context, f CommandFilter) ([]Command, error)
+}
+
+// CommandFilter selects commands. Its zero value selects all that were understood.
+type CommandFilter struct {
+	Since   time.Time
+	Person  string // part of an address or name, in any case
+	Problem string // a key or an event id
+	// Rooms selects the commands given in one of these rooms, or about a problem that was posted to one; nil for all commands.
+	Rooms   []string
+	Actions []string // nil for all
+	Offset  int
+	Limit   int // 0 for none
 }

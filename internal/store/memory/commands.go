@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
 
@@ -70,4 +73,30 @@ func (s *Store) RecentCommands(ctx context.Context, since, createdSince time.Tim
 	return s.findCommands(ctx, func(c command) bool {
 		return !c.CreatedAt.Before(createdSince) && (unfinished(c) || !c.DoneAt.Before(since))
 	})
+}
+
+// FindCommands implements store.Store.
+func (s *Store) FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error) {
+	since, person := own(f.Since), strings.ToLower(f.Person)
+	found, err := s.findCommands(ctx, func(c command) bool {
+		about := func(key string) bool {
+			return f.Problem == "" || key == f.Problem || key[strings.IndexByte(key, '/')+1:] == f.Problem
+		}
+		posted := func(key string) bool {
+			return slices.ContainsFunc(f.Rooms, func(room string) bool {
+				_, known := s.posts.rows[postID{alert.ParseKey(key), room}]
+				return known
+			})
+		}
+		return c.Action != "" && !c.CreatedAt.Before(since) && (f.Actions == nil || slices.Contains(f.Actions, c.Action)) &&
+			(strings.Contains(strings.ToLower(c.Email), person) || strings.Contains(strings.ToLower(c.Name), person)) &&
+			(f.Problem == "" || slices.ContainsFunc(c.Keys, about)) &&
+			(f.Rooms == nil || slices.Contains(f.Rooms, c.Room) || slices.ContainsFunc(c.Keys, posted))
+	})
+	slices.Reverse(found)
+	found = found[min(f.Offset, len(found)):]
+	if f.Limit > 0 {
+		found = found[:min(f.Limit, len(found))]
+	}
+	return found, err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/store"
@@ -93,4 +94,38 @@ func (s *Store) RecentCommands(ctx context.Context, since, createdSince time.Tim
 // Command implements store.Store.
 func (s *Store) Command(ctx context.Context, id string) (store.Command, error) {
 	return queryOne(ctx, s, "read a command", "command "+id, scanCommand, `SELECT `+commandColumns+` FROM commands WHERE id = ?`, id)
+}
+
+const findCommands = `
+	SELECT ` + commandColumns + ` FROM commands c
+	WHERE action <> '' AND created_at >= ?1
+		AND (?2 = '' OR instr(lower(email), ?2) > 0 OR instr(lower(name), ?2) > 0)
+		AND (?3 = '' OR EXISTS (SELECT 1 FROM json_each(c.keys) k WHERE k.value = ?3 OR substr(k.value, instr(k.value, '/') + 1) = ?3))
+		AND (?4 = '' OR c.room IN (SELECT value FROM json_each(?4))
+			OR EXISTS (SELECT 1 FROM json_each(c.keys) k CROSS JOIN posts p
+				ON p.event_id = substr(k.value, instr(k.value, '/') + 1) AND p.source = substr(k.value, 1, instr(k.value, '/') - 1)
+				WHERE p.room IN (SELECT value FROM json_each(?4))))
+		AND (?5 = '' OR action IN (SELECT value FROM json_each(?5)))
+	ORDER BY created_at DESC, rowid DESC LIMIT ?6 OFFSET ?7`
+
+// FindCommands implements store.Store.
+func (s *Store) FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error) {
+	list := func(names []string) (string, error) {
+		if names == nil {
+			return "", nil
+		}
+		b, err := json.Marshal(names)
+		return string(b), err
+	}
+	rooms, err := list(f.Rooms)
+	actions, err2 := list(f.Actions)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	limit := f.Limit
+	if limit == 0 {
+		limit = -1
+	}
+	return queryReadable(ctx, s, "read the audit log", scanCommand, findCommands,
+		micro(f.Since), strings.ToLower(f.Person), f.Problem, rooms, actions, limit, f.Offset)
 }

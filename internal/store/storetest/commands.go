@@ -62,6 +62,46 @@ func testCommands(t *testing.T, open Opener) {
 	require.Error(t, err, "without an id")
 }
 
+// The audit log is read newest first, by time, person, problem, room and action.
+func testFindCommands(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	fold(t, s, store.Fold{Posts: []store.Post{{Key: key("4711"), Room: "noc", Desired: 1}, {Key: key("4712"), Room: "db", Desired: 1}}})
+	for i, c := range []store.Command{
+		{ID: "1", Email: "alice@example.com", Name: "Alice", Action: "ack", Keys: []string{"main/4711"}, Room: "noc"},
+		{ID: "2", Email: "bob@example.com", Name: "Bob", Action: "close", Keys: []string{"main/4711", "main/4712"}}, // in a direct chat
+		{ID: "3", Email: "alice@example.com", Name: "Alice", Action: "mute", Room: "noc"},
+		{ID: "4", Email: "x@example.com", Name: "Carol Alice", Action: "ack", Keys: []string{"main/9"}, Room: "db"}, // its post is gone
+		{ID: "5", Email: "x@example.com", Room: "noc"},                                                              // not understood
+		{ID: "6", Email: "x@example.com", Action: "ack", Keys: []string{"lab/4711"}},
+	} {
+		c.State, c.CreatedAt = store.CommandDone, t0.Add(time.Duration(i)*time.Minute)
+		require.True(t, must(s.ClaimCommand(t.Context(), c))(t))
+	}
+	for name, c := range map[string]struct {
+		filter store.CommandFilter
+		want   []string
+	}{
+		"all":                   {store.CommandFilter{}, []string{"6", "4", "3", "2", "1"}},
+		"since":                 {store.CommandFilter{Since: t0.Add(3 * time.Minute)}, []string{"6", "4"}},
+		"person by address":     {store.CommandFilter{Person: "ALICE@"}, []string{"3", "1"}},
+		"person by name":        {store.CommandFilter{Person: "alice"}, []string{"4", "3", "1"}},
+		"problem by key":        {store.CommandFilter{Problem: "main/4711"}, []string{"2", "1"}},
+		"problem by event id":   {store.CommandFilter{Problem: "4711"}, []string{"6", "2", "1"}},
+		"room":                  {store.CommandFilter{Rooms: []string{"noc"}}, []string{"3", "2", "1"}},
+		"room without its post": {store.CommandFilter{Rooms: []string{"db"}}, []string{"4", "2"}},
+		"no room":               {store.CommandFilter{Rooms: []string{}}, nil},
+		"action":                {store.CommandFilter{Actions: []string{"close", "mute"}}, []string{"3", "2"}},
+		"page":                  {store.CommandFilter{Limit: 2, Offset: 1}, []string{"4", "3"}},
+		"after the last page":   {store.CommandFilter{Limit: 2, Offset: 9}, nil},
+	} {
+		var ids []string
+		for _, found := range must(s.FindCommands(t.Context(), c.filter))(t) {
+			ids = append(ids, found.ID)
+		}
+		require.Equal(t, c.want, ids, name)
+	}
+}
+
 // Values are stored by name.
 func testValues(t *testing.T, open Opener) {
 	dir := t.TempDir()

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Opener) {
 		"notices/dedup":             testNoticeDedup,
 		"notices/replaced meantime": testNoticeReplaced,
 		"commands":                  testCommands,
+		"commands/find":             testFindCommands,
 		"dead letters":              testDeadLetters,
 		"values":                    testValues,
 		"stats":                     testStats,

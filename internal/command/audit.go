@@ -1,0 +1,215 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// audited is how many commands a page of the audit log has.
+const audited = 20
+
+func auditVerbs() []verb {
+	return []verb{{
+		name: Audit, role: config.RoleAdmin,
+		usage: "audit [ID] [PERSON] [since LENGTH] [page N]", does: "lists who did what, when, and with which result, newest first. In a room, what was said there or about its problems",
+		examples: []string{"audit", "audit 4711", "audit alice since 2d"},
+		parse:    parseAudit, answer: answerAudit,
+	}}
+}
+
+// parseAudit parses "[ID] [PERSON] [since LENGTH] [page N]", in any order.
+func parseAudit(n Names, v *verb, _ spoken, t named) (Request, *question) {
+	r := Request{Verb: v.name}
+	rest := strings.TrimLeft(t.rest, ":,; ")
+	for rest = strings.TrimSpace(rest); rest != ""; rest = strings.TrimSpace(rest) {
+		if page, after, ok := cutPage(rest); ok {
+			if page < 1 || page > maxPages {
+				return Request{}, ask(v.name, "There are pages 1 to %d.", maxPages)
+			}
+			r.Page, rest = page-1, after
+			continue
+		}
+		word, after := firstWord(rest)
+		name, value, named := strings.Cut(word, "=")
+		if name = strings.ToLower(name); !named {
+			value = strings.Trim(word, ".,;`'\"")
+		}
+		switch bare := bareWord(word); {
+		case bare == "since" || named && name == "since":
+			if named {
+				after = value + " " + after
+			}
+			l, left, ok := cutLength(after)
+			if !ok || l.For <= 0 {
+				return Request{}, ask(v.name, "Since when? For example: `audit since 2d`.")
+			}
+			r.Length, after = l, left
+		case named && name != "person" && name != "problem":
+			return Request{}, ask(v.name, "I don't know the filter `%s=`. There are `person=alice`, `problem=4711` and `since=2d`.", echo(name))
+		case bare == "by" || bare == "of" || bare == "for":
+		default:
+			if ref, ok := n.parseRef(value); ok && name != "person" {
+				r.Refs = []alert.Key{ref}
+			} else {
+				r.Person = strings.ToLower(value)
+			}
+		}
+		rest = after
+	}
+	return r, nil
+}
+
+// auditScope returns the rooms whose commands the person may list from here; nil for all commands.
+func (s scope) auditScope() (rooms []string, allowed bool) {
+	switch {
+	case !s.Direct:
+		return []string{s.Room}, may(s.roleIn(s.Room), Audit)
+	case may(s.roleIn(""), Audit):
+		return nil, true
+	}
+	for _, room := range s.Rooms {
+		if may(s.roleIn(room.Name), Audit) {
+			rooms = append(rooms, room.Name)
+		}
+	}
+	return rooms, len(rooms) > 0
+}
+
+// actingVerbs are the verbs whose commands change something.
+func actingVerbs() (names []string) {
+	for _, v := range verbs {
+		if v.role != viewer && v.name != Audit {
+			names = append(names, string(v.name))
+		}
+	}
+	return names
+}
+
+// answerAudit lists commands that changed something, or were meant to.
+func answerAudit(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	rooms, allowed := s.auditScope()
+	if !allowed { // the role was taken away after the first page
+		return denied(Audit, s.role(), s.where()), "listed", nil
+	}
+	f := store.CommandFilter{Rooms: rooms, Person: r.Person, Actions: actingVerbs(), Offset: r.Page * audited, Limit: audited + 1}
+	if r.Length.For > 0 {
+		f.Since = time.Now().Add(-r.Length.For)
+	}
+	switch {
+	case len(r.Refs) > 0:
+		f.Problem = idOf(r.Refs[0])
+	case s.ParentID != "": // the thread's problem
+		post, err := e.o.Store.PostByMessage(ctx, s.ParentID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", "", err
+		}
+		if err == nil {
+			f.Problem = post.Key.String()
+		}
+	}
+	found, err := e.o.Store.FindCommands(ctx, f)
+	if err != nil {
+		return "", "", err
+	}
+	e.lists.remember(s, r)
+	if len(found) == 0 {
+		if r.Page > 0 {
+			return "That is all.", "listed", nil
+		}
+		return nothingAudited, "listed", nil
+	}
+	more := len(found) > audited
+	found = found[:min(len(found), audited)]
+	if err := e.hideElsewhere(ctx, found, rooms); err != nil {
+		return "", "", err
+	}
+	if f.Problem != "" { // a hidden problem must not be found by its id
+		found = slices.DeleteFunc(found, func(c store.Command) bool {
+			return !slices.ContainsFunc(c.Keys, func(k string) bool { return k == f.Problem || alert.ParseKey(k).EventID == f.Problem })
+		})
+	}
+	if len(found) == 0 {
+		return nothingAudited, "listed", nil
+	}
+	return s.auditList(found, more, time.Now(), room.Location), "listed", nil
+}
+
+const nothingAudited = "ℹ️ Nobody has done anything that matches."
+
+// hideElsewhere removes from commands about several problems, given in another room, what isn't about problems of these rooms; nil
+// for all rooms.
+func (e *Executor) hideElsewhere(ctx context.Context, found []store.Command, rooms []string) error {
+	for i := range found {
+		c := &found[i]
+		if rooms == nil || len(c.Keys) < 2 || slices.Contains(rooms, c.Room) {
+			continue
+		}
+		keys := make([]alert.Key, 0, len(c.Keys))
+		for _, k := range c.Keys {
+			keys = append(keys, alert.ParseKey(k))
+		}
+		posts, err := e.o.Store.PostsOf(ctx, keys)
+		if err != nil {
+			return err
+		}
+		c.Text, c.Outcome, c.Keys = c.Action, "", nil
+		for _, k := range keys {
+			if slices.ContainsFunc(posts[k], func(p store.Post) bool { return slices.Contains(rooms, p.Room) }) {
+				c.Keys = append(c.Keys, k.String())
+			}
+		}
+	}
+	return nil
+}
+
+// auditList describes commands, newest first. It names no room in which the person has no role.
+func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *time.Location) string {
+	var b strings.Builder
+	for _, c := range found {
+		where := "in another room"
+		switch {
+		case c.Room == "":
+			where = "in a direct chat"
+		case may(s.roleIn(c.Room), Rooms):
+			where = "in " + webex.EscapeMarkdown(c.Room)
+		}
+		fmt.Fprintf(&b, "- %s %s, %s: `%s`", render.Moment(c.CreatedAt, now, loc), actorName(alert.Actor{Name: c.Name, Email: c.Email}), where,
+			webex.EscapeCode(text.Shorten(text.Line(c.Text), 100)))
+		if about := auditKeys(c.Keys, s.Several); about != "" {
+			b.WriteString(" · " + about)
+		}
+		fmt.Fprintf(&b, " → **%s**", c.State)
+		if c.Outcome != "" && c.Outcome != string(c.State) {
+			b.WriteString(": " + webex.EscapeMarkdown(text.Shorten(text.Line(c.Outcome), 160)))
+		}
+		b.WriteString("\n")
+	}
+	if more {
+		b.WriteString("\n`more` shows older ones.")
+	}
+	return webex.CutMarkdown(strings.TrimSpace(b.String()), webex.MaxMessageBytes)
+}
+
+// auditKeys names the problems of a command, the first few.
+func auditKeys(keys []string, several bool) string {
+	const most = 3
+	names := make([]string, 0, most)
+	for _, k := range keys[:min(len(keys), most)] {
+		names = append(names, nameIn(alert.ParseKey(k), several))
+	}
+	if n := len(keys) - most; n > 0 {
+		names = append(names, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(names, " ")
+}
