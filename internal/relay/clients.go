@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"nms-alert-relay/internal/chat"
@@ -17,13 +18,16 @@ import (
 
 // transports are how a configuration reaches its neighbours.
 type transports struct {
+	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 	webex  *httpclient.Transport
 	zabbix map[string]*httpclient.Transport // by source, for those with an API token
 }
 
 // newTransports makes the transports of a configuration. It takes those of before that would be the same, with their connections.
 func newTransports(cfg *config.Config, before transports) (now transports, err error) {
+	now.dial = before.dial
 	renewed := func(old *httpclient.Transport, o httpclient.Options) (*httpclient.Transport, error) {
+		o.Dial = now.dial
 		if old != nil && old.Unchanged(o) {
 			return old, nil
 		}

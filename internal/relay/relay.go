@@ -40,6 +40,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Public and Admin replace the listeners of the configuration; nil: the relay opens its own.
 	Public, Admin net.Listener
+	// Dial opens connections to Webex and Zabbix; nil: over the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Relay is one relay process.
@@ -63,6 +65,7 @@ type Relay struct {
 	read    func(seen func(name string, content []byte)) (*config.Config, error)
 	signal  <-chan os.Signal
 	level   *slog.LevelVar
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	linkKey []byte
 	limits  *receiver.Limits
 	intake  atomic.Pointer[receiver.Receiver]
@@ -77,7 +80,7 @@ type Relay struct {
 // New opens the store and the listeners and connects the parts. Nothing runs yet: call Run, or Close.
 func New(ctx context.Context, o Options) (_ *Relay, err error) {
 	r := &Relay{version: cmp.Or(o.Version, "dev"), log: o.Log, manager: o.Manager, public: o.Public, private: o.Admin, registry: prometheus.NewRegistry(),
-		read: o.Read, signal: o.Signal, level: o.Level, limits: receiver.NewLimits(o.Log)}
+		read: o.Read, signal: o.Signal, level: o.Level, dial: o.Dial, limits: receiver.NewLimits(o.Log)}
 	hash := "unknown"
 	if r.read != nil {
 		// Before anything is made of them: what changes from now on differs from its digest. If they have changed already, watch reloads them.

@@ -139,7 +139,7 @@ type parts struct {
 
 // snapshot compiles a configuration for this relay.
 func (r *Relay) snapshot(cfg *config.Config) (*snapshot, error) {
-	var via transports
+	via := transports{dial: r.dial}
 	if s := r.live.Load(); s != nil {
 		via = s.via
 	}
