@@ -108,6 +108,11 @@ func superseded(key alert.Key, name string, several bool) string {
 	return fmt.Sprintf("🚫 %s is gone from Zabbix, and its event id is another problem's now. Nothing was done. To act on that one, reply in its thread.", titled(key, name, several))
 }
 
+// notAnyMore: the person lost the role while the command waited.
+func notAnyMore(a attempt, v Verb, several bool) string {
+	return fmt.Sprintf("🚫 Nothing was done to %s: you no longer have the role **%s** that `%s` needs.", titled(a.Key, a.Name, several), v.entry().role, v)
+}
+
 func damagedProblem(key alert.Key, several bool) string {
 	return fmt.Sprintf("🚫 The relay can't read %s in its store any more, so nothing was done to it. The relay's log has the reason.", nameIn(key, several))
 }

@@ -69,6 +69,7 @@ var rights = map[Verb]wanted{
 	Cause:       {role: config.RoleOperator, said: "ID"},
 	Take:        {role: config.RoleOperator, said: "ID", does: true},
 	Assign:      {role: config.RoleOperator, said: "ID operator@example.com"},
+	Audit:       {role: config.RoleAdmin},
 	MuteRoute:   {role: config.RoleAdmin, said: "to-db 2h"},
 	UnmuteRoute: {role: config.RoleAdmin, said: "to-db"},
 	Show:        {role: config.RoleViewer, said: "ID"},
@@ -253,7 +254,14 @@ func (v *visit) alone(verb Verb, need wanted) {
 	_, before := v.said(0)
 	v.tries(string(verb), Input{Text: strings.TrimSpace(string(verb) + " " + need.said)}, need, role, "")
 	answers, _ := v.said(before)
-	for _, key := range regexp.MustCompile(`main/\d+`).FindAllString(answers, -1) { // lists name only what is visible from here
+	listed := regexp.MustCompile(`main/\d+`).FindAllString(answers, -1)
+	if verb == Audit || verb == More { // it repeats ids that somebody wrote here
+		listed = nil
+		for _, m := range regexp.MustCompile(`secret of (\d+)`).FindAllStringSubmatch(answers, -1) {
+			listed = append(listed, "main/"+m[1])
+		}
+	}
+	for _, key := range listed { // only what is visible from here
 		require.NotEmpty(v.t, v.role(v.posted[key]), "%s at %q: %s lists %s", v.who.email, v.place, verb, key)
 	}
 }
@@ -273,4 +281,59 @@ func (v *visit) confirms(fresh func(rooms []string) (id, key string)) {
 	}
 	need := wanted{role: config.RoleOperator, does: true}
 	v.tries("the button of another's question", Input{Button: &Button{Action: buttonConfirm, Key: "ASKED", MessageID: "QUESTION"}}, need, role, "")
+}
+
+// A command that waits for Zabbix is done only if the person still has the role then.
+func TestRightLostWhileWaiting(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		after []config.Person
+		acts  bool
+	}{
+		{"still an operator", []config.Person{{Email: "alice@example.com", Role: config.RoleOperator}}, true},
+		{"a viewer now", []config.Person{{Email: "alice@example.com", Role: config.RoleViewer}}, false},
+		{"an operator of another room", []config.Person{{Email: "alice@example.com", Role: config.RoleOperator, Rooms: []string{"db"}}}, false},
+		{"removed", []config.Person{{Email: "bob@example.com", Role: config.RoleOperator}}, false},
+	} {
+		for _, in := range []Input{
+			{Text: "ack 4711", Room: "noc"},
+			{Button: &Button{Action: "ack", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"},
+			{Text: "close main/4711", Direct: true},
+			{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				rooms := []string{"noc"}
+				if in.ParentID == "DIGEST" {
+					rooms = nil
+				}
+				k := w.problem("main/4711", rooms...)
+				p := w.find(k)
+				p.CanClose = true
+				w.put(p)
+				if rooms == nil {
+					w.member(k, "DIGEST", true, time.Time{})
+				}
+				w.setDown("main", true)
+				r := w.start(t)
+				r.receives("M1", in)
+				time.Sleep(time.Minute)
+				require.Empty(t, w.calls("main"), c.why)
+				r.stop()
+				w.people = c.after
+				w.setDown("main", false)
+				r = w.start(t)
+				defer r.stop()
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				if c.acts {
+					require.Len(t, w.calls("main"), 1, "%s: %v", c.why, in)
+					return
+				}
+				require.Empty(t, w.calls("main"), "%s: %v", c.why, in)
+				require.Equal(t, store.CommandFailed, w.command("M1").State)
+				require.Contains(t, strings.Join(w.answers(), "\n"), "you no longer have the role **operator**", "%s: %v", c.why, in)
+			})
+		}
+	}
 }

@@ -137,17 +137,23 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 }
 
 // overtaken returns the part of a batch that must not be acted on, and why: attempts whose event ids belong to other problems
-// now, in the relay or in Zabbix, and those whose problems can't be read. asked is the error of the call to Zabbix.
+// now, in the relay or in Zabbix, those whose problems can't be read, and those for which the person's role isn't enough any more:
+// a command may have waited for an hour. asked is the error of the call to Zabbix.
 func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, why map[alert.Key]string, asked, err error) {
 	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
 	var problems map[alert.Key]alert.Problem
+	var posts map[alert.Key][]store.Post
 	damaged := false
 	err = e.persist(ctx, "reading the problems of a command", func(ctx context.Context) (err error) {
-		problems, damaged, err = e.readable(ctx, b.keys())
+		if problems, damaged, err = e.readable(ctx, b.keys()); err != nil {
+			return err
+		}
+		posts, err = e.o.Store.PostsOf(ctx, b.keys())
 		return err
 	})
 	stale, why = b.some(0, 0), make(map[alert.Key]string)
-	several := e.o.View().Several
+	s := scope{*b.job.d.Input, e.o.View()}
+	several := s.Several
 	for n, a := range b.attempts {
 		p, known := problems[a.Key]
 		o, shown := found[a.Key.EventID]
@@ -160,6 +166,8 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 			why[a.Key] = superseded(a.Key, a.Name, several)
 		case damaged && !known:
 			why[a.Key] = damagedProblem(a.Key, several)
+		case known && !may(s.roleFor(posts[a.Key]), b.req.Verb):
+			why[a.Key] = notAnyMore(a, b.req.Verb, several)
 		default:
 			continue
 		}
