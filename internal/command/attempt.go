@@ -30,6 +30,8 @@ type detail struct {
 	Asked *Request `json:"asked,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
+	// Answered: the person got the final reply. It is replaced if Zabbix doesn't do what it accepted.
+	Answered bool `json:"answered,omitempty"`
 }
 
 func (d detail) encode() []byte {
@@ -60,15 +62,19 @@ func Understood(c store.Command) bool {
 type stage string
 
 const (
-	stagePending   stage = ""          // no call was made, or it certainly had no effect
-	stageExecuting stage = "executing" // a call is in flight, or Zabbix may have received it
-	stageDone      stage = "done"
-	stageFailed    stage = "failed"
-	stageExpired   stage = "expired"
-	stageUnknown   stage = "unknown" // the outcome can't be determined
+	stagePending    stage = ""          // no call was made, or it certainly had no effect
+	stageExecuting  stage = "executing" // a call is in flight, or Zabbix may have received it
+	stageVerifying  stage = "verifying" // Zabbix accepted it, and does it later
+	stageDone       stage = "done"
+	stageFailed     stage = "failed"
+	stageExpired    stage = "expired"
+	stageUnknown    stage = "unknown"    // the outcome can't be determined
+	stageUnverified stage = "unverified" // Zabbix accepted it, and didn't do it
 )
 
-func (s stage) final() bool { return s != stagePending && s != stageExecuting }
+func (s stage) final() bool {
+	return s != stagePending && s != stageExecuting && s != stageVerifying
+}
 
 // attempt is a command's action on one problem.
 type attempt struct {
@@ -216,7 +222,7 @@ func over(attempts []attempt) (store.CommandState, bool) {
 		switch {
 		case !a.Stage.final():
 			return "", false
-		case a.Stage == stageFailed || a.Stage == stageUnknown:
+		case a.Stage == stageFailed || a.Stage == stageUnknown || a.Stage == stageUnverified:
 			state = store.CommandFailed
 		case a.Stage == stageExpired && state == store.CommandDone:
 			state = store.CommandExpired

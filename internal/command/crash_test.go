@@ -18,42 +18,51 @@ import (
 
 // Wherever the relay crashes, the command is executed exactly once, journalled and closed.
 func TestCrashAnywhere(t *testing.T) {
-	for _, lost := range []bool{false, true} {
-		for crash := range 16 {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
-				w.problem("main/4711", "noc")
-				w.problem("lab/7", "noc")
-				w.crash, w.lost = crash, lost
-				r := w.start(t)
-				r.receives("M1", Input{Text: "ack main/4711 lab/7 on it", Room: "noc"})
-				r.receives("M2", Input{Text: "help", Room: "noc"})
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				r.stop()
-
-				w.crash = -1 // no more crashes
-				r = w.start(t)
-				defer r.stop()
-				time.Sleep(10 * time.Minute)
-				synctest.Wait()
-				for _, source := range []string{"main", "lab"} {
-					require.Len(t, w.calls(source), 1, "crash %d, lost %v", crash, lost)
-				}
-				require.Equal(t, store.CommandDone, w.command("M1").State)
-				require.Equal(t, store.CommandDone, w.command("M2").State)
-				recorded := map[string]int{}
-				for _, u := range w.updates(t) {
-					recorded[fmt.Sprint(u.At, u.Message)]++
-				}
-				require.NotEmpty(t, w.updates(t))
-				require.LessOrEqual(t, len(recorded), 2, "an action that is journalled twice is identical")
-				answers := w.answers()
-				require.LessOrEqual(t, len(answers), 2)
-				require.Contains(t, strings.Join(answers, "\n"), "- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `lab/7` problem 7")
-			})
+	for said, done := range map[string]string{
+		"ack main/4711 lab/7 on it":   "- ✅ Acknowledged `main/4711` problem 4711\n- ✅ Acknowledged `lab/7` problem 7",
+		"close main/4711 lab/7":       "- ✅ Asked Zabbix to close `main/4711` problem 4711",
+		"suppress main/4711 lab/7 2h": "- ✅ Suppressed `main/4711` problem 4711",
+	} {
+		for _, lost := range []bool{false, true} {
+			for crash := range 20 {
+				synctest.Test(t, func(t *testing.T) { crashAt(t, said, done, crash, lost) })
+			}
 		}
 	}
+}
+
+// crashAt crashes the relay at one of its effects, which is lost or not, and restarts it.
+func crashAt(t *testing.T, said, done string, crash int, lost bool) {
+	w := newWorld()
+	w.problem("main/4711", "noc")
+	w.problem("lab/7", "noc")
+	w.crash, w.lost = crash, lost
+	r := w.start(t)
+	r.receives("M1", Input{Text: said, Room: "noc"})
+	r.receives("M2", Input{Text: "help", Room: "noc"})
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	r.stop()
+
+	w.crash = -1 // no more crashes
+	r = w.start(t)
+	defer r.stop()
+	time.Sleep(10 * time.Minute)
+	synctest.Wait()
+	for _, source := range []string{"main", "lab"} {
+		require.Len(t, w.calls(source), 1, "crash %d, lost %v", crash, lost)
+	}
+	require.Equal(t, store.CommandDone, w.command("M1").State)
+	require.Equal(t, store.CommandDone, w.command("M2").State)
+	recorded := map[string]int{}
+	for _, u := range w.updates(t) {
+		recorded[fmt.Sprint(u.At, u.Message)]++
+	}
+	require.NotEmpty(t, w.updates(t))
+	require.LessOrEqual(t, len(recorded), 2, "an action that is journalled twice is identical")
+	answers := w.answers()
+	require.LessOrEqual(t, len(answers), 2)
+	require.Contains(t, strings.Join(answers, "\n"), done)
 }
 
 // A command that expired while the relay was down isn't executed.

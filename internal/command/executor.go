@@ -249,7 +249,9 @@ func (e *Executor) giveUp(ctx context.Context, c store.Command, reply string, wh
 
 // close records the end of a command, without a reply. A command whose record can't be written has ended, too.
 func (e *Executor) close(ctx context.Context, c store.Command, state store.CommandState, result string) error {
-	c.State, c.DoneAt = state, time.Now()
+	if c.State = state; c.DoneAt.IsZero() {
+		c.DoneAt = time.Now()
+	}
 	if err := e.save(ctx, c); store.Lasting(err) {
 		e.o.Log.Error("cannot record the end of a command", "command", c.ID, "error", err)
 	} else if err != nil {

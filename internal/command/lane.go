@@ -34,9 +34,10 @@ type lane struct {
 	zabbix Zabbix
 	woken  chan struct{}
 
-	// Used only by work: the reason why the queue is blocked, and the end of a Retry-After.
+	// Used only by work: the reason why the queue is blocked, the end of a Retry-After, and what was accepted but may not be done.
 	why       string
 	notBefore time.Time
+	verifying []verification
 
 	mu     sync.Mutex
 	queue  []turn
@@ -78,8 +79,11 @@ func (l *lane) dropFirst() {
 // next returns the batch at the head of the queue, nil if the queue is empty. It drops turns that have ended.
 func (l *lane) next() *batch {
 	for _, t := range l.turns() {
-		if b := t.batch(l.source); b != nil {
+		if b := t.attempts(l.source, false); b != nil {
 			return b
+		}
+		if b := t.attempts(l.source, true); b != nil {
+			l.verifying = append(l.verifying, verification{turn: t, at: b.attempts[0].StartedAt.Add(lookSoon)})
 		}
 		l.dropFirst()
 	}
@@ -94,8 +98,8 @@ type batch struct {
 	req      Request
 }
 
-// batch returns the turn's next attempts at a source; nil if none remain.
-func (t turn) batch(source string) *batch {
+// attempts returns the turn's next attempts at a source, or those that are being verified; nil if none remain.
+func (t turn) attempts(source string, verifying bool) *batch {
 	j := t.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -104,7 +108,7 @@ func (t turn) batch(source string) *batch {
 	}
 	b := &batch{turn: t, req: *j.d.Request}
 	for i, a := range j.d.Attempts {
-		if a.Key.Source == source && !a.Stage.final() && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
+		if a.Key.Source == source && !a.Stage.final() && (a.Stage == stageVerifying) == verifying && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
 			b.index, b.attempts = append(b.index, i), append(b.attempts, a)
 		}
 	}
@@ -155,6 +159,8 @@ func (e *Executor) enqueue(j *job) bool {
 		a := &j.d.Attempts[i]
 		switch l, ok := e.lanes.Get(a.Key.Source); {
 		case a.Stage.final():
+		case !ok && a.Stage == stageVerifying:
+			a.Stage = stageDone // as far as the relay can know
 		case !ok && a.Stage == stageExecuting:
 			a.Stage, a.Outcome = stageUnknown, unknown(*a, *j.d.Request, absent, e.o.View().Several)
 		case !ok:
@@ -173,8 +179,12 @@ func (e *Executor) enqueue(j *job) bool {
 
 // disband ends the attempts that wait for a source that is gone.
 func (e *Executor) disband(ctx context.Context, l *lane) {
-	for _, t := range l.close() {
-		if t.batch(l.source) == nil {
+	turns := l.close()
+	for _, v := range l.verifying {
+		turns = append(turns, v.turn)
+	}
+	for _, t := range turns {
+		if t.attempts(l.source, false) == nil && t.attempts(l.source, true) == nil {
 			continue // it has ended
 		}
 		err := e.dispatch(ctx, t.job)
@@ -192,7 +202,11 @@ func (e *Executor) work(ctx context.Context, l *lane) {
 	for try := 0; ctx.Err() == nil; {
 		b := l.next()
 		if b == nil {
-			pace.Pause(ctx, time.Hour, l.woken)
+			in, err := e.verify(ctx, l)
+			if err != nil { // as below
+				return
+			}
+			pace.Pause(ctx, in, l.woken)
 			continue
 		}
 		asked := time.Now()
@@ -288,11 +302,14 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 	state, _ := over(j.d.Attempts)
 	said := outcome(j.d.Attempts, j.d.Waiting)
 	part := ""
-	if j.d.Waiting && state == store.CommandDone {
-		part = interim // the interim reply becomes the final one
+	if state == store.CommandDone || j.d.Answered {
+		part = j.replyPart()
 	}
 	if state != store.CommandDone {
 		said = addressed(presser(*j.d.Input), said)
+	}
+	if j.d.Answered && !slices.ContainsFunc(j.d.Attempts, func(a attempt) bool { return a.Stage == stageUnverified }) {
+		said = "" // it was sent
 	}
 	j.c.Outcome, j.c.Detail = plain(text.Cut(outcome(j.d.Attempts, true), 2000)), j.d.encode()
 	return e.finish(ctx, j.c, part, state, said)

@@ -202,12 +202,18 @@ func unknown(a attempt, r Request, v verdict, several bool) string {
 		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), why, webex.EscapeCode(a.Key.String()))
 }
 
+// notDone returns the reply if Zabbix accepted an act and didn't do it.
+func notDone(a attempt, r Request, several bool) string {
+	return fmt.Sprintf("⚠️ Zabbix `%s` accepted the request to %s %s, but hasn't done it yet. Its server may be stopped or overloaded. The problem's message changes once it is done. Check with `show %s` or in Zabbix.",
+		webex.EscapeCode(a.Key.Source), r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.String()))
+}
+
 // outcome returns the reply once every attempt has ended; "" if the problem's thread shows it already.
 func outcome(attempts []attempt, waited bool) string {
 	needed := waited || len(attempts) > 1
 	var lines []string
 	for _, a := range attempts {
-		needed = needed || a.NeedsReply || !a.Own || a.Stage != stageDone
+		needed = needed || a.NeedsReply || !a.Own || a.Stage != stageDone && a.Stage != stageVerifying
 		lines = append(lines, a.Outcome)
 	}
 	if !needed {

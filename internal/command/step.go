@@ -302,15 +302,20 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 		case does.Suppress || does.Unsuppress: // an earlier answer would have the room show the old state again
 			e.o.Changed(a.Key, lookLater)
 			continue
-		case act.later:
+		case act.verified != nil:
 			e.o.Changed(a.Key, lookSoon)
 			e.o.Changed(a.Key, lookLater)
 		}
 		e.o.Changed(a.Key, 0)
 	}
 	view := e.o.View()
-	loc := roomOf(b.job.c, view).Location
-	return e.endAttempts(ctx, b, stageDone, func(a attempt) string { return doneWords(a, b.req, view.Several, time.Now(), loc) })
+	words := func(a attempt) string { // called while b.job.mu is held
+		return doneWords(a, b.req, view.Several, time.Now(), roomOf(b.job.c, view).Location)
+	}
+	if act.verified != nil {
+		return e.await(ctx, b, words)
+	}
+	return e.endAttempts(ctx, b, stageDone, words)
 }
 
 // journal appends an entry about a problem, as part of a trace.

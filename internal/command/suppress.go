@@ -18,7 +18,8 @@ func suppressVerbs() []verb {
 			examples: []string{"suppress 4711 2h", "suppress 4711 4712 until tomorrow 8:00 the vendor comes at 7", "suppress 4711 until mon 8:00"}, object: " 2h",
 			problems: true, lasts: true, parse: parseLasting,
 			act: &act{
-				infinitive: "suppress", done: "Suppressed", button: true, later: true,
+				infinitive: "suppress", done: "Suppressed", button: true,
+				verified: func(r Request, o alert.Observation) bool { return o.Suppressed || closedIn(r, o) },
 				after: func(r Request, moment func(time.Time) string) string {
 					if r.Until.IsZero() {
 						return " until somebody unsuppresses it"
@@ -36,8 +37,9 @@ func suppressVerbs() []verb {
 			examples: []string{"unsuppress 4711"},
 			problems: true, parse: parseAct,
 			act: &act{
-				infinitive: "unsuppress", done: "Unsuppressed", button: true, later: true,
-				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{Unsuppress: true} },
+				infinitive: "unsuppress", done: "Unsuppressed", button: true,
+				verified: func(r Request, o alert.Observation) bool { return !o.ByHand || closedIn(r, o) },
+				actions:  func(Request, alert.Severity) alert.Actions { return alert.Actions{Unsuppress: true} },
 			},
 		},
 	}

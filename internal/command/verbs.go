@@ -81,9 +81,10 @@ type act struct {
 	after  func(r Request, moment func(time.Time) string) string
 	button bool // cards have a button for it
 	write  bool // the relay's user in Zabbix needs write permission on the host
-	later  bool // Zabbix does it some time after the call
-	owns   bool // it changes the owner
-	closes bool // it closes the problem
+	// verified reports whether Zabbix has done it, if that is some time after the call.
+	verified func(r Request, o alert.Observation) bool
+	owns     bool // it changes the owner
+	closes   bool // it closes the problem
 }
 
 // verbs is the table, in the order of help. It is filled by init because its entries refer to functions
@@ -128,7 +129,7 @@ func init() {
 			examples: []string{"close 4711 disk replaced"},
 			problems: true, parse: parseAct,
 			act: &act{
-				infinitive: "close", done: "Asked Zabbix to close", button: true, write: true, closes: true, later: true,
+				infinitive: "close", done: "Asked Zabbix to close", button: true, write: true, closes: true, verified: closedIn,
 				after: func(Request, func(time.Time) string) string {
 					return ": its message here changes once Zabbix has closed it"
 				},
@@ -155,7 +156,8 @@ func init() {
 			examples: []string{"symptom 4712 4713 of 4711", "symptom 4712 of 4711 same switch"}, object: " of 4711",
 			problems: true, parse: parseSymptom,
 			act: &act{
-				infinitive: "rank", done: "Asked Zabbix to rank", later: true,
+				infinitive: "rank", done: "Asked Zabbix to rank",
+				verified: func(r Request, o alert.Observation) bool { return o.CauseEventID == r.Cause.EventID || closedIn(r, o) },
 				after: func(r Request, _ func(time.Time) string) string {
 					return fmt.Sprintf(" as a symptom of %s", echo(r.Cause.EventID))
 				},
@@ -168,9 +170,10 @@ func init() {
 			examples: []string{"cause 4712"},
 			problems: true, parse: parseCause,
 			act: &act{
-				infinitive: "rank", done: "Asked Zabbix to rank", later: true,
-				after:   func(Request, func(time.Time) string) string { return " as a cause" },
-				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{ToCause: true} },
+				infinitive: "rank", done: "Asked Zabbix to rank",
+				verified: func(r Request, o alert.Observation) bool { return o.CauseEventID == "" || closedIn(r, o) },
+				after:    func(Request, func(time.Time) string) string { return " as a cause" },
+				actions:  func(Request, alert.Severity) alert.Actions { return alert.Actions{ToCause: true} },
 			},
 		},
 		{

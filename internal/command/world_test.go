@@ -81,6 +81,8 @@ type fakeZabbix struct {
 	fail []failure
 	// observeFail are those of Observe.
 	observeFail []error
+	idle        bool                 // its server doesn't do what the API accepted
+	closed      map[string]time.Time // when its API accepted to close an event, which its server does a second later
 	down        bool
 }
 
@@ -95,7 +97,7 @@ func newWorld() *world {
 		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
 	}
 	for _, source := range []string{"main", "lab"} {
-		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, next: 1}
+		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, closed: map[string]time.Time{}, next: 1}
 	}
 	for message, g := range map[string]store.Group{
 		"DIGEST": {Room: "noc", Kind: store.GroupStorm}, "DIRECT": {Room: personRoom("frank@example.com"), Kind: store.GroupStorm},
@@ -326,6 +328,15 @@ func (z *fakeZabbix) execute(a zabbix.Acknowledge) {
 	z.next++
 	o.Updates = append(o.Updates, u)
 	switch {
+	case z.idle:
+	case a.Close:
+		z.closed[a.EventIDs[0]] = time.Now()
+	case a.Suppress, a.Unsuppress:
+		o.Suppressed, o.ByHand = a.Suppress, a.Suppress
+	case a.SymptomOf != "", a.ToCause:
+		o.CauseEventID = a.SymptomOf
+	}
+	switch {
 	case a.Ack:
 		o.Acknowledged = true
 	case a.Unack:
@@ -353,6 +364,9 @@ func (z *fakeZabbix) Observe(_ context.Context, ids []string) (map[string]alert.
 	for _, id := range ids {
 		if o, ok := z.events[id]; ok {
 			copied := *o
+			if at, ok := z.closed[id]; ok && time.Since(at) >= time.Second {
+				copied.Resolved = true
+			}
 			copied.Updates = slices.Clone(o.Updates)
 			out[id] = copied
 		} else {
