@@ -48,7 +48,7 @@ var may = map[string][]string{
 	"internal/command":    {"internal/alert", "internal/config", "internal/pace", "internal/reconcile", "internal/roster", "internal/route", "internal/store", "internal/webex", "internal/zabbix", "internal/render", "internal/tracing"},
 	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/webexid", "internal/command", "internal/tracing"},
 	"internal/admin":      {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/reconcile"},
-	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient"},
+	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient", "internal/pace"},
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},
 	"internal/doctor":    {"internal/chat", "internal/config", "internal/httpclient", "internal/watch", "internal/webex", "internal/webexid", "internal/zabbix", "zabbix"},

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 const (
 	exitFailed = 1 // the command failed, or faults were found
 	exitUsage  = 2 // usage error
+
+	exitUnreachable = 3 // of send: the relay couldn't be reached in time
 )
 
 // run is main without os.Exit; it returns the exit code.
@@ -44,14 +47,17 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		if exit.err != nil {
 			fmt.Fprintln(stderr, "alert-relay:", exit.err)
 		}
-		return exitFailed
+		return cmp.Or(exit.code, exitFailed)
 	}
 	fmt.Fprintf(stderr, "alert-relay: %v\nTry '%s --help'.\n", err, cmd.CommandPath())
 	return exitUsage
 }
 
 // exitError is a failure that isn't a usage error; err, if there is one, is printed.
-type exitError struct{ err error }
+type exitError struct {
+	err  error
+	code int // exitFailed if 0
+}
 
 func (e *exitError) Error() string {
 	if e.err == nil {
@@ -67,5 +73,5 @@ func failed(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &exitError{err}
+	return &exitError{err: err}
 }

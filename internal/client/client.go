@@ -21,6 +21,8 @@ type Relay struct {
 	Token string // of a notify sender, or server.admin_token; "" for none
 	// Of a listener on this host with TLS, whose certificate isn't verified by its name: the fingerprint, or else the file.
 	Certificate, CertFile string
+	// CAFile is a PEM file with certificates to trust in addition to the system's; "" for none.
+	CAFile string
 	// Guess says why the URL is only the default; nil if it is known.
 	Guess error
 	// NoToken says why there is no token; nil if there is one, or none is configured.
@@ -38,13 +40,19 @@ var ErrNoRelay = errors.New("no alert-relay")
 
 // Ask makes a call and decodes its answer: a POST if there is a body, else a GET.
 func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out, err error) {
-	call := httpclient.Call{Method: http.MethodGet, URL: strings.TrimRight(r.URL, "/") + path, Bearer: r.Token}
+	call := httpclient.Call{Method: http.MethodGet}
 	if body != nil {
 		call.Method, call.ContentType = http.MethodPost, "application/json"
 		if call.Body, err = json.Marshal(body); err != nil {
 			return out, err
 		}
 	}
+	return ask[Out](ctx, r, path, call)
+}
+
+// ask makes a call to a path and decodes its answer.
+func ask[Out any](ctx context.Context, r Relay, path string, call httpclient.Call) (out Out, err error) {
+	call.URL, call.Bearer = strings.TrimRight(r.URL, "/")+path, r.Token
 	base := text.RedactURL(strings.TrimRight(r.URL, "/"))
 	transport, err := r.transport()
 	if err != nil {
@@ -57,7 +65,8 @@ func Ask[Out any](ctx context.Context, r Relay, path string, body any) (out Out,
 		return out, r.because(fmt.Errorf("%w at %s: %w (is it running? is the address right?)", ErrNoRelay, base, err))
 	}
 	if !answer.OK() {
-		err := refusal(base, answer)
+		after, _ := httpclient.RetryAfter(answer.Header, time.Now(), time.Hour) // 0 for none
+		var err error = refused{refusal(base, answer), answer.Status, after}
 		if answer.Status == http.StatusUnauthorized {
 			if r.NoToken != nil {
 				err = errors.Join(err, r.NoToken)
@@ -81,8 +90,19 @@ func (r Relay) because(err error) error {
 	return errors.Join(err, r.Guess)
 }
 
+// refused is an answer that isn't 2xx.
+type refused struct {
+	error
+	status int
+	after  time.Duration // its Retry-After; 0 for none
+}
+
+func (r refused) Unwrap() error { return r.error }
+
 // unauthorized is the refusal of a token, or of none although none is configured.
 type unauthorized struct{ error }
+
+func (u unauthorized) Unwrap() error { return u.error }
 
 // Retry repeats a call for as long as patience, if the relay may still have the token or the certificate of before their files were
 // replaced: it notices that a moment later.

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/httpclient"
 )
 
 // Find returns the admin listener of a configuration's relay on this host, with the configuration's token: the one that the running
@@ -46,7 +47,14 @@ var errCertificate = errors.New("its certificate isn't the relay's (was it repla
 // transport returns the transport for calls to the relay; nil for the default.
 func (r Relay) transport() (http.RoundTripper, error) {
 	if !r.pinned() {
-		return nil, nil
+		if r.CAFile == "" {
+			return nil, nil
+		}
+		t, err := httpclient.New(httpclient.Options{CAFile: r.CAFile})
+		if err != nil {
+			return nil, err // not t, which would be an interface that isn't nil
+		}
+		return t, nil
 	}
 	want := r.Certificate
 	if want == "" {

@@ -2,10 +2,13 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -126,4 +129,78 @@ func TestSendFromConfig(t *testing.T) {
 	require.EqualError(t, err, `missing token of notify sender "absent": relay.yaml:3: notify[0].token_file: cannot read it`)
 	_, err = Message{To: "a@example.com", Person: true}.FromConfig(cfg)
 	require.ErrorContains(t, err, "may write to people (set persons: true for one)")
+}
+
+// A message with a file is a form with the same fields.
+func TestSendAFile(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.NoError(t, r.ParseMultipartForm(1<<20))
+		require.Equal(t, map[string][]string{"room": {"noc"}, "text": {"x"}, "severity": {"high"}, "thread": {"t"}, "idempotency_key": {"i"}}, r.MultipartForm.Value)
+		file, header, err := r.FormFile("file")
+		require.NoError(t, err)
+		content, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.Equal(t, "a.log line", header.Filename+" "+string(content))
+		_, _ = io.WriteString(w, `{"id":"notice:1"}`)
+	}))
+	defer server.Close()
+	id, err := Send(t.Context(), Message{
+		Relay: Relay{URL: server.URL}, To: "noc", Text: "x", Severity: "high", Thread: "t", IdempotencyKey: "i", FileName: "a.log", File: []byte("line"),
+	})
+	require.NoError(t, err)
+	require.Equal(t, "notice:1", id)
+}
+
+// A message is repeated, each time with the same idempotency key, only if that can help, and only for as long as the caller waits.
+func TestWhenAMessageIsRepeated(t *testing.T) {
+	status := func(status int, after time.Duration) error {
+		return unauthorized{refused{errors.New("x"), status, after}}
+	}
+	for _, c := range []struct {
+		promise string
+		err     error
+		n       int
+		left    time.Duration
+		wait    time.Duration
+		again   bool
+	}{
+		{"accepted", nil, 1, time.Minute, 0, false},
+		{"nobody listens", fmt.Errorf("%w: refused", ErrNoRelay), 1, time.Minute, time.Second / 4, true},
+		{"the waits grow", ErrNoRelay, 4, time.Minute, 2 * time.Second, true},
+		{"up to a limit", ErrNoRelay, 40, time.Minute, 15 * time.Second, true},
+		{"once more at the end", ErrNoRelay, 40, 2 * time.Second, 2 * time.Second, true},
+		{"no time left", ErrNoRelay, 1, 0, 0, false},
+		{"told to wait", status(429, 20*time.Second), 1, time.Minute, 20 * time.Second, true},
+		{"told to wait too long", status(503, 2*time.Minute), 1, time.Minute, 2 * time.Minute, false},
+		{"a proxy without a relay", status(502, 0), 1, time.Minute, time.Second / 4, true},
+		{"refused", status(403, 0), 1, time.Minute, 0, false},
+		{"the key was used", status(422, 0), 1, time.Minute, 0, false},
+	} {
+		wait, again := pause(c.err, c.n, c.left)
+		require.Equal(t, c.again, again, c.promise)
+		require.Equal(t, c.wait, wait, c.promise)
+	}
+}
+
+func TestSendWithin(t *testing.T) {
+	keys := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]string
+		require.NoError(t, json.NewDecoder(r.Body).Decode(&body))
+		if keys[body["idempotency_key"]]++; len(keys) == 1 && keys[body["idempotency_key"]] < 3 {
+			w.Header().Set("Retry-After", "0.001")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":"notice:1"}`)
+	}))
+	defer server.Close()
+	waits := 0
+	_, err := SendWithin(t.Context(), Message{Relay: Relay{URL: server.URL}, To: "noc", Markdown: "x"}, time.Hour, func(error, time.Duration) { waits++ })
+	require.NoError(t, err)
+	require.Equal(t, 2, waits)
+	require.Len(t, keys, 1)
+	_, err = SendWithin(t.Context(), Message{Relay: Relay{URL: server.URL}, To: "noc", Markdown: "x"}, 0, nil)
+	require.NoError(t, err)
+	require.Len(t, keys, 2, "another message has another key")
 }
