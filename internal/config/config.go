@@ -392,6 +392,12 @@ type Notify struct {
 	Rooms []string `yaml:"rooms"`
 	// Whether it may write to people directly.
 	Persons bool `yaml:"persons"`
+	// Whether its markdown may mention everybody in a room by <@all>.
+	MentionAll bool `yaml:"mention_all"`
+	// Largest file that it may send, in MiB; 0 for none. A file is stored until it is sent.
+	MaxFileMiB int `yaml:"max_file_mib" validate:"min=0,max=32"`
+	// Messages that it may send in a minute; 0 for no limit.
+	PerMinute int `yaml:"per_minute" validate:"min=0"`
 }
 
 // Heartbeat is a sign of life that a sender gives at an interval.

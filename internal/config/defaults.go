@@ -82,6 +82,15 @@ func (l *loader) complete(cfg *Config) {
 			s.SendTo = SendToAdd
 		}
 	}
+	for i := range cfg.Notify {
+		n, path := &cfg.Notify[i], at("notify", i)
+		if !l.given(path + ".max_file_mib") {
+			n.MaxFileMiB = 5
+		}
+		if !l.given(path + ".per_minute") {
+			n.PerMinute = 120
+		}
+	}
 	for i := range cfg.Heartbeats {
 		h := &cfg.Heartbeats[i]
 		if !l.given(at("heartbeats", i) + ".grace") {

@@ -44,6 +44,8 @@ type Store interface {
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	Notice(ctx context.Context, id int64) (store.Notice, error)
 	PendingNotices(ctx context.Context) ([]store.Notice, error)
+	NoticeFile(ctx context.Context, id int64) ([]byte, error)
+	ThreadRoot(ctx context.Context, n store.Notice) (messageID string, err error)
 	SaveNotice(ctx context.Context, n store.Notice) error
 	Append(ctx context.Context, e store.Entry) (int64, error)
 	Value(ctx context.Context, name string) (string, error)

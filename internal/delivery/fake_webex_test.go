@@ -150,7 +150,7 @@ func (f *fakeWebex) CreateMessage(ctx context.Context, m webex.NewMessage) (webe
 		switch {
 		case !f.rooms[room] && m.ToPersonEmail == "":
 			return 404
-		case len(m.Markdown) > webex.MaxMessageBytes || m.Markdown+m.Text == "":
+		case len(m.Markdown) > webex.MaxMessageBytes || m.Markdown+m.Text == "" && m.File == nil:
 			return 400
 		case m.RoomID != "" && m.ToPersonEmail != "":
 			return 400

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
@@ -78,6 +79,13 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	case step.OpWait:
 		return outcome{wake: next.Until, aside: n.Attempts >= laneFailures}
 	}
+	if next.Op == step.OpNotice && n.Thread != "" && !t.Value.notice.rootless {
+		root, ok := read(l.begin, b.Delivery, "finding a thread", func(ctx context.Context) (string, error) { return b.Store.ThreadRoot(ctx, n) })
+		if !ok {
+			return outcome{wake: now.Add(storeMost)}
+		}
+		n.ParentID = root
+	}
 	message, known := b.addressNotice(l, n)
 	if !known {
 		n.State, n.LastError = store.NoticeDead, "the room isn't configured (any more)"
@@ -95,7 +103,21 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 		message.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: json.RawMessage(n.Card)}}
 	}
 	if next.Op == step.OpNoticeEdit && message.Markdown == "" {
-		message.Markdown = webex.EscapeMarkdown(message.Text) // an edit is markdown
+		message.Markdown = asMarkdown(message.Text)
+	}
+	if n.File != nil {
+		message.File = &webex.File{Name: n.File.Name, ContentType: n.File.Type}
+		err := b.attempt(l.begin, "reading a notice's file", func(ctx context.Context) (err error) {
+			message.File.Content, err = b.Store.NoticeFile(ctx, n.ID)
+			return err
+		})
+		switch {
+		case store.Lasting(err):
+			n.State, n.LastError = store.NoticeDead, err.Error()
+			return b.markNoticeDead(l, t, n, false)
+		case err != nil:
+			return outcome{wake: now.Add(storeMost)}
+		}
 	}
 	got, made, err := b.act(l, t, next, n.Attempts, n.MessageID, message)
 	if !made {
@@ -109,8 +131,11 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	}
 	after, doubt, verdict := step.RefusedNotice(next, n, t.Value.notice.doubt, err, b.delay(n.Attempts+1, err, now), now)
 	if verdict == step.Dead && message.ParentID != "" {
-		// The thread may be gone: the notice is posted outside of it.
+		// The thread may be gone: the notice is posted outside of it, and is the root of what follows.
 		t.Value.notice.rootless = true
+		if n.Thread != "" {
+			n.ParentID = ""
+		}
 		verdict, after = step.Replan, n
 	}
 	b.logRefused(l, t, next, verdict, err)
@@ -139,12 +164,21 @@ func (b *bot) addressNotice(l lives, n store.Notice) (webex.NewMessage, bool) {
 		person = room.Person
 	}
 	m := webex.NewMessage{ToPersonEmail: person}
-	if n.MessageID != "" {
+	if n.MessageID != "" || n.ParentID != "" {
 		if id := b.directRoom(l.begin, person); id != "" {
 			m = webex.NewMessage{RoomID: id}
 		}
 	}
 	return m, true
+}
+
+// asMarkdown is plain text for an edit, which is always markdown: it keeps its lines, and is cut if the escapes make it too long.
+func asMarkdown(plain string) string {
+	lines := strings.Split(plain, "\n")
+	for i, line := range lines {
+		lines[i] = webex.EscapeMarkdown(line)
+	}
+	return webex.CutMarkdown(strings.Join(lines, "  \n"), webex.MaxMessageBytes)
 }
 
 func (b *bot) markNoticeDead(l lives, t *task, n store.Notice, called bool) outcome {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/time/rate"
 
 	"nms-alert-relay/internal/logging"
 )
@@ -20,7 +21,8 @@ import (
 const (
 	eventBudget = 32 << 20
 	otherBudget = 8 << 20
-	firstRead   = 4 << 10 // most events fit
+	fileBudget  = 128 << 20 // messages with a file
+	firstRead   = 4 << 10   // most events fit
 )
 
 // budget bounds the bytes of bodies that are still arriving. When it is spent, the oldest body is aborted: slow senders evict each
@@ -43,13 +45,17 @@ type arrival struct {
 
 // Limits are those that all receivers of a process share, so that a reload, which makes a new receiver, doesn't double them.
 type Limits struct {
-	events, notices, hooks *budget // bodies
-	refused                *logging.Limited
+	events, notices, files, hooks *budget // bodies
+	senders                       senderRates
+	refused                       *logging.Limited
 }
 
 // NewLimits makes the limits of a process. log gets one line a minute for each reason to refuse a request.
 func NewLimits(log *slog.Logger) *Limits {
-	return &Limits{newBudget(eventBudget), newBudget(otherBudget), newBudget(otherBudget), logging.NewLimited(log, time.Minute)}
+	return &Limits{
+		events: newBudget(eventBudget), notices: newBudget(otherBudget), files: newBudget(fileBudget), hooks: newBudget(otherBudget),
+		senders: senderRates{buckets: map[string]*rate.Limiter{}}, refused: logging.NewLimited(log, time.Minute),
+	}
 }
 
 func newBudget(limit int64) *budget { return &budget{limit: limit} }

@@ -15,12 +15,18 @@ const harmless = "‹"
 // anything else that looks like a mention, or like Webex's own element for one, loses its "<". It makes one pass, so that the cost is
 // linear.
 func withoutAll(text string) string {
-	safe, _ := filterMentions(text)
+	safe, _ := filterMentions(text, false)
+	return safe
+}
+
+// withAll is withoutAll, except that <@all> stays.
+func withAll(text string) string {
+	safe, _ := filterMentions(text, true)
 	return safe
 }
 
 // filterMentions also returns how many bytes it looked at, for the test of its cost.
-func filterMentions(text string) (safe string, steps int) {
+func filterMentions(text string, all bool) (safe string, steps int) {
 	var out strings.Builder
 	kept := 0
 	for i := 0; i < len(text); i++ {
@@ -30,7 +36,7 @@ func filterMentions(text string) (safe string, steps int) {
 		}
 		mention, looked := startsMention(text[i+1:])
 		steps += looked
-		if mention {
+		if mention && !(all && strings.HasPrefix(text[i:], "<@all>")) {
 			out.WriteString(text[kept:i])
 			out.WriteString(harmless)
 			kept = i + 1

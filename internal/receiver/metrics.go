@@ -21,14 +21,22 @@ const (
 	endpointHeartbeat = "heartbeat"
 )
 
+// The results of requests of the notify API.
+const (
+	resultAccepted = "accepted"
+	resultRefused  = "refused"
+)
+
 var (
 	endpoints     = [...]string{endpointEvents, endpointNotify, endpointHeartbeat, endpointWebex, endpointMessage, endpointOther}
+	results       = [...]string{resultAccepted, resultRefused}
 	statusClasses = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
 )
 
 // Metrics are the receiver's metrics. They outlive a Receiver, so that counters continue after a new configuration.
 type Metrics struct {
 	requests   *prometheus.CounterVec
+	notices    *prometheus.CounterVec
 	panics     prometheus.Counter
 	appendTime prometheus.Histogram
 	bodySize   prometheus.Histogram
@@ -42,6 +50,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "alert_relay_http_requests_total",
 			Help: "Requests to the public listener, by endpoint and class of the answer's status.",
 		}, []string{"endpoint", "code"}),
+		notices: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "alert_relay_notify_requests_total",
+			Help: "Messages sent to the notify API, by sender (none: unknown token) and result: accepted, refused.",
+		}, []string{"sender", "result"}),
 		panics: factory.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_http_panics_total",
 			Help: "Requests whose handling panicked; they were answered 500.",
@@ -62,5 +74,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			m.requests.WithLabelValues(e, class)
 		}
 	}
+	m.addSender("")
 	return m
+}
+
+// addSender makes the series of a sender.
+func (m *Metrics) addSender(name string) {
+	for _, result := range results {
+		m.notices.WithLabelValues(name, result)
+	}
 }

@@ -3,6 +3,7 @@ package receiver
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func TestNotify(t *testing.T) {
 		"no target, no body":  {body: `{}`, status: 400, answer: `{"faults":[{"field":"room","what":"missing","hint":"expected room or person, and markdown or text"},{"field":"markdown","what":"missing","hint":"expected room or person, and markdown or text"}]}`},
 		"two targets":         {body: `{"room":"noc","person":"a@example.com","text":"x","markdown":"x"}`, status: 400, answer: `{"faults":[{"field":"person","what":"conflicts with room","hint":"use one of them"},{"field":"text","what":"conflicts with markdown","hint":"use one of them"}]}`},
 		"blank":               {body: `{"room":"noc","text":" \n"}`, status: 400, answer: `{"faults":[{"field":"text","what":"empty"}]}`},
-		"unknown keys":        {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"expected room, person, markdown, text or key"},{"field":"rooom","what":"unknown","hint":"expected room, person, markdown, text or key"}]}`},
+		"unknown keys":        {body: `{"room":"noc","text":"x","rooom":"y","Text":"z"}`, status: 400, answer: `{"faults":[{"field":"Text","what":"unknown","hint":"expected room, person, markdown, text, key, thread, severity or idempotency_key"},{"field":"rooom","what":"unknown","hint":"expected room, person, markdown, text, key, thread, severity or idempotency_key"}]}`},
 		"wrong types":         {body: `{"room":1,"text":["x"]}`, status: 400, answer: `{"faults":[{"field":"room","what":"not a string"},{"field":"text","what":"not a string"}]}`},
 		"not an address":      {body: `{"person":"alice","text":"x"}`, token: "ci-token", status: 400, answer: `{"faults":[{"field":"person","what":"not an e-mail address"}]}`},
 		"key too long":        {body: `{"room":"noc","text":"x","key":"` + strings.Repeat("k", 201) + `"}`, status: 400, answer: `{"faults":[{"field":"key","what":"longer than 200 characters"}]}`},
@@ -60,6 +61,17 @@ func TestNotify(t *testing.T) {
 		"no rooms":            {body: `{"room":"noc","text":"x"}`, token: "ci-token", status: 403, answer: `{"error":"this token may not write to room \"noc\"","hint":"it may write to no room"}`},
 		"no persons":          {body: `{"person":"a@example.com","text":"x"}`, status: 403, answer: `{"error":"this token may not write to people","hint":"set persons: true in the relay's configuration"}`},
 		"too large":           {body: `{"text":"` + strings.Repeat("x", MaxBody) + `"}`, status: 413},
+		"severity":            {body: `{"room":"noc","markdown":"db1 **full**","severity":"HIGH"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "🟧 high · db1 **full**", Bot: "bot-of-noc"}},
+		"severity of text":    {body: `{"room":"noc","text":"db1 full","severity":"not classified"}`, status: 202, notice: store.Notice{Room: "noc", Text: "🟧 not classified · db1 full", Bot: "bot-of-noc"}},
+		"severity of a list":  {body: `{"room":"noc","markdown":"- a\n- b","severity":"warning"}`, status: 202, notice: store.Notice{Room: "noc", Markdown: "🟧 warning\n\n- a\n- b", Bot: "bot-of-noc"}},
+		"unknown severity":    {body: `{"room":"noc","text":"x","severity":"bad"}`, status: 400, answer: `{"faults":[{"field":"severity","what":"unknown","hint":"expected not classified, information, warning, average, high or disaster"}]}`},
+		"too long with it":    {body: `{"room":"noc","severity":"high","text":"` + long + `x"}`, status: 400},
+		"thread":              {body: `{"room":"noc","text":"x","thread":"deploy 7","key":"k"}`, status: 202, notice: store.Notice{Room: "noc", Text: "x", Thread: "deploy 7", Dedup: "k", Bot: "bot-of-noc"}},
+		"thread of two lines": {body: `{"room":"noc","text":"x","thread":"a\u0000b"}`, status: 400, answer: `{"faults":[{"field":"thread","what":"contains control characters"}]}`},
+		"control characters":  {body: `{"room":"noc","text":"\u001b[1;31mred\u001b[0m\r\n\ta\u202eb\u0007"}`, status: 202, notice: store.Notice{Room: "noc", Text: "red\n\tab", Bot: "bot-of-noc"}},
+		"a file in JSON":      {body: `{"room":"noc","text":"x","file":"eA=="}`, status: 400, answer: `{"faults":[{"field":"file","what":"unknown","hint":"send a file as multipart/form-data, such as curl -F file=@report.pdf"}]}`},
+		"key reused":          {body: `{"room":"noc","text":"x"}`, err: fmt.Errorf("store: %w", store.ErrKeyReused), status: 422, answer: `{"error":"the idempotency key was used for another message","hint":"use a new key for each message, the same one only to repeat a request"}`},
+		"store full":          {body: `{"room":"noc","text":"x"}`, err: store.ErrFull, status: 429},
 		"store busy":          {body: `{"room":"noc","text":"x"}`, err: store.ErrBusy, status: 429},
 		"store broken":        {body: `{"room":"noc","text":"x"}`, err: errors.New("disk full"), status: 503},
 	} {

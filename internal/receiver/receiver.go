@@ -36,6 +36,10 @@ type Sender struct {
 	Tokens  []string // any of them is accepted
 	Rooms   []string // where it may write
 	Persons bool     // whether it may write to people
+
+	MentionAll bool  // whether its markdown may mention everybody in a room
+	MaxFile    int64 // bytes of a file; 0: it may send none
+	PerMinute  int   // messages; 0 for no limit
 }
 
 // Intake accepts events.
@@ -84,6 +88,8 @@ type Options struct {
 
 	Heartbeats Heartbeats
 
+	Label func(alert.Severity) string // begins a message of this severity
+
 	Now     func() time.Time // time.Now by default
 	Log     *slog.Logger     // nil for none
 	Metrics *Metrics
@@ -128,6 +134,7 @@ func New(o Options) *Receiver {
 			r.tokens.add(token, s.Name)
 		}
 		r.senders[s.Name] = s
+		o.Metrics.addSender(s.Name)
 	}
 	r.handler = r.routes()
 	return r

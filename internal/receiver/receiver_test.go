@@ -130,8 +130,10 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{kept: &kept{}, registry: prometheus.NewRegistry(), log: &logged{}}
 	f.Receiver = New(Options{
 		Sources: []Source{{"main", []string{secret, rotated}}, {"east", []string{shared}}, {"west", []string{shared}}},
-		Senders: []Sender{{Name: "ansible", Tokens: []string{"next-token", token}, Rooms: []string{"noc", "db"}}, {Name: "ci", Tokens: []string{"ci-token"}, Persons: true}},
-		Intake:  f, Notices: f, Webhooks: hook{f},
+		Senders: []Sender{{Name: "ansible", Tokens: []string{"next-token", token}, Rooms: []string{"noc", "db"}}, {Name: "ci", Tokens: []string{"ci-token"}, Persons: true},
+			{Name: "files", Tokens: []string{"files-token"}, Rooms: []string{"noc"}, MaxFile: 1000, MentionAll: true, PerMinute: 3}},
+		Intake: f, Notices: f, Webhooks: hook{f},
+		Label:     func(s alert.Severity) string { return "🟧 " + s.String() },
 		Links:     locator{{Source: "main", EventID: "4711"}: "webexteams://im?space=X&y=<z>", {Source: "main", EventID: "1"}: "javascript:alert(1)", {Source: "main", EventID: "2"}: "", {Source: "main", EventID: "3"}: "fails"},
 		PublicURL: "https://relay.example.com", LinkKey: []byte("link-key"),
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: NewMetrics(f.registry),

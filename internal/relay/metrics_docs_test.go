@@ -42,6 +42,7 @@ var metricTables = []struct {
 		{"alert_relay_http_panics_total", `increase(alert_relay_http_panics_total[1h]) > 0`},
 		{"alert_relay_event_body_bytes", `histogram_quantile(0.99, sum by (le) (rate(alert_relay_event_body_bytes_bucket[1h])))`},
 		{"alert_relay_journal_append_seconds", `histogram_quantile(0.99, sum by (le) (rate(alert_relay_journal_append_seconds_bucket[5m])))`},
+		{"alert_relay_notify_requests_total", `sum by (sender) (increase(alert_relay_notify_requests_total{result="refused"}[1h])) > 0`},
 		{"alert_relay_send_to_unknown_total", `sum by (source) (increase(alert_relay_send_to_unknown_total[1d])) > 0`},
 		{"alert_relay_heartbeat_age_seconds", `alert_relay_heartbeat_age_seconds`},
 		{"alert_relay_heartbeat_missing", `alert_relay_heartbeat_missing == 1`},

@@ -5,6 +5,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 )
@@ -16,14 +17,17 @@ func (r *Relay) receiver(cfg *config.Config) *receiver.Receiver {
 		PublicURL: cfg.Server.PublicURL, LinkKey: r.linkKey,
 		Intake: in, Notices: in, Webhooks: r.parts.listener,
 		Links:      locator{r.store, r.live.config, r.parts.reader.Me},
-		Heartbeats: r.parts.heartbeats,
-		Log:        r.log, Metrics: r.metrics.receiver, Limits: r.limits, Trace: r.tracer,
+		Heartbeats: r.parts.heartbeats, Label: render.Label,
+		Log: r.log, Metrics: r.metrics.receiver, Limits: r.limits, Trace: r.tracer,
 	}
 	for _, s := range cfg.Zabbix {
 		o.Sources = append(o.Sources, receiver.Source{Name: s.Name, Secrets: revealed(s.Secrets)})
 	}
 	for _, n := range cfg.Notify {
-		o.Senders = append(o.Senders, receiver.Sender{Name: n.Name, Tokens: revealed(n.Tokens), Rooms: n.Rooms, Persons: n.Persons})
+		o.Senders = append(o.Senders, receiver.Sender{
+			Name: n.Name, Tokens: revealed(n.Tokens), Rooms: n.Rooms, Persons: n.Persons,
+			MentionAll: n.MentionAll, MaxFile: int64(n.MaxFileMiB) << 20, PerMinute: n.PerMinute,
+		})
 	}
 	return receiver.New(o)
 }

@@ -49,6 +49,9 @@ func wordOf(s alert.Severity) string {
 	return severityWord[s]
 }
 
+// Label is a severity as messages show it: colour and word.
+func Label(s alert.Severity) string { return emojiOf(s) + " " + wordOf(s) }
+
 // join joins hosts, groups or tags, each escaped.
 func join(separator string, list any) (Markdown, error) {
 	return listed(separator, list, 0)

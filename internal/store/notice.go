@@ -36,13 +36,20 @@ type Notice struct {
 	RoomID   string // a Webex room id, for an answer in a direct chat; or
 	Person   string // an e-mail address
 	Bot      string // the bot that sends it: the room's, or the first one
-	ParentID string // thread
+	ParentID string // thread; of a notice with a Thread, set when it is sent
 	Markdown string
 	Text     string // instead of Markdown
 	Card     []byte // JSON of an Adaptive Card; Markdown is its fallback
 	// Dedup is the idempotency key within (Sender, Room or Person). A second notice with the same
 	// key replaces the first one's body and edits its message.
 	Dedup string
+	// Thread joins the notices with the same one of a Sender in a Room or to a Person: the first one that is sent is the root, the
+	// others are replies to it.
+	Thread string
+	// File is sent with the message, which can't be edited then: there is no Dedup. Only AddNotice uses its Content.
+	File *File
+	// Once identifies the request that adds the notice. It isn't part of the notice.
+	Once  Once
 	Trace string // of what it replies to, or of the request that sent it; "" while tracing is off
 
 	State       NoticeState
@@ -58,15 +65,41 @@ type Notice struct {
 	ChangedAt   time.Time
 }
 
+// File is a file of a notice.
+type File struct {
+	Name    string
+	Type    string // of its content: "text/plain"
+	Content []byte
+}
+
+// Once makes a repeated request harmless: for OnceFor, the same Key of the same Sender is the same request.
+type Once struct {
+	Key    string // "" for none
+	Digest string // of everything that was asked for
+}
+
+const (
+	// OnceFor is how long a Once.Key is remembered.
+	OnceFor = 24 * time.Hour
+	// MaxFiles bounds the files that wait to be sent, in bytes.
+	MaxFiles = 256 << 20
+)
+
 // Notices keeps notices.
 type Notices interface {
 	// AddNotice queues a notice and returns once it is on disk. If a notice with its Dedup exists, it replaces that
-	// notice's body, makes it pending again and returns its id.
+	// notice's body, makes it pending again and returns its id. The same request again, by its Once, changes nothing and
+	// returns the same id. Errors: ErrKeyReused for another request with the same key, ErrFull if MaxFiles is reached.
 	AddNotice(ctx context.Context, n Notice) (id int64, err error)
 	Notice(ctx context.Context, id int64) (Notice, error) // ErrNotFound
+	// NoticeFile returns the content of a notice's file. ErrNotFound once it was sent.
+	NoticeFile(ctx context.Context, id int64) ([]byte, error)
+	// ThreadRoot returns the message that a notice with a Thread replies to; "" if it is the first one.
+	ThreadRoot(ctx context.Context, n Notice) (messageID string, err error)
 	// PendingNotices returns the notices still to be sent, oldest first.
 	PendingNotices(ctx context.Context) ([]Notice, error)
-	// SaveNotice writes delivery's progress with a notice: State, MessageID, SentVersion, Edits, Attempts, NotBefore,
-	// LastError and TrackingID. A notice whose body was replaced meanwhile stays pending. ErrNotFound.
+	// SaveNotice writes delivery's progress with a notice: State, ParentID, MessageID, SentVersion, Edits, Attempts,
+	// NotBefore, LastError and TrackingID. A notice whose body was replaced meanwhile stays pending. The file of one
+	// that was sent is removed. ErrNotFound.
 	SaveNotice(ctx context.Context, n Notice) error
 }

@@ -22,6 +22,10 @@ var (
 	// ErrConflict means that what a fold was planned on has changed since it was read. Nothing
 	// was written; the caller reads and plans again.
 	ErrConflict = errors.New("the store has changed since it was read")
+	// ErrKeyReused means that a Once.Key was used for another request.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	// ErrFull means that as many files wait to be sent as may. Trying again helps once Webex accepts them.
+	ErrFull = errors.New("too many files wait to be sent")
 	// ErrLocked means that another relay has the store open.
 	ErrLocked = errors.New("another relay uses this store")
 )

@@ -52,7 +52,9 @@ func (d *data) fold(f store.Fold, now time.Time) error {
 		}
 	}
 	for _, n := range f.Notices {
-		d.addNotice(n)
+		if _, err := d.addNotice(n); err != nil {
+			return err
+		}
 	}
 	for _, id := range f.Applied {
 		if err := d.mark(id, true, ""); err != nil {

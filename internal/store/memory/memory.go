@@ -34,8 +34,17 @@ type data struct {
 	commands table[string, command]
 	values   table[string, string]
 	triggers table[alert.TriggerKey, trigger]
+	requests table[requestID, request] // of notices, by their idempotency keys
 
 	lastEntry, lastGroup, lastNotice, lastRow int64
+}
+
+type requestID struct{ sender, key string }
+
+type request struct {
+	digest string
+	notice int64
+	at     time.Time
 }
 
 type postID struct {
@@ -79,6 +88,7 @@ func New(clock func() time.Time) *Store {
 	d.groups, d.messages, d.notices = newTable[int64, store.Group](u), newTable[string, shows](u), newTable[int64, store.Notice](u)
 	d.commands, d.values = newTable[string, command](u), newTable[string, string](u)
 	d.triggers = newTable[alert.TriggerKey, trigger](u)
+	d.requests = newTable[requestID, request](u)
 	return &Store{closed: new(atomic.Bool), data: d}
 }
 

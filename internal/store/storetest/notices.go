@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -111,4 +112,104 @@ func testNoticeReplaced(t *testing.T, open Opener) {
 		require.NoError(t, s.SaveNotice(t.Context(), got))
 		require.Zero(t, stats(t, s).NoticesPending)
 	}
+}
+
+// The newest root of a thread gets the replies. A thread counts for its sender and its room or person only.
+func testNoticeThread(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Text: "x", Thread: "deploy"}
+	add := func(n store.Notice, message, parent string) store.Notice {
+		t.Helper()
+		id := must(s.AddNotice(t.Context(), n))(t)
+		got := must(s.Notice(t.Context(), id))(t)
+		if message != "" {
+			got.State, got.SentVersion, got.MessageID, got.ParentID = store.NoticeSent, 1, message, parent
+			require.NoError(t, s.SaveNotice(t.Context(), got))
+			same(t, parent, must(s.Notice(t.Context(), id))(t).ParentID)
+		}
+		return got
+	}
+	root := func(n store.Notice) string { t.Helper(); return must(s.ThreadRoot(t.Context(), n))(t) }
+	add(n, "", "")
+	require.Empty(t, root(n), "nothing was sent yet")
+	first := add(n, "M1", "")
+	require.Equal(t, "M1", root(n))
+	require.Empty(t, root(first), "a message isn't below itself")
+	add(n, "M2", "M1")
+	require.Equal(t, "M1", root(n))
+	add(n, "M3", "")
+	require.Equal(t, "M3", root(n), "the thread has begun again")
+	for _, change := range []func(*store.Notice){
+		func(n *store.Notice) { n.Sender = "cron" },
+		func(n *store.Notice) { n.Room = "db" },
+		func(n *store.Notice) { n.Room, n.Person = "", "alice@example.com" },
+		func(n *store.Notice) { n.Thread = "other" },
+		func(n *store.Notice) { n.Thread = "" },
+	} {
+		other := n
+		change(&other)
+		require.Empty(t, root(other), "%+v", other)
+	}
+}
+
+// The file of a notice stays until the notice is sent or dropped, also across a restart. Reading notices doesn't read files.
+func testNoticeFile(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	content := bytes.Repeat([]byte{0, 1, 255}, 1<<19)
+	n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", File: &store.File{Name: "report.pdf", Type: "application/pdf", Content: content}}
+	sent, dropped := must(s.AddNotice(t.Context(), n))(t), must(s.AddNotice(t.Context(), n))(t)
+	require.NoError(t, s.Close())
+	s = open(t, dir)
+	without := &store.File{Name: "report.pdf", Type: "application/pdf"}
+	for _, got := range append(must(s.PendingNotices(t.Context()))(t), must(s.Notice(t.Context(), sent))(t)) {
+		same(t, without, got.File)
+	}
+	require.Equal(t, content, must(s.NoticeFile(t.Context(), sent))(t))
+
+	end := func(id int64, state store.NoticeState) {
+		got := must(s.Notice(t.Context(), id))(t)
+		got.State, got.SentVersion = state, 1
+		require.NoError(t, s.SaveNotice(t.Context(), got))
+	}
+	gone := func(id int64) {
+		t.Helper()
+		_, err := s.NoticeFile(t.Context(), id)
+		require.ErrorIs(t, err, store.ErrNotFound)
+	}
+	end(sent, store.NoticeSent)
+	gone(sent)
+	same(t, without, must(s.Notice(t.Context(), sent))(t).File)
+	letter := store.DeadLetter{Kind: store.LetterNotice, Number: dropped}.ID()
+	end(dropped, store.NoticeDead)
+	require.Equal(t, content, must(s.NoticeFile(t.Context(), dropped))(t), "a dead letter can be replayed")
+	require.NoError(t, s.ReplayDead(t.Context(), letter))
+	require.Equal(t, content, must(s.NoticeFile(t.Context(), dropped))(t))
+	end(dropped, store.NoticeDead)
+	require.NoError(t, s.DropDead(t.Context(), letter))
+	gone(dropped)
+	gone(99)
+}
+
+// The same request again changes nothing; another one with its key is refused.
+func testNoticeOnce(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Text: "done", Dedup: "run", Once: store.Once{Key: "k1", Digest: "a"}}
+	id := must(s.AddNotice(t.Context(), n))(t)
+	require.NoError(t, s.Close())
+	s = open(t, dir)
+	require.Equal(t, id, must(s.AddNotice(t.Context(), n))(t))
+	require.EqualValues(t, 1, must(s.Notice(t.Context(), id))(t).Version, "its body isn't replaced")
+
+	other := n
+	other.Text, other.Once.Digest = "failed", "b"
+	_, err := s.AddNotice(t.Context(), other)
+	require.ErrorIs(t, err, store.ErrKeyReused)
+	require.Equal(t, "done", must(s.Notice(t.Context(), id))(t).Text)
+	other.Once.Key = "k2"
+	require.Equal(t, id, must(s.AddNotice(t.Context(), other))(t), "another request edits by the notice's key")
+	require.Equal(t, "failed", must(s.Notice(t.Context(), id))(t).Text)
+	n.Sender = "cron"
+	require.NotEqual(t, id, must(s.AddNotice(t.Context(), n))(t), "a key is its sender's")
 }
