@@ -51,31 +51,46 @@ func TestDemoInABrowser(t *testing.T) {
 
 	// Collect the page's errors.
 	eval(t, ctx, `window.faults = []; addEventListener('error', e => faults.push(e.message)); addEventListener('unhandledrejection', e => faults.push(String(e.reason))); true`)
-	until(t, ctx, `document.querySelectorAll('#rooms li').length >= 6 && document.querySelectorAll('.root').length >= 2`)
+	until(t, ctx, `document.querySelectorAll('#rooms li').length === 4 && document.querySelectorAll('.root').length >= 2`)
 	until(t, ctx, `[...document.querySelectorAll('.card button')].some(b => b.textContent === 'Acknowledge')`)
+
+	checkCard(t, ctx)
 
 	// A comment typed into a card survives a redraw, and the button sends it.
 	eval(t, ctx, `{ const i = document.querySelector('.card textarea'); i.focus(); i.value = 'on it, from the browser'; i.dispatchEvent(new Event('input')); } true`)
 	until(t, ctx, `document.querySelectorAll('.problems .name').length >= 5 && document.querySelector('.card textarea').value === 'on it, from the browser'`)
 	eval(t, ctx, `[...document.querySelector('.card textarea').closest('.card').querySelectorAll('button')].find(b => b.textContent === 'Acknowledge').click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.problems .acks')].some(a => a.textContent.includes('on it, from the browser') && a.textContent.includes('Alice Archer <alice@example.com>'))`)
-	until(t, ctx, `[...document.querySelectorAll('.root > .body > .text')].some(r => r.textContent.includes('acknowledged') && r.textContent.includes('on it, from the browser'))`)
+	until(t, ctx, `[...document.querySelectorAll('.root > .body > .said > .text')].some(r => r.textContent.includes('acknowledged') && r.textContent.includes('on it, from the browser'))`)
 	until(t, ctx, `[...document.querySelectorAll('.card button')].some(b => b.textContent === 'Unacknowledge')`)
 
 	// A command is typed and answered in its thread.
 	eval(t, ctx, `document.getElementById('say').value = 'akc'; document.querySelector('#composer button[type=submit]').click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.thread .text')].some(r => r.textContent.includes('Did you mean ack?'))`)
 
+	// A command of the list is filled in, with the id of a problem in this room.
+	eval(t, ctx, `document.querySelector('#commands button').click(); true`)
+	require.Regexp(t, `^ack \d+ on it$`, eval(t, ctx, `document.getElementById('say').value`))
+
+	// Names in Zabbix are text, whatever they contain.
+	eval(t, ctx, `[...document.querySelectorAll('.zabbix-do button')].find(b => b.textContent === 'Raise a hostile one').click(); true`)
+	until(t, ctx, `[...document.querySelectorAll('.root > .body > .said > .text')].some(r => r.textContent.includes('<img src=x onerror=alert(1)> <@all> **bold**')) && document.querySelector('.problems .name').textContent.includes('<img')`)
+	require.Equal(t, "0", eval(t, ctx, `document.querySelectorAll('main img, main script, a[href*=evil]').length`))
+
 	// A viewer may list problems.
-	eval(t, ctx, `document.getElementById('person').value = 'carol@example.com'; document.getElementById('say').value = 'problems'; document.querySelector('#composer button[type=submit]').click(); true`)
+	be := func(email string) string {
+		return `{ const p = document.getElementById('person'); p.value = '` + email + `'; p.dispatchEvent(new Event('change')); }`
+	}
+	eval(t, ctx, be("carol@example.com")+`document.getElementById('say').value = 'problems'; document.querySelector('#composer button[type=submit]').click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.thread .text')].some(r => /\d+ problems/.test(r.textContent))`)
 
 	// The story resolves a problem, and its message is edited.
-	eval(t, ctx, `document.querySelectorAll('#rooms button')[2].click(); true`)
-	until(t, ctx, `[...document.querySelectorAll('.root > .body > .text')].some(r => r.textContent.includes('resolved'))`)
+	require.Equal(t, "3", eval(t, ctx, `document.querySelectorAll('#rooms li').length`), "Carol isn't in Databases")
+	eval(t, ctx, be("alice@example.com")+`document.querySelectorAll('#rooms button')[2].click(); true`)
+	until(t, ctx, `[...document.querySelectorAll('.root > .body > .said > .text')].some(r => r.textContent.includes('resolved'))`)
 	require.Equal(t, "[]", eval(t, ctx, `JSON.stringify(faults)`))
 
-	eval(t, ctx, `document.querySelectorAll('#rooms button')[0].click(); document.getElementById('person').value = 'alice@example.com'; true`)
+	eval(t, ctx, `document.querySelectorAll('#rooms button')[0].click(); true`)
 	until(t, ctx, `document.querySelector('#rooms button').getAttribute('aria-current') === 'true'`)
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	require.NoError(t, err)
@@ -83,6 +98,40 @@ func TestDemoInABrowser(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile("../docs/demo.png", png, 0o644))
 	}
+}
+
+// checkCard draws a card with every element that Webex accepts, works with it, and checks what its buttons send.
+func checkCard(t *testing.T, ctx context.Context) {
+	eval(t, ctx, `window.sent = []; window.card = drawCard({body: [
+		{type: 'TextBlock', text: '**Bold** \\[text\\]', weight: 'Bolder'},
+		{type: 'RichTextBlock', inlines: ['<b>run</b> ', {type: 'TextRun', text: 'page', selectAction: {type: 'Action.OpenUrl', url: 'https://example.com/'}}, {type: 'TextRun', text: 'bad', selectAction: {type: 'Action.OpenUrl', url: 'javascript:alert(1)'}}]},
+		{type: 'Container', items: [{type: 'Input.Text', id: 'comment', label: 'Comment', isRequired: true}, {type: 'Input.Toggle', id: 'ack', title: 'Acknowledge too', valueOn: 'yes', valueOff: 'no'}]},
+		{type: 'Input.ChoiceSet', id: 'severity', choices: [{title: 'High', value: 'high'}, {title: 'Disaster', value: 'disaster'}], value: 'high'},
+		{type: 'Input.ChoiceSet', id: 'rooms', style: 'expanded', isMultiSelect: true, choices: [{title: 'NOC', value: 'noc'}, {title: 'DB', value: 'db'}, {title: 'Lab', value: 'lab'}], value: 'noc,db'},
+		{type: 'Input.Number', id: 'number', value: 5}, {type: 'Input.Date', id: 'date', value: '2026-12-24'}, {type: 'Input.Time', id: 'time', value: '18:00'},
+		{type: 'ActionSet', actions: [{type: 'Action.Submit', title: 'Send', data: {action: 'comment', severity: 'disaster'}}]}],
+		actions: [
+			{type: 'Action.ShowCard', title: 'Suppress', card: {type: 'AdaptiveCard', body: [{type: 'Input.Text', id: 'for'}], actions: [{type: 'Action.Submit', title: 'For', data: {action: 'suppress'}}]}},
+			{type: 'Action.ShowCard', title: 'More', card: {type: 'AdaptiveCard', body: [{type: 'Input.Text', id: 'other'}]}},
+			{type: 'Action.OpenUrl', title: 'Page', url: 'https://example.com/'}, {type: 'Action.OpenUrl', title: 'Bad', url: 'javascript:alert(1)'}]}, 'test', inputs => sent.push(inputs));
+		document.body.append(card); window.press = title => [...card.querySelectorAll('button')].find(b => b.textContent === title).click(); true`)
+	require.Equal(t, `["https://example.com/","https://example.com/"]`, eval(t, ctx, `JSON.stringify([...card.querySelectorAll('a')].map(a => a.href))`), "only web addresses are links")
+	require.Equal(t, "0", eval(t, ctx, `card.querySelectorAll('b, script').length`), "text is text")
+
+	eval(t, ctx, `press('Send'); true`)
+	require.Equal(t, `[[],1]`, eval(t, ctx, `JSON.stringify([sent, [...card.querySelectorAll('.field-error')].filter(e => !e.hidden).length])`), "a required field is empty")
+
+	visible := `JSON.stringify([...card.querySelectorAll('.showcard')].map(c => !c.hidden))`
+	eval(t, ctx, `press('More'); press('Suppress'); true`)
+	require.Equal(t, `[true,false]`, eval(t, ctx, visible), "one card is shown at a time")
+	eval(t, ctx, `const field = (type, n = 0) => card.querySelectorAll(type)[n];
+		field('input[type=text]').value = 'on it'; field('.showcard input').value = '2h'; field('input[type=checkbox]').click(); field('input[value=noc]').click(); press('Send'); press('For'); press('Suppress'); true`)
+	require.JSONEq(t, `[
+		{"comment": "on it", "ack": "yes", "severity": "disaster", "rooms": "db", "number": "5", "date": "2026-12-24", "time": "18:00", "action": "comment"},
+		{"comment": "on it", "ack": "yes", "severity": "high", "rooms": "db", "number": "5", "date": "2026-12-24", "time": "18:00", "action": "suppress", "for": "2h"}]`,
+		eval(t, ctx, `JSON.stringify(sent)`), "a button sends its data, and the fields of its card and of those around it")
+	require.Equal(t, `[false,false]`, eval(t, ctx, visible))
+	eval(t, ctx, `card.remove(); true`)
 }
 
 // eval runs JavaScript in the page and returns its result as text.

@@ -42,18 +42,23 @@ type Meters struct {
 	Oldest   float64 `json:"oldest"` // seconds
 }
 
+// hostileName is text of a stranger: in no room and on no page may it be anything but text.
+const hostileName = `<img src=x onerror=alert(1)> <@all> **bold** [link](https://evil.example) </p><script>alert(2)</script>`
+
 // Page serves the demo's page and carries out its buttons.
 type Page struct {
 	Webex  *webexsim.Server
 	Zabbix *zabbixsim.Server
 	People []Person
 	Chat   string // URL of the simulated Webex: "http://127.0.0.1:1234"
+	Relay  string // URL of the relay
 	Meters func() Meters
 
 	mu        sync.Mutex
 	api       bool // the Zabbix API is down
 	webexDown bool
 	random    int
+	notices   int // that were sent
 }
 
 type problemJSON struct {
@@ -65,6 +70,7 @@ type problemJSON struct {
 	Opened       time.Time `json:"opened"`
 	Resolved     bool      `json:"resolved"`
 	Acked        bool      `json:"acked"`
+	Suppressed   bool      `json:"suppressed"`
 	Acks         []ackJSON `json:"acks"`
 }
 
@@ -98,11 +104,13 @@ func (p *Page) Handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(files))
-	mux.HandleFunc("GET /state", p.state)
+	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) { reply(w, subjects) })
+	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { reply(w, p.snapshot()) })
 	mux.HandleFunc("GET /events", p.events)
 	mux.HandleFunc("POST /say", p.say)
 	mux.HandleFunc("POST /press", p.press)
 	mux.HandleFunc("POST /zabbix", p.act)
+	mux.HandleFunc("POST /notify", p.notify)
 	return guard(mux)
 }
 
@@ -118,9 +126,9 @@ func guard(next http.Handler) http.Handler {
 	}))
 }
 
-func (p *Page) state(w http.ResponseWriter, _ *http.Request) {
+func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(p.snapshot()) // the client went away: nothing to do
+	_ = json.NewEncoder(w).Encode(v) // the client went away: nothing to do
 }
 
 func (p *Page) snapshot() stateJSON {
@@ -145,7 +153,7 @@ func (p *Page) snapshot() stateJSON {
 			continue
 		}
 		j := problemJSON{ID: q.ID, Name: q.Trigger.Name, Host: q.Trigger.Host.Name, Severity: int(q.Severity), SeverityName: q.Severity.String(),
-			Opened: q.Opened, Resolved: q.RecoveryID != 0, Acked: q.Acked, Acks: []ackJSON{}}
+			Opened: q.Opened, Resolved: q.RecoveryID != 0, Acked: q.Acked, Suppressed: q.Suppressed, Acks: []ackJSON{}}
 		for _, a := range q.Acks {
 			j.Acks = append(j.Acks, ackJSON{User: a.User.Username, Words: a.Words(), Message: a.Message})
 		}
@@ -250,6 +258,15 @@ func (p *Page) press(w http.ResponseWriter, r *http.Request) {
 	answer(w, err)
 }
 
+// notify sends the next status message.
+func (p *Page) notify(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	message := statusMessage(p.notices)
+	p.notices++
+	p.mu.Unlock()
+	answer(w, notify(r.Context(), p.Relay, message))
+}
+
 func answer(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
@@ -279,6 +296,10 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	case "raise":
 		p.Zabbix.Raise(triggers[p.random%len(triggers)])
 		p.random++
+	case "hostile":
+		t := triggers[0]
+		t.ID, t.Name, t.OpData = "23199", hostileName, hostileName
+		p.Zabbix.Raise(t)
 	case "flap":
 		for range 3 {
 			p.Zabbix.Resolve(p.Zabbix.Raise(triggers[1]))

@@ -142,7 +142,7 @@ func newWorld(ctx context.Context, dir string, o Options, listen func(addr strin
 		return nil, wrong("--zabbix: %w", err) // none of the other options can be wrong
 	}
 	cfg, err := config.Parse(filepath.Join(dir, "demo.yaml"), []byte(w.config(public, filepath.Join(dir, "relay.db"))), config.Options{Env: func(name string) string {
-		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": "simulated-notify-token"}[name]
+		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": notifyToken}[name]
 	}})
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	parts, ctx := errgroup.WithContext(ctx)
-	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Chat: w.webexURL, Meters: w.meters}
+	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Chat: w.webexURL, Relay: "http://" + w.relay.Addr(), Meters: w.meters}
 	for l, h := range map[net.Listener]http.Handler{w.listeners[0]: w.webex, w.listeners[1]: w.zabbix, page: p.Handler()} {
 		parts.Go(func() error { return serve(serving, l, h) })
 	}

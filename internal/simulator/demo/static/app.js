@@ -1,22 +1,10 @@
 'use strict';
-// The page draws the state that GET state returns, again after each change in the event stream.
-// Message HTML comes sanitised from the simulated Webex; everything else is set as text.
+// The page draws the state that GET state returns, again after each change in the event stream. Only what changed is made anew, so that
+// typed text, opened parts of cards and the focus stay. Message HTML comes sanitised from the simulated Webex; everything else is set
+// as text.
 const $ = id => document.getElementById(id);
-const el = (tag, attrs = {}, ...kids) => {
-  const e = document.createElement(tag);
-  for (const [k, v] of Object.entries(attrs)) {
-    if (v === undefined || v === null || v === false) continue;
-    if (k === 'class') e.className = v;
-    else if (k.startsWith('on')) e.addEventListener(k.slice(2), v);
-    else e.setAttribute(k, v === true ? '' : v);
-  }
-  e.append(...kids.filter(k => k !== null && k !== undefined && k !== false));
-  return e;
-};
-let state = null, room = null, parent = null;
-const seen = new Map();    // room id -> time of the newest message that was looked at
-const versions = new Map(); // message id -> edits drawn, to flash what changed
-const drafts = new Map();  // card input -> what was typed, kept over a redraw
+let state = null, subjects = [], room = null, parent = null, subject = 0;
+const seen = new Map(); // room id -> time of the newest message that was looked at
 
 const post = async (path, body) => {
   const r = await fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
@@ -30,153 +18,148 @@ const avatar = (name, cls = '') => {
   return a;
 };
 
+// kept returns what make made for a key, made again when what it shows has changed.
+const made = new Map();
+const kept = (key, shown, make) => {
+  const mark = JSON.stringify(shown);
+  let entry = made.get(key);
+  if (!entry || entry.mark !== mark) made.set(key, entry = {mark, node: make(entry)});
+  return entry.node;
+};
+// fill gives box these children and leaves those in place that it has already.
+const fill = (box, nodes) => {
+  const wanted = new Set(nodes);
+  for (const n of [...box.childNodes]) if (!wanted.has(n)) n.remove();
+  nodes.forEach((n, i) => { if (box.childNodes[i] !== n) box.insertBefore(n, box.childNodes[i] || null); });
+};
+
 function drawMeters() {
   const m = state.relay;
-  const rows = [['events in', m.events], ['messages out', m.messages], ['still to tell', m.pending], ['oldest untold', m.oldest.toFixed(1) + ' s']];
-  $('meters').replaceChildren(...rows.map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, String(v)))));
+  const rows = [['events in', m.events], ['messages out', m.messages], ['still to send', m.pending], ['oldest unsent', m.oldest.toFixed(1) + ' s']];
+  fill($('meters'), rows.map(([k, v]) => kept('meter ' + k, v, () => el('div', {}, el('dt', {}, k), el('dd', {}, String(v))))));
 }
 
-// A direct chat has no title of its own: it is called after the person in it.
+const me = () => $('person').value || state.people[0].email;
 const person = email => state.webex.people.find(p => p.email === email) || {name: email};
-const title = r => r.type === 'group' ? r.title : r.members.map(person).filter(p => !p.bot).map(p => p.name).join(', ') + ' and the bot';
+const isDirect = r => r.type === 'direct';
+const title = r => isDirect(r) ? r.members.map(person).filter(p => p.bot).map(p => p.name).join(', ') : r.title;
+// The rooms of the person that the visitor is: groups, then the direct chat with the bot.
+const myRooms = () => state.webex.rooms.filter(r => r.members.includes(me())).sort((a, b) => isDirect(a) - isDirect(b));
+const here = () => state.webex.rooms.find(r => r.id === room);
+const enter = id => { room = id; parent = null; draw(true); };
 
 function drawRooms() {
-  const list = state.webex.rooms.map(r => {
-    if (r.id === room) seen.set(r.id, Math.max(0, ...r.messages.map(m => Date.parse(m.created))));
-    const unread = r.messages.filter(m => Date.parse(m.created) > (seen.get(r.id) || 0)).length;
-    return el('li', {}, el('button', {type: 'button', 'aria-current': String(r.id === room), onclick: () => { room = r.id; parent = null; draw(true); }},
-      avatar(title(r), r.type === 'group' ? 'space' : ''), el('span', {}, title(r)), unread ? el('span', {class: 'badge'}, String(unread)) : null));
+  fill($('rooms'), myRooms().map(r => {
+    const key = me() + ' ' + r.id;
+    if (r.id === room) seen.set(key, Math.max(0, ...r.messages.map(m => Date.parse(m.created))));
+    const unread = r.messages.filter(m => Date.parse(m.created) > (seen.get(key) || 0)).length;
+    return kept('room ' + r.id, [r.id === room, unread], () => el('li', {},
+      el('button', {type: 'button', 'aria-current': String(r.id === room), onclick: () => enter(r.id)},
+        avatar(title(r), isDirect(r) ? '' : 'space'), el('span', {}, title(r), isDirect(r) ? el('small', {}, 'direct chat') : null),
+        unread ? el('span', {class: 'badge'}, String(unread)) : null)));
+  }));
+}
+
+function drawMessage(m, replies = []) {
+  const thread = kept('thread ' + m.id, '', () => el('div', {class: 'thread'}));
+  fill(thread, replies.map(r => drawMessage(r)));
+  thread.hidden = !replies.length;
+  const said = kept('message ' + m.id, m, before => {
+    const text = el('div', {class: 'text'});
+    if (m.html) text.innerHTML = m.html; else text.textContent = m.text;
+    for (const a of text.querySelectorAll('a')) { a.target = '_blank'; a.rel = 'noopener'; }
+    const sent = el('span', {class: 'sent', role: 'status'});
+    const press = inputs => {
+      sent.textContent = 'Sent as ' + person(me()).name;
+      setTimeout(() => { sent.textContent = ''; }, 4000);
+      post('press', {message: m.id, person: me(), inputs});
+    };
+    const reply = () => { parent = {id: m.parentId || m.id, text: m.text}; drawComposer(); $('say').focus(); };
+    const meta = el('div', {class: 'meta'}, el('b', {}, m.from.name), m.from.bot ? el('span', {class: 'botmark'}, 'bot') : null, el('span', {}, clock(m.created)),
+      m.edits ? el('span', {class: 'edited'}, `edited ${m.edits}×`) : null, el('button', {type: 'button', class: 'link reply', onclick: reply}, 'reply in thread'), sent);
+    return el('div', {class: 'said' + (before ? ' flash' : '')}, meta, m.card ? drawCard(m.card, m.id, press) : text,
+      ...(m.files || []).map(f => el('a', {class: 'file', href: state.webexURL + f.url, target: '_blank', rel: 'noopener'}, '📎 ' + f.name)));
   });
-  $('rooms').replaceChildren(...list);
-  const who = $('person');
-  if (!who.options.length) {
-    who.replaceChildren(...state.people.map(p => el('option', {value: p.email}, `${p.name}${p.role ? ' (' + p.role + ')' : ''}`)));
-  }
-}
-
-function textBlock(b) {
-  const cls = ['tb', b.isSubtle ? 'subtle' : '', b.weight === 'Bolder' || b.weight === 'bolder' ? 'bolder' : '', (b.size || '').toLowerCase()].join(' ');
-  // Cards know a little markdown; here it is shown as plain words without its escapes.
-  return el('div', {class: cls}, String(b.text).replace(/\\([\\`*_{}\[\]()#+\-.!~|<>@&:])/g, '$1').replace(/\*\*/g, ''));
-}
-
-function textRun(r) {
-  if (typeof r === 'string') r = {text: r};
-  const cls = [r.isSubtle ? 'subtle' : '', /^bolder$/i.test(r.weight || '') ? 'bolder' : '', (r.size || '').toLowerCase()].join(' ');
-  const tag = /^monospace$/i.test(r.fontType || '') ? 'code' : r.italic ? 'em' : 'span';
-  if (r.selectAction && r.selectAction.url) return el('a', {class: cls, href: r.selectAction.url, target: '_blank', rel: 'noopener'}, r.text);
-  return el(tag, {class: cls}, r.text);
-}
-
-function cardElement(b, inputs, key) {
-  switch (b.type) {
-    case 'RichTextBlock': return el('div', {class: 'tb'}, ...(b.inlines || []).map(textRun));
-    case 'TextBlock': return textBlock(b);
-    case 'Input.Text': {
-      const i = el(b.isMultiline ? 'textarea' : 'input', {placeholder: b.placeholder || b.label, maxlength: b.maxLength, 'aria-label': b.label || b.placeholder || b.id, rows: 2});
-      i.value = drafts.get(key + b.id) || b.value || '';
-      i.addEventListener('input', () => drafts.set(key + b.id, i.value));
-      i.dataset.key = key + b.id;
-      inputs.push(() => [b.id, i.value, key + b.id]);
-      return i;
-    }
-    case 'FactSet': return el('dl', {class: 'facts'}, ...(b.facts || []).flatMap(f => [el('dt', {}, f.title), el('dd', {}, textBlock({text: f.value}))]));
-    case 'Container': return el('div', {}, ...(b.items || []).map(i => cardElement(i, inputs, key)));
-    case 'ColumnSet': return el('div', {}, ...(b.columns || []).flatMap(c => (c.items || []).map(i => cardElement(i, inputs, key))));
-    case 'ActionSet': return el('div', {class: 'actions'}, ...(b.actions || []).map(a => cardAction(a, inputs, key)));
-    default: return el('div', {class: 'subtle'}, '(' + b.type + ')');
-  }
-}
-
-function cardAction(a, inputs, key) {
-  if (a.type === 'Action.OpenUrl') return el('button', {type: 'button', onclick: () => window.open(a.url, '_blank', 'noopener')}, a.title + ' ↗');
-  return el('button', {type: 'button', class: a.style === 'positive' ? 'primary' : '', onclick: () => {
-    const values = Object.assign({}, a.data);
-    for (const read of inputs) { const [id, value, draft] = read(); values[id] = value; drafts.delete(draft); }
-    post('press', {message: key, person: $('person').value, inputs: values});
-  }}, a.title);
-}
-
-function drawCard(m) {
-  const inputs = [];
-  const card = m.card;
-  return el('div', {class: 'card'}, ...(card.body || []).map(b => cardElement(b, inputs, m.id)),
-    (card.actions || []).length ? el('div', {class: 'actions'}, ...card.actions.map(a => cardAction(a, inputs, m.id))) : null);
-}
-
-function drawMessage(m, replies) {
-  const root = !m.parentId;
-  const before = versions.get(m.id);
-  const changed = before !== undefined && before !== (m.edits || 0);
-  versions.set(m.id, m.edits || 0);
-  const text = el('div', {class: 'text'});
-  if (m.html) text.innerHTML = m.html; else text.textContent = m.text;
-  const file = (m.files || [])[0];
-  const meta = el('div', {class: 'meta'}, el('b', {}, m.from.name), m.from.bot ? el('span', {class: 'botmark'}, 'bot') : null, el('span', {}, clock(m.created)),
-    m.edits ? el('span', {class: 'edited'}, `edited ${m.edits}×`) : null,
-    el('button', {type: 'button', class: 'link reply', onclick: () => { parent = {id: m.parentId || m.id, text: m.text}; drawComposer(); $('say').focus(); }}, 'reply in thread'));
-  return el('article', {class: 'msg' + (root ? ' root' : '') + (root && changed ? ' flash' : '')}, avatar(m.from.name),
-    el('div', {class: 'body'}, meta, m.card ? drawCard(m) : text,
-      file ? el('a', {class: 'file', href: state.webexURL + file.url, target: '_blank', rel: 'noopener'}, '📎 ' + file.name) : null,
-      replies && replies.length ? el('div', {class: 'thread'}, ...replies.map(r => drawMessage(r))) : null));
+  const article = kept('article ' + m.id, '', () => el('article', {class: 'msg' + (m.parentId ? '' : ' root')}, avatar(m.from.name), el('div', {class: 'body'})));
+  fill(article.lastChild, [said, thread]);
+  return article;
 }
 
 function drawChat(jump) {
-  const r = state.webex.rooms.find(r => r.id === room);
+  const r = here();
   $('room-title').textContent = title(r);
-  $('room-members').textContent = r.members.map(e => person(e).name).join(', ');
+  $('room-members').textContent = isDirect(r) ? 'Only you and the bot' : r.members.map(e => person(e).name).join(', ');
   const box = $('messages');
-  const active = document.activeElement, focus = active && active.dataset ? active.dataset.key : null;
-  const caret = focus ? active.selectionStart : 0;
   const atEnd = jump || box.scrollHeight - box.scrollTop - box.clientHeight < 90;
-  const top = box.scrollTop;
   const replies = new Map();
   for (const m of r.messages) if (m.parentId) replies.set(m.parentId, [...(replies.get(m.parentId) || []), m]);
   const roots = r.messages.filter(m => !m.parentId);
-  box.replaceChildren(...(roots.length ? roots.map(m => drawMessage(m, replies.get(m.id))) : [el('p', {class: 'empty'}, 'Nothing was said here yet.')]));
-  box.scrollTop = atEnd ? box.scrollHeight : top;
-  if (focus) {
-    const again = box.querySelector(`[data-key="${CSS.escape(focus)}"]`);
-    if (again) { again.focus({preventScroll: true}); again.setSelectionRange(caret, caret); }
-  }
+  fill(box, roots.length ? roots.map(m => drawMessage(m, replies.get(m.id)))
+    : [kept('empty', isDirect(r), () => el('p', {class: 'empty'}, isDirect(r) ? 'Write to the bot here: it hears everything, without a mention.' : 'No messages yet.'))]);
+  if (atEnd) box.scrollTop = box.scrollHeight;
+}
+
+// The open problems of this room, newest first: those that its messages name.
+function openHere() {
+  const texts = here().messages.filter(m => m.from.bot).map(m => m.text).join('\n');
+  const open = state.zabbix.problems.filter(p => !p.resolved);
+  return isDirect(here()) ? open : open.filter(p => new RegExp(`\\b${p.id}\\b`).test(texts));
+}
+
+// A command of the list with the ids of this room's problems for {1}, {2}, …; null if it has too few. In a thread {1} is left out.
+function written(command) {
+  const ids = openHere().map(p => p.id);
+  let short = false;
+  const text = command.replace(/\{(\d)\} ?/g, (_, n) => {
+    if (parent && n === '1') return '';
+    short = short || !ids[n - 1];
+    return ids[n - 1] + ' ';
+  });
+  return short ? null : text.trim();
 }
 
 function drawComposer() {
-  const r = state.webex.rooms.find(r => r.id === room);
-  $('mention').hidden = r.type !== 'group';
+  const r = here();
+  $('mention').hidden = isDirect(r);
   $('replying').hidden = !parent;
   if (parent) $('replying-to').textContent = 'in the thread of: ' + parent.text.split('\n')[0].slice(0, 90);
-  const open = state.zabbix.problems.find(p => !p.resolved);
-  const some = parent ? ['ack on it', 'comment calling the provider', 'show', 'close', 'unack']
-    : ['help', 'problems', open ? `ack ${open.id} on it` : 'problems high', open ? `show ${open.id}` : 'problems unacked', 'akc'];
-  $('hints').replaceChildren(...some.map(t => el('button', {type: 'button', onclick: () => { $('say').value = t; $('say').focus(); }}, t)));
+  fill($('subjects'), subjects.map((s, n) => kept('subject ' + n, n === subject, () =>
+    el('button', {type: 'button', 'aria-pressed': String(n === subject), onclick: () => { subject = n; drawComposer(); }}, s.name))));
+  const commands = subjects.length ? subjects[subject].commands.map(written).filter(c => c !== null) : [];
+  fill($('commands'), [...new Set(commands)].map(c => kept('command ' + c, '', () =>
+    el('button', {type: 'button', onclick: () => { $('say').value = c; $('say').focus(); }}, c))));
+}
+
+function drawProblem(p) {
+  return kept('problem ' + p.id, p, () => {
+    const bar = el('span', {class: 'bar'});
+    bar.style.background = p.resolved ? 'var(--ok)' : `var(--s${p.severity})`;
+    const act = name => post('zabbix', {do: name, id: p.id});
+    return el('li', {class: p.resolved ? 'over' : ''}, bar, el('div', {class: 'name'}, p.name),
+      el('div', {class: 'facts'}, el('span', {}, p.host), el('span', {}, p.severityName), el('span', {}, '#' + p.id), el('span', {}, clock(p.opened)),
+        p.resolved ? el('span', {class: 'pill'}, 'resolved') : null, p.acked ? el('span', {class: 'pill ack'}, '✓ acknowledged') : null,
+        p.suppressed ? el('span', {class: 'pill ack'}, 'suppressed') : null,
+        p.resolved ? null : el('button', {type: 'button', class: 'link', onclick: () => act('resolve')}, 'recover'),
+        p.resolved || p.acked ? null : el('button', {type: 'button', class: 'link', onclick: () => act('ack')}, 'ack as Bob')),
+      el('div', {class: 'acks'}, ...p.acks.map(a => el('div', {}, el('b', {}, a.user), ` ${a.words}` + (a.message ? ': ' + a.message : '')))));
+  });
 }
 
 function drawZabbix() {
   const z = state.zabbix;
   $('zabbix-version').textContent = z.version;
   $('zabbix-counts').textContent = `${z.open} open, ${z.alerts.sent} alerts sent` + (z.alerts.waiting ? `, ${z.alerts.waiting} waiting` : '') + (z.alerts.failed ? `, ${z.alerts.failed} failed` : '');
-  $('problems').replaceChildren(...(z.problems.length ? z.problems.map(p => {
-    const bar = el('span', {class: 'bar'});
-    bar.style.background = p.resolved ? 'var(--ok)' : `var(--s${p.severity})`;
-    return el('li', {class: p.resolved ? 'over' : ''}, bar, el('div', {class: 'name'}, p.name),
-      el('div', {class: 'facts'}, el('span', {}, p.host), el('span', {}, p.severityName), el('span', {}, '#' + p.id), el('span', {}, clock(p.opened)),
-        p.resolved ? el('span', {class: 'pill'}, 'resolved') : null, p.acked ? el('span', {class: 'pill ack'}, '✓ acknowledged') : null,
-        p.resolved ? null : el('button', {type: 'button', class: 'link', onclick: () => post('zabbix', {do: 'resolve', id: p.id})}, 'recover'),
-        p.resolved ? null : el('button', {type: 'button', class: 'link', onclick: () => post('zabbix', {do: 'ack', id: p.id})}, 'ack as Bob')),
-      el('div', {class: 'acks'}, ...p.acks.map(a => el('div', {}, el('b', {}, a.user), ` ${a.words}` + (a.message ? ': ' + a.message : '')))));
-  }) : [el('li', {class: 'empty'}, 'No problems.')]));
-}
-
-function drawControls() {
-  const acts = [['Raise a problem', 'raise'], ['Flap', 'flap'], [`Storm of ${state.zabbix.storm}`, 'storm'], ['Recover all', 'recover-all'], [state.zabbix.down ? 'Zabbix API up again' : 'Zabbix API down', 'down'], [state.webexDown ? 'Webex up again' : 'Webex down', 'webex-down']];
-  $('zabbix-do').replaceChildren(...acts.map(([t, d]) => el('button', {type: 'button', onclick: () => post('zabbix', {do: d})}, t)));
+  fill($('problems'), z.problems.length ? z.problems.map(drawProblem) : [kept('no problems', '', () => el('li', {class: 'empty'}, 'No problems.'))]);
+  const acts = [['Raise a problem', 'raise'], ['Raise a hostile one', 'hostile'], ['Flap', 'flap'], [`Storm of ${z.storm}`, 'storm'], ['Recover all', 'recover-all'],
+    [z.down ? 'Zabbix API up again' : 'Zabbix API down', 'down'], [state.webexDown ? 'Webex up again' : 'Webex down', 'webex-down']];
+  fill($('zabbix-do'), acts.map(([t, d]) => kept('control ' + d, t, () => el('button', {type: 'button', onclick: () => post('zabbix', {do: d})}, t))));
 }
 
 function draw(jump = false) {
   if (!state) return;
-  if (!room || !state.webex.rooms.some(r => r.id === room)) room = state.webex.rooms[0].id;
-  drawMeters(); drawRooms(); drawChat(jump); drawComposer(); drawZabbix(); drawControls();
+  if (!$('person').options.length) $('person').replaceChildren(...state.people.map(p => el('option', {value: p.email}, `${p.name} (${p.role})`)));
+  if (!myRooms().some(r => r.id === room)) { room = myRooms()[0].id; parent = null; jump = true; }
+  drawMeters(); drawRooms(); drawChat(jump); drawComposer(); drawZabbix();
 }
 
 let loading = false, again = false;
@@ -185,6 +168,7 @@ async function load() {
   loading = true;
   try {
     const first = state === null;
+    if (first) subjects = await (await fetch('commands')).json();
     state = await (await fetch('state')).json();
     draw(first);
   } finally {
@@ -195,11 +179,22 @@ async function load() {
 
 $('composer').addEventListener('submit', e => {
   e.preventDefault();
-  const text = $('say').value.trim() || 'help';
-  post('say', {room, person: $('person').value, text, parent: parent ? parent.id : ''});
+  post('say', {room, person: me(), text: $('say').value.trim() || 'help', parent: parent ? parent.id : ''});
   $('say').value = '';
 });
+$('person').addEventListener('change', () => {
+  const direct = myRooms().find(isDirect);
+  if (direct && isDirect(here())) enter(direct.id); else draw();
+});
 $('reply-cancel').addEventListener('click', () => { parent = null; drawComposer(); });
+$('notify').addEventListener('click', () => post('notify', {}));
+// On a phone one pane is shown at a time.
+for (const tab of document.querySelectorAll('.tabs button')) {
+  tab.addEventListener('click', () => {
+    document.body.dataset.pane = tab.dataset.pane;
+    for (const t of document.querySelectorAll('.tabs button')) t.setAttribute('aria-pressed', String(t === tab));
+  });
+}
 const stream = new EventSource('events');
 stream.onmessage = load;
 stream.onopen = load;

@@ -1,0 +1,20 @@
+package demo
+
+// Subject is a group of commands that the page offers to try.
+type Subject struct {
+	Name string `json:"name"`
+	// Commands are filled into the page's input at a click. {1} is the id of the newest open problem in the room, {2} that of the
+	// one before it, and so on; in a thread {1} is left out.
+	Commands []string `json:"commands"`
+}
+
+// subjects has at least one command for every verb; a test checks that.
+var subjects = []Subject{
+	{"Act", []string{"ack {1} on it", "comment {1} waiting for the vendor", "suppress {1} 2h", "suppress {1} until mon 8:00 the vendor comes", "unsuppress {1}",
+		"severity {1} disaster customers are down", "unack {1} not mine after all", "close {1} cable replaced"}},
+	{"Owner", []string{"take {1} ack", "assign {1} bob it is your switch", "who", "who {1}", "mine"}},
+	{"Look", []string{"show {1}", "why {1}", "history {1}", "problems", "problems >=high unacked", "more", "rooms"}},
+	{"Several", []string{"ack {1} {2} network team is on it", "close {1} {2} {3} {4} {5} {6} it was the core switch", "symptom {1} of {2}", "cause {1}", "ack all"}},
+	{"Admin", []string{"mute databases 30m migration", "unmute databases", "audit", "audit alice since 1d"}},
+	{"Help", []string{"help", "help suppress", "akc {1}", "close {1}?", "ack 4711-4715"}},
+}
