@@ -75,24 +75,24 @@ func (s scope) listed() []string {
 	return rooms
 }
 
-// roleFor returns the person's role for a problem with these posts; "" if it isn't visible from here. A room sees only the
-// problems that were posted to it. In a direct chat it is the highest role that the person has in one of the problem's rooms, so
+// roleFor returns the person's role for a problem that was posted in these rooms; "" if it isn't visible from here. A room sees only
+// the problems that were posted to it. In a direct chat it is the highest role that the person has in one of the problem's rooms, so
 // that a direct chat gives nobody more than the rooms do.
-func (s scope) roleFor(posts []store.Post) config.Role {
+func (s scope) roleFor(rooms []string) config.Role {
 	if !s.Direct {
-		if slices.ContainsFunc(posts, func(p store.Post) bool { return p.Room == s.Room }) {
+		if slices.Contains(rooms, s.Room) {
 			return s.roleIn(s.Room)
 		}
 		return ""
 	}
 	var best config.Role
 	posted := false // in a configured room: its role counts, whether higher or lower
-	for _, p := range posts {
+	for _, room := range rooms {
 		switch {
-		case s.isHere(p.Room):
+		case s.isHere(room):
 			best = higher(best, higher(config.RoleViewer, s.roleIn(s.Room)))
-		case !strings.HasPrefix(p.Room, personRoom("")):
-			best = higher(best, s.roleIn(p.Room))
+		case !strings.HasPrefix(room, personRoom("")):
+			best = higher(best, s.roleIn(room))
 			posted = true
 		}
 	}
@@ -100,6 +100,17 @@ func (s scope) roleFor(posts []store.Post) config.Role {
 		best = higher(best, s.roleIn(""))
 	}
 	return best
+}
+
+// mayRead reports whether the person may read here what was written about a problem that was posted in these rooms.
+func (s scope) mayRead(rooms []string) bool { return may(s.roleFor(rooms), Show) }
+
+func roomsOf(posts []store.Post) []string {
+	rooms := make([]string, len(posts))
+	for i, p := range posts {
+		rooms[i] = p.Room
+	}
+	return rooms
 }
 
 func higher(a, b config.Role) config.Role {

@@ -12,7 +12,8 @@ import (
 )
 
 // answerHistory shows the earlier problems of the problems' triggers.
-func answerHistory(ctx context.Context, e *Executor, _ scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
+func answerHistory(ctx context.Context, e *Executor, s scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
+	room.MayRead = s.mayRead
 	var triggers []alert.TriggerKey
 	for _, t := range targets {
 		if trigger, ok := t.Problem.Trigger(); ok {

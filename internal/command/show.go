@@ -9,7 +9,8 @@ import (
 )
 
 // answerShow shows whole problems, as many as fit into one message.
-func answerShow(_ context.Context, e *Executor, _ scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
+func answerShow(_ context.Context, e *Executor, s scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
+	room.MayRead = s.mayRead
 	texts := make([]string, 0, len(targets))
 	for _, t := range targets {
 		text := e.o.View().Renderer.Show(t.Problem, room, time.Now())

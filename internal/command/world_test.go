@@ -257,18 +257,25 @@ func (w *world) FindProblems(ctx context.Context, f store.Filter) ([]alert.Probl
 	return found, err
 }
 
-func (w *world) Show(p alert.Problem, _ render.Room, _ time.Time) string {
+func (w *world) Show(p alert.Problem, room render.Room, _ time.Time) string {
 	said := "SHOW " + p.Key.String() + " " + string(p.State)
+	if p.Memory != nil {
+		if last := p.Memory.Last(room.MayRead); last != nil {
+			said += " last: " + last.Text
+		}
+	}
 	if p.Suppressed {
 		said += " suppressed"
 	}
 	return said + " " + p.Severity.String()
 }
 
-func (w *world) History(p alert.Problem, stats alert.TriggerStats, _ render.Room, _ time.Time) string {
+func (w *world) History(p alert.Problem, stats alert.TriggerStats, room render.Room, _ time.Time) string {
 	said := "HISTORY " + p.Key.String()
 	for _, o := range stats.Occurrences {
-		said += " " + o.EventID
+		if room.MayRead(o.Rooms) {
+			said += " " + o.EventID
+		}
 	}
 	return said
 }

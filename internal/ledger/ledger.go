@@ -175,7 +175,7 @@ func (l *Ledger) commit(ctx context.Context, keys []alert.Key, items []Item, pla
 		if out = draft.Finish(rooms, waiting); out.empty() {
 			return out, 0, nil
 		}
-		if err = l.remember(ctx, &out.Fold); err != nil {
+		if err = l.remember(ctx, draft, &out.Fold); err != nil {
 			return out, 0, err
 		}
 		writing := time.Now()

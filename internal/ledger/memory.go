@@ -3,14 +3,16 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 )
 
-// remember adds the fold's resolved problems to the statistics of their triggers, and gives the problems that opened their memory.
-func (l *Ledger) remember(ctx context.Context, f *store.Fold) error {
-	triggers := asked(*f)
+// remember adds the draft's resolved problems to the statistics of their triggers, and gives the problems that opened their memory.
+func (l *Ledger) remember(ctx context.Context, d *Draft, f *store.Fold) error {
+	triggers := d.asked(*f)
 	if len(triggers) == 0 {
 		return nil
 	}
@@ -18,25 +20,37 @@ func (l *Ledger) remember(ctx context.Context, f *store.Fold) error {
 	if err != nil {
 		return fmt.Errorf("reading statistics of triggers: %w", err)
 	}
-	f.Triggers = remember(f, known)
+	f.Triggers = d.remember(f, known)
 	return nil
 }
 
-// asked returns the triggers whose statistics the fold's problems need.
-func asked(f store.Fold) (triggers []alert.TriggerKey) {
-	for i := range f.Problems {
-		p := &f.Problems[i]
-		if !resolved(p) && !forgetful(f, p) {
-			continue
-		}
+// asked returns the triggers whose statistics the draft's problems need.
+func (d *Draft) asked(f store.Fold) (triggers []alert.TriggerKey) {
+	for p := range d.resolved() {
 		if trigger, ok := p.Trigger(); ok {
+			triggers = append(triggers, trigger)
+		}
+	}
+	for i := range f.Problems {
+		if trigger, ok := f.Problems[i].Trigger(); ok && forgetful(f, &f.Problems[i]) {
 			triggers = append(triggers, trigger)
 		}
 	}
 	return triggers
 }
 
-func resolved(p *alert.Problem) bool { return p.State == alert.StateResolved }
+// resolved are the draft's resolved problems that changed, or that another room got.
+func (d *Draft) resolved() iter.Seq[*draftProblem] {
+	return func(yield func(*draftProblem) bool) {
+		for _, key := range d.order {
+			p := d.problems[key]
+			changed := p.changed || slices.ContainsFunc(p.posts, func(post draftPost) bool { return post.touched })
+			if p.State == alert.StateResolved && changed && !yield(p) {
+				return
+			}
+		}
+	}
+}
 
 // forgetful reports whether a problem opened, and the earlier ones of its trigger weren't counted yet. Its memory never changes, and
 // comes with a change that a room sees, so that a message changes only with its problem.
@@ -46,15 +60,14 @@ func forgetful(f store.Fold, p *alert.Problem) bool {
 
 // remember sets the memory of the fold's problems, and returns the statistics that they changed. Those that resolved are added first:
 // the next problem of a trigger may be in the same batch.
-func remember(f *store.Fold, known map[alert.TriggerKey]alert.TriggerStats) (written []alert.TriggerStats) {
+func (d *Draft) remember(f *store.Fold, known map[alert.TriggerKey]alert.TriggerStats) (written []alert.TriggerStats) {
 	at := map[alert.TriggerKey]int{} // in written
-	problems := f.Problems
-	for i := range problems {
-		trigger, ok := problems[i].Trigger()
-		if !ok || !resolved(&problems[i]) {
+	for p := range d.resolved() {
+		trigger, ok := p.Trigger()
+		if !ok {
 			continue
 		}
-		stats, changed := known[trigger].Add(problems[i])
+		stats, changed := known[trigger].Add(p.Problem, p.rooms())
 		if !changed {
 			continue
 		}
@@ -66,11 +79,21 @@ func remember(f *store.Fold, known map[alert.TriggerKey]alert.TriggerStats) (wri
 			written[at[trigger]-1] = stats
 		}
 	}
-	for i := range problems {
-		if trigger, ok := problems[i].Trigger(); ok && forgetful(*f, &problems[i]) {
-			m := known[trigger].Before(problems[i])
-			problems[i].Memory = &m
+	for i := range f.Problems {
+		p := &f.Problems[i]
+		if trigger, ok := p.Trigger(); ok && forgetful(*f, p) {
+			m := known[trigger].Before(*p)
+			p.Memory = &m
 		}
 	}
 	return written
+}
+
+// rooms are those that have a post of the problem.
+func (p *draftProblem) rooms() []string {
+	rooms := make([]string, len(p.posts))
+	for i := range p.posts {
+		rooms[i] = p.posts[i].Room
+	}
+	return rooms
 }

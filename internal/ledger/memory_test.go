@@ -53,8 +53,9 @@ func TestMemory(t *testing.T) {
 			require.True(t, m.Known)
 			require.Equal(t, 4, m.Times)
 			require.Equal(t, 2*time.Minute, m.Usual)
-			require.NotNil(t, m.Last)
-			require.Equal(t, "drains by itself", m.Last.Text)
+			require.Len(t, m.Remarks, 1)
+			require.Equal(t, "drains by itself", m.Remarks[0].Text)
+			require.Equal(t, []string{"noc"}, m.Remarks[0].Rooms)
 
 			b.append(ofTrigger("23118", 5, 50, "1"))
 			b.append(ofTrigger("23118", 5, 50, "0"))
@@ -106,4 +107,66 @@ func TestMemoryComesWithAVisibleChange(t *testing.T) {
 	b.append(ofTrigger("23118", 1, 0, "0"))
 	b.run()
 	require.Equal(t, &alert.Memory{Times: 1}, b.problem("1").Memory)
+}
+
+// A remark is for the rooms that the problem was posted in by the end, and for one that got it later.
+func TestRemarksKnowTheirRooms(t *testing.T) {
+	b := newBench(t)
+	stats := func() alert.TriggerStats {
+		trigger := alert.TriggerKey{Source: "main", TriggerID: "23118", Host: "sw1"}
+		known, err := b.store.TriggerStats(t.Context(), []alert.TriggerKey{trigger})
+		require.NoError(t, err)
+		return known[trigger]
+	}
+	comment := func(text string) string {
+		return payload("1", "1", "TRIGGER.ID", "23118", "HOST.HOST", "sw1", "EVENT.TIME", "10:00:00", "EVENT.UPDATE.STATUS", "1", "EVENT.UPDATE.DATE", "2026.11.24",
+			"EVENT.UPDATE.TIME", "10:01:00", "EVENT.UPDATE.ACTION", "commented", "EVENT.UPDATE.MESSAGE", text, "USER.FULLNAME", "Alice")
+	}
+	b.append(ofTrigger("23118", 1, 0, "1"))
+	b.append(comment("loose cable"))
+	b.own(store.EntryReroute, store.Envelope{EventID: "1", Room: "elsewhere"})
+	b.run()
+	require.Empty(t, stats().Occurrences, "it isn't resolved")
+	b.append(ofTrigger("23118", 1, 0, "0"))
+	b.run()
+	require.Equal(t, []string{"elsewhere", "noc"}, stats().Occurrences[0].Rooms)
+	b.own(store.EntryReroute, store.Envelope{EventID: "1", Room: "fallback"})
+	b.run()
+	require.Equal(t, []string{"elsewhere", "fallback", "noc"}, stats().Occurrences[0].Rooms)
+	b.append(ofTrigger("23118", 1, 0, "0")) // twice
+	b.run()
+	require.Len(t, stats().Occurrences, 1)
+	require.Equal(t, "loose cable", stats().Occurrences[0].Remark.Text)
+}
+
+// A problem whose event id another one of the trigger got keeps its place in the statistics, its remark and its rooms.
+func TestMemoryWhenAnEventIDComesBack(t *testing.T) {
+	for _, batches := range []string{"one batch", "a batch each"} {
+		t.Run(batches, func(t *testing.T) {
+			b := newBench(t)
+			at := func(day, value string, more ...string) string {
+				return payload("1", value, append([]string{"TRIGGER.ID", "23118", "HOST.HOST", "sw1", "EVENT.DATE", day, "EVENT.TIME", "10:00:00",
+					"EVENT.RECOVERY.DATE", day, "EVENT.RECOVERY.TIME", "10:02:00"}, more...)...)
+			}
+			for _, p := range []string{
+				at("2026.11.20", "1"),
+				at("2026.11.20", "1", "EVENT.UPDATE.STATUS", "1", "EVENT.UPDATE.DATE", "2026.11.20", "EVENT.UPDATE.TIME", "10:01:00",
+					"EVENT.UPDATE.ACTION", "commented", "EVENT.UPDATE.MESSAGE", "loose cable", "USER.FULLNAME", "Alice"),
+				at("2026.11.20", "0"), at("2026.11.24", "1"), at("2026.11.24", "0"),
+			} {
+				b.append(p)
+				if batches == "a batch each" {
+					b.run()
+				}
+			}
+			b.append(ofTrigger("23118", 2, 40, "1"))
+			b.run()
+			require.Equal(t, 2, b.problem("1").Memory.Times)
+			m := b.problem("2").Memory
+			require.Equal(t, 3, m.Times)
+			require.Equal(t, 2*time.Minute, m.Latest)
+			require.Len(t, m.Remarks, 1)
+			require.Equal(t, "loose cable", m.Remarks[0].Text)
+		})
+	}
 }

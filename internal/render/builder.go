@@ -73,7 +73,7 @@ func (b *builder) view(room Room, now time.Time) *View {
 	b.cause(v)
 	v.Symptoms = symptomsOf(b.p)
 	if !room.HideMemory {
-		v.Memory = b.memory()
+		v.Memory = b.memory(room)
 	}
 	b.describe(v)
 	b.notes(v)

@@ -89,7 +89,8 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 		card["actions"] = bar
 	}
 	if whole {
-		return card, r.Root(p, Room{Name: room.Name, Location: room.Location, Templates: room.Templates, HideMemory: room.HideMemory}, now)
+		room.Presentation = ""
+		return card, r.Root(p, room, now)
 	}
 	fallback, _ = finish(v.Emoji + " " + v.Title.String() + " · " + v.ID.String() + buttonWords(list))
 	return card, fallback

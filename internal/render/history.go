@@ -14,12 +14,13 @@ import (
 const maxHistory = 20
 
 // History returns the reply to "history": the other resolved problems of a problem's trigger, newest first, with the last text that
-// somebody wrote about each.
+// somebody wrote about each. Those that the room may not read are only counted.
 func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room, now time.Time) string {
 	b := r.builder(&p, room, 1)
 	m := stats.Before(p)
 	p.Memory = &m
-	v := b.view(Room{Name: room.Name, Location: room.Location}, now)
+	room.HideMemory = false
+	v := b.view(room, now)
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s **%s**", v.Emoji, v.Title)
 	if len(v.Hosts) > 0 {
@@ -34,11 +35,12 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 	if v.Memory.Lasted != "" {
 		out.WriteString(" · " + v.Memory.Lasted)
 	}
-	others := slices.DeleteFunc(slices.Clone(stats.Occurrences), func(o alert.Occurrence) bool { return o.EventID == p.Key.Original().EventID })
-	if len(others) == 0 {
+	all := slices.DeleteFunc(slices.Clone(stats.Occurrences), func(o alert.Occurrence) bool { return o.Of(p) })
+	others := slices.DeleteFunc(slices.Clone(all), func(o alert.Occurrence) bool { return !room.mayRead(o.Rooms) })
+	if len(all) == 0 {
 		out.WriteString("\nNo other resolved problem of this trigger on this host is known.")
 	}
-	const tail = 200 // for the last line
+	const tail = 300 // for the last lines
 	shown := 0
 	for _, o := range slices.Backward(others) {
 		line := "\n" + b.occurrence(p.Key.Source, o)
@@ -50,6 +52,9 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 	}
 	if more := len(others) - shown; more > 0 {
 		fmt.Fprintf(&out, "\n\n… and %s earlier", number(more))
+	}
+	if hidden := len(all) - len(others); hidden > 0 {
+		fmt.Fprintf(&out, "\n\nNot listed: %s that you can't see from here.", count(hidden, "problem"))
 	}
 	if !stats.Forgotten.IsZero() {
 		out.WriteString("\n\nOlder ones are forgotten.")

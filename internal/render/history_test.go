@@ -18,8 +18,8 @@ func TestHistory(t *testing.T) {
 	day := 24 * time.Hour
 	at := func(days int) time.Time { return p.OpenedAt.Add(time.Duration(-days) * day) }
 	stats := alert.TriggerStats{Forgotten: at(90), Occurrences: []alert.Occurrence{
-		{EventID: "4100", OpenedAt: at(60)},
-		{EventID: "4200", OpenedAt: at(20), ResolvedAt: at(20).Add(12 * time.Minute),
+		{EventID: "4100", OpenedAt: at(60), Rooms: []string{"db", "noc"}},
+		{EventID: "4200", OpenedAt: at(20), ResolvedAt: at(20).Add(12 * time.Minute), Rooms: []string{"noc"},
 			Remark: &alert.Remark{By: "Alice Example", At: at(20), Text: "<@all> **loose** cable"}},
 		{EventID: "4711", OpenedAt: p.OpenedAt, ResolvedAt: p.OpenedAt.Add(time.Minute)},
 	}}
@@ -27,7 +27,13 @@ func TestHistory(t *testing.T) {
 		"2nd time in 30 days · last time 12m  \n"+
 		"✅ 4 Nov 13:18:00 – 13:30:00 UTC (12m) · 4200 · Alice Example, 4 Nov: “&lt;&#64;all&gt; \\*\\*loose\\*\\* cable”  \n"+
 		"☑️ 25 Sep 13:18:00 UTC, gone from Zabbix · 4100\n\n"+
-		"Older ones are forgotten.", r.History(p, stats, Room{}, SamplesNow))
+		"Older ones are forgotten.", r.History(p, stats, Room{Name: "noc"}, SamplesNow))
+	require.Equal(t, "🟧 **Temperature too high on Core switch 1** · Core switch 1 · 4711  \n"+
+		"2nd time in 30 days · last time 12m  \n"+
+		"☑️ 25 Sep 13:18:00 UTC, gone from Zabbix · 4100\n\n"+
+		"Not listed: 1 problem that you can't see from here.\n\n"+
+		"Older ones are forgotten.", r.History(p, stats, Room{Name: "db"}, SamplesNow))
+	require.Contains(t, r.History(p, stats, Room{}, SamplesNow), "Not listed: 2 problems")
 
 	first := r.History(p, alert.TriggerStats{}, Room{}, SamplesNow)
 	require.Contains(t, first, "First time seen here")
@@ -36,9 +42,9 @@ func TestHistory(t *testing.T) {
 
 	stats = alert.TriggerStats{}
 	for i := range 50 {
-		stats.Occurrences = append(stats.Occurrences, alert.Occurrence{EventID: "4000", OpenedAt: at(50 - i), Remark: &alert.Remark{At: at(1), Text: strings.Repeat("<", 300)}})
+		stats.Occurrences = append(stats.Occurrences, alert.Occurrence{EventID: "4000", OpenedAt: at(50 - i), Rooms: []string{"noc"}, Remark: &alert.Remark{At: at(1), Text: strings.Repeat("<", 300)}})
 	}
-	long := r.History(p, stats, Room{}, SamplesNow)
+	long := r.History(p, stats, Room{Name: "noc"}, SamplesNow)
 	require.LessOrEqual(t, len(long), webex.MaxMessageBytes)
 	require.Regexp(t, `… and \d+ earlier`, long)
 }

@@ -117,7 +117,7 @@ func (r *Renderer) try(s set, dir string) []error {
 
 func (r *Renderer) tryOne(s set, file string, p alert.Problem) error {
 	for _, presentation := range []config.Presentation{config.PresentThread, config.PresentCard, config.PresentLine} {
-		room := Room{Name: "noc", Presentation: presentation, Location: time.UTC}
+		room := Room{Name: sampleRoom, Presentation: presentation, Location: time.UTC}
 		b := r.builder(&p, room, scales[0])
 		v := b.view(room, SamplesNow)
 		v.Lines, v.Earlier = b.newest(p.Timeline, v.Now)

@@ -32,8 +32,8 @@ func (m *Memory) String() string {
 	return line
 }
 
-// memory returns the memory of a problem; nil if nobody looked for it.
-func (b *builder) memory() *Memory {
+// memory returns the memory of a problem, as far as the room may read it; nil if nobody looked for it.
+func (b *builder) memory(room Room) *Memory {
 	m := b.p.Memory
 	if m == nil {
 		return nil
@@ -46,8 +46,8 @@ func (b *builder) memory() *Memory {
 	case m.Latest > 0:
 		out.Lasted = "last time " + formatDuration(zero.Add(1), zero.Add(1+m.Latest))
 	}
-	if m.Last != nil {
-		out.By, out.On, out.Said = b.remark(*m.Last, b.p.OpenedAt)
+	if last := m.Last(room.mayRead); last != nil {
+		out.By, out.On, out.Said = b.remark(*last, b.p.OpenedAt)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -35,6 +36,17 @@ type Room struct {
 	Templates    string // a route's own directory, one of Options.RouteDirs
 	HideMemory   bool
 	Tell         []string // kinds that are posted to the thread (TellKinds); empty for all
+	// MayRead reports whether a message here may show what was written about a problem that was posted in these rooms. nil: only if
+	// Name is one of them.
+	MayRead func(rooms []string) bool
+}
+
+// mayRead is MayRead or its default.
+func (r Room) mayRead(rooms []string) bool {
+	if r.MayRead != nil {
+		return r.MayRead(rooms)
+	}
+	return r.Name != "" && slices.Contains(rooms, r.Name)
 }
 
 // Renderer renders messages and cards. It is safe for concurrent use.

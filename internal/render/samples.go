@@ -32,7 +32,7 @@ func Samples() map[string]alert.Problem {
 	}
 	with("again", trigger, func(p *alert.Problem) {
 		p.Memory = &alert.Memory{Known: true, Times: 7, Usual: 12 * time.Minute, Latest: 9 * time.Minute,
-			Last: &alert.Remark{By: alice.Name, At: p.OpenedAt.Add(-21 * 24 * time.Hour), Text: "compaction, drains by itself"}}
+			Remarks: remarks(alert.Remark{By: alice.Name, At: p.OpenedAt.Add(-21 * 24 * time.Hour), Text: "compaction, drains by itself"})}
 	})
 	with("first-time", trigger, func(p *alert.Problem) { p.Memory = &alert.Memory{Times: 1} })
 	with("acknowledged", trigger, func(p *alert.Problem) {
@@ -87,7 +87,7 @@ func Samples() map[string]alert.Problem {
 		const text = "<@all> **bold** [click](https://evil.example.com) `code`\r\n# \u202egnp.exe <b>&amp;"
 		p.Name, p.OpData, p.Tags, p.Groups = text, text, []alert.Tag{{Tag: text, Value: text}}, []string{text}
 		p.Hosts, p.TriggerURL = []alert.Host{{Host: text}}, "javascript:alert(1)"
-		p.Memory = &alert.Memory{Known: true, Times: 2, Last: &alert.Remark{By: text, At: p.OpenedAt.AddDate(-1, 0, 0), Text: text}}
+		p.Memory = &alert.Memory{Known: true, Times: 2, Remarks: remarks(alert.Remark{By: text, At: p.OpenedAt.AddDate(-1, 0, 0), Text: text})}
 		did(p, time.Minute, alert.Update{Actor: alert.Actor{Name: text}, Actions: alert.Actions{Comment: true}, Message: text})
 	})
 	service := sample("4720", alert.OriginService, 2*time.Hour, alert.Facts{
@@ -109,6 +109,13 @@ func Samples() map[string]alert.Problem {
 		Object: "3", Hosts: []alert.Host{{Host: "new-host", IP: "192.0.2.50"}}, Macros: map[string]string{"host.port": "10050"},
 	})
 	return samples
+}
+
+// sampleRoom has seen the earlier problems of samples.
+const sampleRoom = "noc"
+
+func remarks(r alert.Remark) []alert.PostedRemark {
+	return []alert.PostedRemark{{Remark: r, Rooms: []string{sampleRoom}}}
 }
 
 // sample returns an open problem that began before SamplesNow, or an occurrence.

@@ -80,6 +80,7 @@ func Preview(o Options) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	room.MayRead = func([]string) bool { return true } // a sample's memory is invented
 	v := &Message{Problem: p.Key.String(), State: string(p.State), Room: room.Name, Presentation: string(room.Presentation)}
 	v.Root = renderer.Root(p, room, o.Now)
 	if room.Presentation == config.PresentLine {

@@ -174,6 +174,11 @@ func works(t *testing.T, s *Store) {
 		o := found[trigger].Occurrences[i]
 		require.WithinDuration(t, p.OpenedAt, o.OpenedAt, time.Second)
 		require.True(t, p.Gone || p.ResolvedAt.Equal(o.ResolvedAt))
+		var rooms []string
+		for _, post := range posts[p.Key] {
+			rooms = append(rooms, post.Room)
+		}
+		require.ElementsMatch(t, rooms, o.Rooms)
 	}
 
 	id, err := s.Append(ctx, entry("goes on"))

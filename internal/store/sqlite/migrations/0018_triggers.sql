@@ -11,20 +11,25 @@ CREATE TABLE trigger_stats (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX trigger_stats_written ON trigger_stats (written_at);
 
--- The newest 50 resolved problems of each trigger that are still stored. What people wrote about them is left out.
+-- The newest 50 resolved problems of each trigger that are still stored, with the rooms that they were posted in. What people wrote
+-- about them is left out.
 INSERT INTO trigger_stats (trigger_id, host, source, written_at, doc)
 SELECT trigger_id, host, source, max(written_at), CAST(json_object('occurrences', json_group_array(json(occurrence) ORDER BY age DESC)) AS BLOB)
 FROM (
-	SELECT trigger_id, host, source, written_at,
-		row_number() OVER (PARTITION BY trigger_id, host, source ORDER BY opened_at DESC, length(event_id) DESC, event_id DESC) AS age,
-		json_patch(json_object('e', event_id, 'o', strftime('%Y-%m-%dT%H:%M:%SZ', opened_at / 1000000, 'unixepoch')), json_object('r', resolved)) AS occurrence
+	SELECT trigger_id, host, source, written_at, age, json_patch(
+		json_object('e', event_id, 'o', strftime('%Y-%m-%dT%H:%M:%SZ', opened_at / 1000000, 'unixepoch'),
+			'in', json((SELECT json_group_array(room) FROM (SELECT room FROM posts p WHERE p.event_id = n.event_id AND p.source = n.source ORDER BY room LIMIT 20)))),
+		json_object('r', resolved)) AS occurrence
 	FROM (
-		SELECT event_id, source, opened_at, written_at, d ->> 'trigger_id' AS trigger_id, d ->> 'origin' AS origin,
-			coalesce((SELECT min(value ->> 'host') FROM json_each(d, '$.hosts') WHERE value ->> 'host' <> ''), '') AS host,
-			CASE WHEN d ->> 'gone' THEN NULL ELSE d ->> 'resolved_at' END AS resolved
-		FROM (SELECT *, CAST(doc AS TEXT) AS d FROM problems WHERE state = 'resolved' AND opened_at > 0 AND json_valid(CAST(doc AS TEXT)))
-	)
-	WHERE coalesce(trigger_id, '') <> '' AND origin = 'trigger'
+		SELECT *, row_number() OVER (PARTITION BY trigger_id, host, source ORDER BY opened_at DESC, length(event_id) DESC, event_id DESC) AS age
+		FROM (
+			SELECT event_id, source, opened_at, written_at, d ->> 'trigger_id' AS trigger_id, d ->> 'origin' AS origin,
+				coalesce((SELECT min(value ->> 'host') FROM json_each(d, '$.hosts') WHERE value ->> 'host' <> ''), '') AS host,
+				CASE WHEN d ->> 'gone' THEN NULL ELSE d ->> 'resolved_at' END AS resolved
+			FROM (SELECT *, CAST(doc AS TEXT) AS d FROM problems WHERE state = 'resolved' AND opened_at > 0 AND json_valid(CAST(doc AS TEXT)))
+		)
+		WHERE coalesce(trigger_id, '') <> '' AND origin = 'trigger'
+	) n
+	WHERE age <= 50
 )
-WHERE age <= 50
 GROUP BY trigger_id, host, source;
