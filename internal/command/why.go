@@ -69,6 +69,7 @@ func (e *Executor) why(ctx context.Context, s scope, t target, posts []store.Pos
 			continue
 		}
 		f := fate{post: post, problem: p, timing: s.Routing.Timing(post.Room, post.Route), now: now, moment: moment, queue: stats.Rooms[post.Room].Pending}
+		f.timing.Muted = e.o.Mutes.Until(post.Route)
 		if post.Group > 0 {
 			group, err := e.o.Store.Group(ctx, post.Group)
 			if err != nil && !store.Lasting(err) {
@@ -220,15 +221,19 @@ func (f fate) shown() string {
 		return "🕓 Its message isn't up to date: " + f.pending() + "."
 	case post.RootID != "":
 		return "✅ Its message shows the present" + at(", since ", f.moment, post.DeliveredAt) + tracked(post.TrackingID) + "."
-	case post.TellAfter.Equal(store.Never) && p.Open():
+	case post.TellAfter.Equal(store.Never) && p.State == alert.StateResolved:
+		return "🔇 Not posted: it was known before this room got it, or nothing was new about it, until it resolved" + at(" at ", f.moment, p.ResolvedAt) + "."
+	case post.TellAfter.Equal(store.Never):
 		return "🔇 Not posted: it was known before this room got it, or nothing is new about it. It is posted once somebody reports a change."
+	case p.HeldBack:
+		return "🔇 Not posted: only the API reported it so far, and a maintenance holds it back in Zabbix."
 	case post.HoldUntil.After(f.now):
 		return "🕓 Not posted before " + f.moment(post.HoldUntil) + ": so far only an update of it arrived, which waits for its problem."
-	case post.TellAfter.After(f.now) && p.Open():
+	case post.TellAfter.After(f.now) && p.State != alert.StateResolved:
 		return "🕓 Not posted before " + f.moment(post.TellAfter) + ": " + f.held() + "."
 	case post.Pending():
 		return "🕓 Not posted yet: " + f.pending() + "."
-	case !p.Open() && !post.TellAfter.IsZero():
+	case p.State == alert.StateResolved && !post.TellAfter.IsZero():
 		return "🔇 Not posted: it resolved" + at(" at ", f.moment, p.ResolvedAt) + ", within " + f.held() + "."
 	}
 	return "🔇 Not posted: nothing about it is to be posted in this room."
@@ -253,21 +258,24 @@ func (f fate) pending() string {
 	return fmt.Sprintf("it has waited for its turn since %s: %s to this room due, at the pace that Webex allows", f.moment(post.PendingSince), counted(int(f.queue), "message"))
 }
 
-// held says what holds a post back: the route's delay, the room's quiet hours, or both.
+// held says what holds a post back: the route's delay, its mute, the room's quiet hours.
 func (f fate) held() string {
-	from := cmp.Or(f.post.ReceivedAt, f.post.JoinedAt)
-	delay := ""
-	if f.timing.Delay > 0 {
-		delay = "the route's delay of " + config.Duration(f.timing.Delay).String()
-	}
-	quiet := f.timing.Quiet != nil && f.problem.Severity < f.timing.Quiet.Below && f.post.TellAfter.After(from.Add(f.timing.Delay+time.Minute))
+	var reasons []string
+	end := cmp.Or(f.post.ReceivedAt, f.post.JoinedAt).Add(f.timing.Delay)
+	muted := f.timing.Muted.After(f.now) && !f.timing.Muted.Before(end)
 	switch {
-	case quiet && delay != "":
-		return delay + " and the room's quiet hours"
-	case quiet || delay == "":
-		return "the room's quiet hours"
+	case muted:
+		reasons, end = append(reasons, "the mute of its route"), f.timing.Muted
+	case f.timing.Delay > 0:
+		reasons = append(reasons, "the route's delay of "+config.Duration(f.timing.Delay).String())
 	}
-	return delay
+	if f.timing.Quiet != nil && f.problem.Severity < f.timing.Quiet.Below && f.post.TellAfter.After(end.Add(time.Minute)) {
+		reasons = append(reasons, "the room's quiet hours")
+	}
+	if len(reasons) == 0 {
+		return "a delay, a mute or quiet hours that aren't there any more"
+	}
+	return strings.Join(reasons, " and ")
 }
 
 // grouped says which message the problem shares.

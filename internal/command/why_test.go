@@ -64,6 +64,27 @@ func TestWhy(t *testing.T) {
 	})
 }
 
+// why knows of the mute that holds a problem back.
+func TestWhyDuringAMute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.routing = routes(t)
+		w.settings = func(room, _ string) (render.Room, bool) { return render.Room{Name: room}, true }
+		k, until := w.problem("main/4711"), time.Now().Add(time.Hour)
+		w.commit(store.Fold{Posts: []store.Post{{Key: k, Room: "noc", Route: "main <@all>", Desired: 1, Open: true, JoinedAt: time.Now(), TellAfter: until}}})
+		w.setDown("main", true)
+		r := w.start(t)
+		defer r.stop()
+		var err error
+		r.o.Mutes, err = LoadMutes(t.Context(), w)
+		require.NoError(t, err)
+		require.NoError(t, r.o.Mutes.set(t.Context(), "main <@all>", Mute{Until: until}, time.Now()))
+		r.receives("M1", Input{Text: "why 4711", Room: "noc"})
+		synctest.Wait()
+		require.Contains(t, w.answers()[0], "🕓 Not posted before 01:00 UTC: the mute of its route.")
+	})
+}
+
 // Each state of a post has its own explanation.
 func TestFateOfAPost(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -71,6 +92,9 @@ func TestFateOfAPost(t *testing.T) {
 	open, over := alert.Problem{State: alert.StateOpen, Severity: alert.High}, alert.Problem{State: alert.StateResolved, ResolvedAt: before}
 	acked := open
 	acked.Acknowledged = true
+	held, occurred := open, alert.Problem{State: alert.StateOccurred}
+	held.HeldBack = true
+	muted := route.Timing{Delay: time.Minute, Muted: soon}
 	quiet := &config.Quiet{Below: alert.Disaster}
 	delay := route.Timing{Delay: 20 * time.Minute}
 	escalates := route.Timing{Escalate: []config.Escalation{{After: config.Duration(time.Minute)}}}
@@ -89,6 +113,18 @@ func TestFateOfAPost(t *testing.T) {
 		"delay, then quiet":  {fate{problem: open, timing: route.Timing{Delay: time.Minute, Quiet: quiet}, post: store.Post{ReceivedAt: before, TellAfter: soon}}, "🕓 Not posted before 12:10 UTC: the route's delay of 1m and the room's quiet hours."},
 		"resolved in time":   {fate{problem: over, timing: delay, post: store.Post{ReceivedAt: before, TellAfter: before.Add(20 * time.Minute)}}, "🔇 Not posted: it resolved at 11:50 UTC, within the route's delay of 20m."},
 		"known before":       {fate{problem: open, post: store.Post{TellAfter: store.Never}}, "🔇 Not posted: it was known before this room got it, or nothing is new about it. It is posted once somebody reports a change."},
+		"known before, over": {fate{problem: over, post: store.Post{TellAfter: store.Never}}, "🔇 Not posted: it was known before this room got it, or nothing was new about it, until it resolved at 11:50 UTC."},
+		"held back":          {fate{problem: held, post: store.Post{}}, "🔇 Not posted: only the API reported it so far, and a maintenance holds it back in Zabbix."},
+		"muted":              {fate{problem: open, timing: muted, post: store.Post{ReceivedAt: before, TellAfter: soon}}, "🕓 Not posted before 12:10 UTC: the mute of its route."},
+		"muted, then quiet":  {fate{problem: open, timing: route.Timing{Muted: soon, Quiet: quiet}, post: store.Post{ReceivedAt: before, TellAfter: soon.Add(time.Hour)}}, "🕓 Not posted before 13:10 UTC: the mute of its route and the room's quiet hours."},
+		"a delay after that": {fate{problem: open, timing: route.Timing{Delay: time.Hour, Muted: soon}, post: store.Post{ReceivedAt: before, TellAfter: before.Add(time.Hour)}}, "🕓 Not posted before 12:50 UTC: the route's delay of 1h."},
+		"resolved in a mute": {fate{problem: over, post: store.Post{ReceivedAt: before, TellAfter: now}}, "🔇 Not posted: it resolved at 11:50 UTC, within a delay, a mute or quiet hours that aren't there any more."},
+		"quiet occurrence":   {fate{problem: occurred, timing: route.Timing{Quiet: quiet}, post: store.Post{ReceivedAt: before, TellAfter: soon}}, "🕓 Not posted before 12:10 UTC: the room's quiet hours."},
+		"digest refused":     {fate{problem: open, post: store.Post{Group: 1}, group: store.Group{ID: 1, Kind: store.GroupCause, Joined: 1, GroupCursor: store.GroupCursor{State: store.PostDead, LastError: "404"}}}, "🛑 It shares a message in the thread of its cause with 1 symptom. Webex refused that for good: 404. It is a dead letter."},
+		"digest failing":     {fate{problem: open, post: store.Post{Group: 1}, group: store.Group{ID: 1, Kind: store.GroupStorm, Joined: 2, GroupCursor: store.GroupCursor{MessageID: "D", Attempts: 1, LastError: "503"}}}, "⚠️ It shares the message of a storm with 2 problems, because the room was too far behind. 1 attempt in a row failed. The last error: 503."},
+		"backing off":        {fate{problem: open, post: store.Post{PendingSince: before, Cursor: store.Cursor{NotBefore: soon}}}, "🕓 Not posted yet: it is sent at 12:10 UTC."},
+		"every step taken":   {fate{problem: open, timing: escalates, post: store.Post{Escalated: 1, Cursor: store.Cursor{RootID: "R"}}}, "✅ Its message shows the present.\n⏸️ It doesn't escalate or remind: it took every step."},
+		"no clocks, held":    {fate{problem: held, timing: escalates, post: store.Post{Cursor: store.Cursor{RootID: "R"}}}, "✅ Its message shows the present.\n⏸️ It doesn't escalate or remind: it is suppressed."},
 		"an update alone":    {fate{problem: open, post: store.Post{HoldUntil: soon}}, "🕓 Not posted before 12:10 UTC: so far only an update of it arrived, which waits for its problem."},
 		"storm":              {fate{problem: open, post: store.Post{Group: 1}, group: store.Group{ID: 1, Kind: store.GroupStorm, Joined: 40, GroupCursor: store.GroupCursor{MessageID: "D"}}}, "👥 It shares the message of a storm with 40 problems, because the room was too far behind."},
 		"storm, not yet":     {fate{problem: open, post: store.Post{Group: 1}, group: store.Group{ID: 1, Kind: store.GroupStorm, Joined: 40}}, "👥 It shares the message of a storm with 40 problems, because the room was too far behind. That isn't posted yet."},
