@@ -24,14 +24,43 @@ import (
 	"nms-alert-relay/internal/testdata"
 )
 
-// BenchmarkFold folds recorded problems with ids of their own out of the journal. Compare the processor time: other
-// load affects it least.
+// BenchmarkFold folds recorded problems, each of a trigger of its own, out of the journal, or their recoveries after them. Compare the
+// processor time: other load affects it least.
 func BenchmarkFold(b *testing.B) {
-	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
-	require.NoError(b, err)
-	defer s.Close()
-	signal, l := ledgerOver(s)
-	body := recorded(b)
+	for _, resolve := range []bool{false, true} {
+		b.Run(map[bool]string{false: "problems", true: "recoveries"}[resolve], func(b *testing.B) {
+			s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
+			require.NoError(b, err)
+			defer s.Close()
+			signal, l := ledgerOver(s)
+			fold := func() {
+				ctx, stop := context.WithCancel(b.Context())
+				done := make(chan error, 1)
+				go func() { done <- l.Run(ctx) }()
+				for folded := 0; folded < b.N; {
+					folded += <-signal.committed
+				}
+				stop()
+				require.NoError(b, <-done)
+			}
+			appendAll(b, s, recorded(b, "problem-severity-4"))
+			if resolve {
+				fold()
+				appendAll(b, s, recorded(b, "recovery"))
+			}
+			b.ReportAllocs()
+			before := processorTime(b)
+			b.ResetTimer()
+			fold()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/entry")
+		})
+	}
+}
+
+// appendAll appends b.N entries to the journal.
+func appendAll(b *testing.B, s store.Store, body func(i int) []byte) {
 	var wg sync.WaitGroup
 	for c := range 64 {
 		wg.Go(func() {
@@ -44,33 +73,19 @@ func BenchmarkFold(b *testing.B) {
 		})
 	}
 	wg.Wait()
-	b.ReportAllocs()
-	before := processorTime(b)
-	b.ResetTimer()
-	ctx, stop := context.WithCancel(b.Context())
-	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
-	for folded := 0; folded < b.N; {
-		folded += <-signal.committed
-	}
-	b.StopTimer()
-	stop()
-	require.NoError(b, <-done)
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/entry")
 }
 
-// recorded returns a function that makes a problem as Zabbix 7.0 sent it, with the i-th id.
-func recorded(b *testing.B) func(i int) []byte {
-	raw, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/problem-severity-4.json")
+// recorded returns a function that makes an event as Zabbix 7.0 sent it, with the i-th event and trigger id.
+func recorded(b *testing.B, event string) func(i int) []byte {
+	raw, err := fs.ReadFile(testdata.Fixtures, "fixtures/zabbix-7.0/events/"+event+".json")
 	require.NoError(b, err)
 	var macros map[string]string
 	require.NoError(b, json.Unmarshal(raw, &macros))
-	macros["EVENT.ID"] = "{id}"
+	macros["EVENT.ID"], macros["TRIGGER.ID"] = "{id}", "{id}"
 	line, err := json.Marshal(macros)
 	require.NoError(b, err)
 	return func(i int) []byte {
-		return bytes.Replace(line, []byte("{id}"), strconv.AppendInt(nil, 1_000_000_000+int64(i), 10), 1)
+		return bytes.ReplaceAll(line, []byte("{id}"), strconv.AppendInt(nil, 1_000_000_000+int64(i), 10))
 	}
 }
 
@@ -110,7 +125,7 @@ func BenchmarkIntakeAndFold(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "relay.db")})
 	require.NoError(b, err)
 	signal, l := ledgerOver(s)
-	body := recorded(b)
+	body := recorded(b, "problem-severity-4")
 	ctx, stop := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
