@@ -75,10 +75,19 @@ func (s scope) listed() []string {
 	return rooms
 }
 
-// roleFor returns the person's role for a problem that was posted in these rooms; "" if it isn't visible from here. A room sees only
+// roleFor returns the person's role for a problem with these posts; "" if it isn't visible from here.
+func (s scope) roleFor(posts []store.Post) config.Role {
+	rooms := make([]string, len(posts))
+	for i, p := range posts {
+		rooms[i] = p.Room
+	}
+	return s.roleAmong(rooms)
+}
+
+// roleAmong returns the person's role for a problem that was posted in these rooms; "" if it isn't visible from here. A room sees only
 // the problems that were posted to it. In a direct chat it is the highest role that the person has in one of the problem's rooms, so
 // that a direct chat gives nobody more than the rooms do.
-func (s scope) roleFor(rooms []string) config.Role {
+func (s scope) roleAmong(rooms []string) config.Role {
 	if !s.Direct {
 		if slices.Contains(rooms, s.Room) {
 			return s.roleIn(s.Room)
@@ -103,15 +112,7 @@ func (s scope) roleFor(rooms []string) config.Role {
 }
 
 // mayRead reports whether the person may read here what was written about a problem that was posted in these rooms.
-func (s scope) mayRead(rooms []string) bool { return may(s.roleFor(rooms), Show) }
-
-func roomsOf(posts []store.Post) []string {
-	rooms := make([]string, len(posts))
-	for i, p := range posts {
-		rooms[i] = p.Room
-	}
-	return rooms
-}
+func (s scope) mayRead(rooms []string) bool { return may(s.roleAmong(rooms), Show) }
 
 func higher(a, b config.Role) config.Role {
 	if b.AtLeast(a) {

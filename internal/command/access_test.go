@@ -70,7 +70,7 @@ func TestRoleForAProblem(t *testing.T) {
 		{"a group room that isn't configured isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
 	} {
 		s := as(c.email, c.room, c.direct)
-		require.Equal(t, c.want, s.roleFor(roomsOf(c.posts)), c.why)
+		require.Equal(t, c.want, s.roleFor(c.posts), c.why)
 	}
 }
 

@@ -192,7 +192,7 @@ func (e *Executor) visible(ctx context.Context, s scope, keys []alert.Key) (map[
 	out := make(map[alert.Key]target, len(keys))
 	for _, k := range keys {
 		p, ok := problems[k]
-		if role := s.roleFor(roomsOf(posts[k])); (ok || damaged) && may(role, Show) {
+		if role := s.roleFor(posts[k]); (ok || damaged) && may(role, Show) {
 			out[k] = target{Key: k, Problem: p, Role: role, Unreadable: !ok}
 		}
 	}
