@@ -230,6 +230,7 @@ type Observation struct {
 	ItemID          string    `json:"item_id,omitempty"`
 	ItemName        string    `json:"item_name,omitempty"`
 	ManualClose     bool      `json:"manual_close,omitempty"` // the trigger allows manual closing
+	CanSuppress     bool      `json:"can_suppress,omitempty"` // this version of Zabbix can suppress single problems
 	Updates         []Update  `json:"updates,omitempty"`      // every acknowledgement, by acknowledgeid
 }
 

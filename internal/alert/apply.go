@@ -168,7 +168,7 @@ func (p *Problem) mergeStates(e Event) {
 // mergeObservation merges the states that the API returned.
 func (p *Problem) mergeObservation(e Event) {
 	m, o := &p.Merge, e.Observation
-	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose, len(o.Updates), o.TriggerGone && !o.Resolved})
+	improve(&m.Observation, observed{micro(o.At), o.Gone, o.Suppressed && !o.ByHand, o.ManualClose, len(o.Updates), o.TriggerGone && !o.Resolved, o.CanSuppress})
 	if o.Gone {
 		m.GoneAt = least(m.GoneAt, micro(o.At))
 		return
@@ -280,6 +280,7 @@ func (p *Problem) derive() {
 	p.Cancelled = m.Released != 0 && m.Released >= m.Alive && !m.Resolved
 	p.Gone = !m.Resolved && (m.Superseded != 0 || p.canBeGone() && (m.Observation.Gone || m.Observation.Orphaned && m.GoneAt != 0))
 	p.CanClose = m.Observation.CanClose && !p.Gone
+	p.CanSuppress = m.Observation.CanSuppress && !p.Gone
 	p.HeldBack = m.Observation.HeldBack && !m.Problem
 	p.Severity = Severity(m.Severity.Value)
 	p.Acknowledged = m.Ack.Value == 1
@@ -361,7 +362,7 @@ func (p *Problem) foundNow(was Problem, found Found) bool {
 func (p Problem) looksSame(o Problem) bool {
 	return p.State == o.State && p.Origin == o.Origin && p.Severity == o.Severity && p.Acknowledged == o.Acknowledged &&
 		p.Symptoms == o.Symptoms && p.Owner == o.Owner && p.Suppressed == o.Suppressed && p.SuppressedUntil.Equal(o.SuppressedUntil) && p.HeldBack == o.HeldBack &&
-		p.Cancelled == o.Cancelled && p.Gone == o.Gone && p.Announced == o.Announced && p.CanClose == o.CanClose &&
+		p.Cancelled == o.Cancelled && p.Gone == o.Gone && p.Announced == o.Announced && p.CanClose == o.CanClose && p.CanSuppress == o.CanSuppress && p.CanUnsuppress() == o.CanUnsuppress() &&
 		p.RecoveredOpData == o.RecoveredOpData && p.OpenedAt.Equal(o.OpenedAt) && p.ResolvedAt.Equal(o.ResolvedAt) &&
 		p.Facts.looksSame(o.Facts) && slices.EqualFunc(p.Timeline, o.Timeline, Entry.looksSame)
 }

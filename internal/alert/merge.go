@@ -146,13 +146,14 @@ type observed struct {
 	CanClose bool  `json:"c,omitempty"`
 	Updates  int   `json:"n,omitempty"` // how many it had
 	// Orphaned: its trigger is gone, and the event is left for some hours. Such a problem that was gone before stays gone.
-	Orphaned bool `json:"o,omitempty"`
+	Orphaned    bool `json:"o,omitempty"`
+	CanSuppress bool `json:"s,omitempty"`
 }
 
 func (o observed) compare(other observed) int {
 	return cmp.Or(cmp.Compare(o.At, other.At), number(other.Gone)-number(o.Gone),
 		number(o.HeldBack)-number(other.HeldBack), number(o.CanClose)-number(other.CanClose), cmp.Compare(o.Updates, other.Updates),
-		number(o.Orphaned)-number(other.Orphaned))
+		number(o.Orphaned)-number(other.Orphaned), number(o.CanSuppress)-number(other.CanSuppress))
 }
 
 // number is 1 for true and 0 for false.

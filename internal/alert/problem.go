@@ -62,15 +62,16 @@ type Problem struct {
 	Acknowledged    bool      `json:"acknowledged"`
 	Suppressed      bool      `json:"suppressed,omitempty"`
 	SuppressedUntil time.Time `json:"suppressed_until,omitzero"`
-	HeldBack        bool      `json:"held_back,omitempty"`  // a maintenance suppressed it before Zabbix sent its problem event
-	Cancelled       bool      `json:"cancelled,omitempty"`  // Zabbix cancelled its escalation and has sent nothing since
-	Gone            bool      `json:"gone,omitempty"`       // Zabbix no longer knows it
-	Owner           Owner     `json:"owner,omitzero"`       // who takes care of it; zero for nobody
-	Announced       bool      `json:"announced,omitempty"`  // its problem event arrived, or the API knows it
-	CanClose        bool      `json:"can_close,omitempty"`  // its trigger allows manual closing
-	Observed        bool      `json:"observed,omitempty"`   // the API has answered about it
-	Symptoms        Symptoms  `json:"symptoms,omitzero"`    // the problems that Zabbix ranks as its symptoms
-	CountedBy       string    `json:"counted_by,omitempty"` // the event id of the cause whose Symptoms have it; the ledger's
+	HeldBack        bool      `json:"held_back,omitempty"`    // a maintenance suppressed it before Zabbix sent its problem event
+	Cancelled       bool      `json:"cancelled,omitempty"`    // Zabbix cancelled its escalation and has sent nothing since
+	Gone            bool      `json:"gone,omitempty"`         // Zabbix no longer knows it
+	Owner           Owner     `json:"owner,omitzero"`         // who takes care of it; zero for nobody
+	Announced       bool      `json:"announced,omitempty"`    // its problem event arrived, or the API knows it
+	CanClose        bool      `json:"can_close,omitempty"`    // its trigger allows manual closing
+	CanSuppress     bool      `json:"can_suppress,omitempty"` // its Zabbix can suppress single problems (6.2 or later)
+	Observed        bool      `json:"observed,omitempty"`     // the API has answered about it
+	Symptoms        Symptoms  `json:"symptoms,omitzero"`      // the problems that Zabbix ranks as its symptoms
+	CountedBy       string    `json:"counted_by,omitempty"`   // the event id of the cause whose Symptoms have it; the ledger's
 	RecoveredOpData string    `json:"recovered_opdata,omitempty"`
 	// Memory is what was remembered of the trigger when the problem opened; nil before it opened. The ledger sets it.
 	Memory *Memory `json:"memory,omitempty"`
@@ -102,6 +103,11 @@ type Change struct {
 // the suppression may have ended since.
 func (p Problem) SuppressedAt(now time.Time) bool {
 	return p.Suppressed && p.Open() && (p.SuppressedUntil.IsZero() || now.Before(p.SuppressedUntil))
+}
+
+// CanUnsuppress reports whether a person suppressed it, so that a person can end that.
+func (p Problem) CanUnsuppress() bool {
+	return p.CanSuppress && p.Suppressed && p.Open() && !p.Merge.Observation.HeldBack
 }
 
 // Open reports whether the problem isn't resolved, as far as the relay knows.

@@ -276,7 +276,10 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 		s, _ := a.Inputs[name].(string)
 		return s
 	}
-	return command.Button{Action: text("action"), Key: text("key"), Comment: text("comment"), For: text("for"), MessageID: a.MessageID}, true
+	return command.Button{
+		Action: text("action"), Key: text("key"), Value: text("value"), Comment: text("comment"), For: text("for"), Severity: text("severity"),
+		MessageID: a.MessageID,
+	}, true
 }
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {

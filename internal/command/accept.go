@@ -2,15 +2,10 @@ package command
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/text"
 )
 
 // Accept parses a message or press, checks the person's role, and replies at once or enqueues the command. After an error it had
@@ -170,15 +165,9 @@ func (s scope) where() string {
 func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (req Request, q *question, err error) {
 	switch b := s.Button; {
 	case b != nil:
-		comment := text.Block(text.CutBytes(b.Comment, maxText))
-		c.Text = fmt.Sprintf("pressed %s on %s", text.Line(text.CutBytes(b.Action, 40)), text.Line(text.CutBytes(b.Key, 100)))
-		if b.For != "" {
-			c.Text += " for " + text.Line(text.CutBytes(b.For, 40))
-		}
-		if comment != "" {
-			c.Text += ": " + comment
-		}
-		req, q, err = e.press(ctx, c, s, *b, comment)
+		press := b.bounded()
+		c.Text = press.words()
+		req, q, err = e.press(ctx, c, s, press)
 	case s.Unclear:
 		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:
@@ -228,54 +217,4 @@ func (e *Executor) attempt(command string, t target, req Request, s scope, room 
 		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, s.Several)
 	}
 	return a
-}
-
-// press reads a button as a command. Its target is checked like that of a typed command.
-func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button, comment string) (Request, *question, error) {
-	c.ParentID = b.MessageID
-	if b.Action == buttonAckAll {
-		return Request{Verb: Ack, All: true, Yes: true, AllText: comment}, nil, nil
-	}
-	if b.Action == buttonConfirm {
-		return e.confirmation(ctx, c, b.Key)
-	}
-	key := alert.ParseKey(b.Key)
-	shown, err := e.o.Store.PostByMessage(ctx, b.MessageID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return Request{}, nil, err
-	}
-	if err == nil {
-		if shown.Key.EarlierOf(key) { // another problem has taken the card's event id since
-			key = shown.Key
-		}
-		if s.isHere(shown.Room) && shown.RootID != "" {
-			c.ParentID = shown.RootID
-		}
-	}
-	posts, err := e.o.Store.PostsOf(ctx, []alert.Key{key})
-	if err != nil {
-		return Request{}, nil, err
-	}
-	for _, p := range posts[key] {
-		if s.isHere(p.Room) && p.RootID != "" {
-			c.ParentID = p.RootID
-			break
-		}
-	}
-	v := Verb(b.Action).entry()
-	if ref, valid := s.Names.parseRef(b.Key); v.act == nil || !v.act.button || !valid || ref.Source == "" {
-		return Request{}, &question{text: unknownButton()}, nil
-	}
-	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: comment}
-	if v.lasts {
-		l, rest, ok := cutLength(speak(b.For).plain)
-		if !ok || strings.TrimSpace(rest) != "" {
-			return req, ask(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`."), nil
-		}
-		req.Length = l
-	}
-	if v.prose && req.Text == "" {
-		return req, ask(v.name, "Write your comment into the card's field first."), nil
-	}
-	return req, nil, nil
 }

@@ -129,7 +129,10 @@ func TestRefusalsHaveReasons(t *testing.T) {
 		{"direct, everywhere", Input{Text: "problems", Direct: true, Person: carol}, "LIST 4: lab/4711 main/5000 main/4712 main/4711", store.CommandDone},
 		{"direct, one room", Input{Text: "problems", Direct: true, Person: bob}, "LIST 2: main/5000 main/4712", store.CommandDone},
 		{"another relay's button", Input{Button: &Button{Action: "frobnicate", Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
-		{"a forged button", Input{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: Unknown in this room: problem `main/5000`. Nothing was done.", store.CommandFailed},
+		{"a forged button", Input{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "❔ Alice Example: This button isn't one of its card's problem, so I did nothing.", store.CommandFailed},
+		{"a forged button on a message that isn't a card of the relay's", Input{Button: &Button{Action: "ack", Key: "main/5000", MessageID: "OTHER"}, Room: "noc"}, "❔ Alice Example: Unknown in this room: problem `main/5000`. Nothing was done.", store.CommandFailed},
+		{"a severity that doesn't exist", Input{Button: &Button{Action: "severity", Key: "main/4711", Severity: "6", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "Which severity? Choose one in the card first", store.CommandFailed},
+		{"a length that isn't one", Input{Button: &Button{Action: "suppress", Key: "main/4711", For: "2h and more", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "For how long? Write it into the card's field", store.CommandFailed},
 		{"a button without a source", Input{Button: &Button{Action: "ack", Key: "4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"}, "I don't know this button", store.CommandFailed},
 		{"a viewer's press", Input{Button: &Button{Action: "close", Key: "main/4711"}, Room: "noc", Person: carol}, "🚫 carol&#64;example.com: `close` needs the role **operator**", store.CommandDenied},
 	} {

@@ -13,10 +13,13 @@ type Person struct {
 
 // Button is a press of a button on a card of the relay. Its values come from the client.
 type Button struct {
-	Action  string `json:"action"`
-	Key     string `json:"key"`
-	Comment string `json:"comment,omitempty"`
-	For     string `json:"for,omitempty"` // of a suppression: "2h"
+	Action string `json:"action"`
+	Key    string `json:"key"`
+	Value  string `json:"value,omitempty"` // of the button itself: a suppression's length
+	// The card's inputs.
+	Comment  string `json:"comment,omitempty"`
+	For      string `json:"for,omitempty"` // of a suppression: "2h"
+	Severity string `json:"severity,omitempty"`
 	// MessageID is the card's.
 	MessageID string `json:"message_id"`
 }

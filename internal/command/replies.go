@@ -440,6 +440,11 @@ func unknownButton() string {
 	return "I don't know this button: another version of the relay made its card. Type the command instead, for example `ack on it`."
 }
 
+// otherCard: the press names another problem than the one that its card shows.
+func otherCard() string {
+	return "This button isn't one of its card's problem, so I did nothing. Type the command instead, for example `ack 4711 on it`."
+}
+
 // unreadable returns the reply if Webex doesn't let the bot read a message or press.
 func unreadable() string {
 	return "❔ Webex didn't let me read this or its author, although I tried several times. Nothing was done. To try again, send a new message."

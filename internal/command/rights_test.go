@@ -218,7 +218,7 @@ func TestRights(t *testing.T) {
 								need.role = "none" // no button has it
 							}
 							id, key := fresh(rooms)
-							press := Button{Action: string(verb), Key: key, Comment: need.comment, For: need.length, MessageID: "CARD-" + key + "@" + rooms[0]}
+							press := Button{Action: string(verb), Key: key, Comment: need.comment, For: need.length, Severity: "high", MessageID: "CARD-" + key + "@" + rooms[0]}
 							need.does = need.does && verb.entry().act.button
 							v.tries(string(verb)+" by a button", Input{Button: &press}, need, v.role(rooms), "secret of "+id)
 							need = rights[verb]

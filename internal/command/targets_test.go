@@ -22,7 +22,7 @@ func TestAProblemNamedTwiceIsOneTarget(t *testing.T) {
 
 // A press executes only verbs that cards have a button for, whatever its data.
 func TestAPressOfAVerbWithoutAButton(t *testing.T) {
-	for _, verb := range []Verb{Severity, Show, Problems, Help} {
+	for _, verb := range []Verb{Assign, Symptom, Show, Problems, Help, MuteRoute, "acknowledge", "ACK"} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			r.receives("A1", Input{Button: &Button{Action: string(verb), Key: "main/4711", MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 			synctest.Wait()

@@ -142,7 +142,7 @@ func init() {
 			examples: []string{"severity 4711 high", "severity 4711 disaster customers are down"}, object: " high",
 			problems: true, parse: parseSeverity,
 			act: &act{
-				infinitive: "change the severity of", done: "Changed the severity of", write: true,
+				infinitive: "change the severity of", done: "Changed the severity of", button: true, write: true,
 				after: func(r Request, _ func(time.Time) string) string { return fmt.Sprintf(" to **%s**", *r.Severity) },
 				actions: func(r Request, was alert.Severity) alert.Actions {
 					return alert.Actions{Severity: &alert.SeverityChange{Old: was, New: *r.Severity}}

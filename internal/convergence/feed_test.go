@@ -237,7 +237,7 @@ func (t truth) observation(problem int) *alert.Observation {
 	at := epoch.Add(t.Seen)
 	o := &alert.Observation{
 		At: at, Gone: t.Gone, Name: cmp.Or(t.Name, nameOf(problem)), Opened: epoch.Add(t.Opened), Severity: t.Severity, Acknowledged: t.Acknowledged,
-		Suppressed: t.Suppressed, ByHand: t.Suppressed && !t.Maintenance, Resolved: t.Resolved, ManualClose: problem%2 == 0,
+		Suppressed: t.Suppressed, ByHand: t.Suppressed && !t.Maintenance, Resolved: t.Resolved, ManualClose: problem%2 == 0, CanSuppress: true,
 		Hosts: []alert.Host{{Host: t.Host}}, CauseEventID: t.Cause,
 	}
 	if t.Gone {

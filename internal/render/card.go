@@ -1,92 +1,47 @@
 package render
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/webex"
 )
 
-// The buttons of a card, in Actions and in the "action" of Action.Submit's data: the names of the commands.
-const (
-	ActionAck     = "ack"
-	ActionUnack   = "unack"
-	ActionComment = "comment"
-	ActionClose   = "close"
-)
-
-var buttons = map[string]struct{ title, style string }{
-	ActionAck:     {"Acknowledge", "positive"},
-	ActionUnack:   {"Unacknowledge", ""},
-	ActionComment: {"Comment", ""},
-	ActionClose:   {"Close problem", "destructive"},
-}
+// element is an Adaptive Card or a part of one.
+type element = map[string]any
 
 // MaxCardComment is the limit of a card's comment field, in characters: with the author's name added, a comment still fits
 // into a message in Zabbix.
 const MaxCardComment = 1500
 
-// Actions lists the buttons for the present state of a problem ("ack,comment,close"); "" means no card. Only open problems of
-// triggers have buttons: not every version of Zabbix can acknowledge other events.
-func (r *Renderer) Actions(p alert.Problem) string { return strings.Join(actions(p), ",") }
+// maxCardJSON is the limit of a whole card, in bytes. Webex documents none for cards; it stores messages of up to 10,000 bytes.
+const maxCardJSON = 9500
 
-func actions(p alert.Problem) []string {
-	if p.Origin != alert.OriginTrigger || !p.Open() || p.Gone {
-		return nil
-	}
-	list := []string{ActionAck, ActionComment}
-	if p.Acknowledged {
-		list[0] = ActionUnack
-	}
-	if p.CanClose {
-		list = append(list, ActionClose)
-	}
-	return list
-}
-
-// element is an Adaptive Card or a part of one.
-type element = map[string]any
-
-// Card returns the Adaptive Card (1.3) with the buttons of Actions, and its fallback markdown. Its Action.Submit data is
-// {"relay": 1, "action": "ack", "key": "main/4711"} and the input "comment". In presentation "card" the card is the root message
-// and shows what Root shows; otherwise it is in the root's thread and only names its problem.
+// Card returns the Adaptive Card (1.3) of a problem and its fallback markdown. Its buttons are those of Actions. A row of them
+// has the width of a phone: not every app wraps one. What is needed less often is behind Suppress and More. In presentation "card" the card is the root message and shows what Root shows; otherwise it is in
+// the root's thread and only names its problem.
 func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any, fallback string) {
 	whole := room.Presentation == config.PresentCard
+	list := r.buttons(p)
 	var v *View
-	var body, bar []element
-	for _, scale := range scales {
-		var fits bool
-		v = r.builder(&p, room, scale).view(room, now)
-		if body, fits = cardText(r.execute(fileCard, room, v)); fits {
+	var card element
+	for i, scale := range scales {
+		b := r.builder(&p, room, scale)
+		v = b.view(room, now)
+		body, fits := cardText(r.execute(fileCard, room, v), maxCardLines, maxCardBytes)
+		var details []element
+		if last := i == len(scales)-1; !last {
+			v.Timeline, v.Earlier = b.newest(p.Timeline[max(0, len(p.Timeline)-maxDetailEntries):], v.Now)
+			v.Earlier += max(0, len(p.Timeline)-maxDetailEntries)
+			details, _ = cardText(r.execute(fileDetails, room, v), maxDetailLines, maxDetailBytes)
+		}
+		card = layout(p, list, body, details, linksOf(v))
+		if fits && sizeOf(card) <= maxCardJSON {
 			break
 		}
-	}
-	list := actions(p)
-	if len(list) > 0 {
-		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": MaxCardComment, "isMultiline": true})
-	}
-	for _, action := range list {
-		button := element{
-			"type": "Action.Submit", "title": buttons[action].title, "data": element{"relay": 1, "action": action, "key": p.Key.String()},
-		}
-		if style := buttons[action].style; style != "" {
-			button["style"] = style
-		}
-		bar = append(bar, button)
-	}
-	if v.ZabbixURL != "" {
-		bar = append(bar, element{"type": "Action.OpenUrl", "title": "Zabbix", "url": v.ZabbixURL})
-	}
-	if whole && v.RunbookURL != "" { // not every client shows the link in the text
-		bar = append(bar, element{"type": "Action.OpenUrl", "title": "Runbook", "url": v.RunbookURL})
-	}
-	card := element{
-		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body,
-	}
-	if len(bar) > 0 {
-		card["actions"] = bar
 	}
 	if whole {
 		room.Presentation = ""
@@ -96,83 +51,112 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	return card, fallback
 }
 
-// buttonWords lists the commands to write in a client that shows no cards.
-func buttonWords(list []string) string {
+// ButtonCard returns a small card about a problem: a line of plain text, and up to five buttons.
+func ButtonCard(line string, key alert.Key, buttons ...Button) any {
+	body := []element{{"type": "RichTextBlock", "inlines": []element{{"type": "TextRun", "text": line}}}}
+	return newCard(body, submits(key, buttons))
+}
+
+func newCard(body, actions []element) element {
+	card := element{
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body,
+	}
+	if len(actions) > 0 {
+		card["actions"] = actions
+	}
+	return card
+}
+
+// layout puts a card together. A problem without buttons has only its links.
+func layout(p alert.Problem, list []Button, body, details, links []element) element {
 	if len(list) == 0 {
+		return newCard(body, links)
+	}
+	body = append(slices.Clone(body), element{
+		"type": "Input.Text", "id": inputComment, "label": "Comment", "placeholder": "Sent with the button that you press",
+		"maxLength": MaxCardComment, "isMultiline": true,
+	})
+	body = append(body, actionSet(submits(p.Key, at(list, placeBar))))
+	var parts []element
+	if lengths := at(list, placeLengths); len(lengths) > 0 {
+		parts = append(parts, element{"type": "Action.ShowCard", "title": "Suppress", "card": suppressCard(p.Key, lengths, at(list, placeSuppress))})
+	}
+	return newCard(body, append(parts, element{"type": "Action.ShowCard", "title": "More", "card": moreCard(p, list, details, links)}))
+}
+
+// suppressCard is the part behind Suppress: lengths to press, and a field for any other.
+func suppressCard(key alert.Key, lengths, others []Button) element {
+	return element{"type": "AdaptiveCard", "body": []element{
+		actionSet(submits(key, lengths)),
+		{"type": "Input.Text", "id": inputFor, "label": "Another length", "placeholder": "2d, until 14:30, until mon 8:00", "maxLength": maxCardLength},
+		actionSet(submits(key, others)),
+	}}
+}
+
+// moreCard is the part behind More: what is needed less often, and the details.
+func moreCard(p alert.Problem, list []Button, details, links []element) element {
+	var body []element
+	if graded := at(list, placeSeverity); len(graded) > 0 {
+		var choices []element
+		for _, s := range slices.Backward(alert.Severities[:]) {
+			choices = append(choices, element{"title": emojiOf(s) + " " + wordOf(s), "value": s.String()})
+		}
+		body = append(body, element{
+			"type": "Input.ChoiceSet", "id": inputSeverity, "label": "Severity", "style": "compact", "choices": choices, "value": p.Severity.String(),
+		}, actionSet(submits(p.Key, graded)))
+	}
+	body = append(body, rows(append(submits(p.Key, at(list, placeMore)), links...))...)
+	if len(details) > 0 {
+		first := details[0]
+		first["separator"], first["spacing"] = true, "Medium"
+		body = append(body, details...)
+	}
+	return element{"type": "AdaptiveCard", "body": body}
+}
+
+// maxActions is how many buttons a row has. Webex shows five, a phone three of them.
+const maxActions = 3
+
+// rows puts buttons into rows.
+func rows(actions []element) (sets []element) {
+	for row := range slices.Chunk(actions, maxActions) {
+		sets = append(sets, actionSet(row))
+	}
+	return sets
+}
+
+func actionSet(actions []element) element { return element{"type": "ActionSet", "actions": actions} }
+
+// linksOf are the buttons that open pages. Not every client shows the links in the text.
+func linksOf(v *View) (links []element) {
+	if v.ZabbixURL != "" {
+		links = append(links, element{"type": "Action.OpenUrl", "title": "Zabbix", "url": v.ZabbixURL})
+	}
+	if v.RunbookURL != "" {
+		links = append(links, element{"type": "Action.OpenUrl", "title": "Runbook", "url": v.RunbookURL})
+	}
+	return links
+}
+
+// sizeOf is how long a card is as JSON.
+func sizeOf(card element) int {
+	raw, err := json.Marshal(card)
+	if err != nil {
+		panic(err) // strings, numbers and booleans always marshal
+	}
+	return len(raw)
+}
+
+// buttonWords lists the commands to write in a client that shows no cards.
+func buttonWords(list []Button) string {
+	var verbs []string
+	for _, b := range list {
+		if !slices.Contains(verbs, b.Action) && b.Action != "" && b.place != placeExtra {
+			verbs = append(verbs, b.Action)
+		}
+	}
+	if len(verbs) == 0 {
 		return ""
 	}
-	return "\nUse the buttons, or mention me here with: " + strings.Join(list, ", ")
-}
-
-// The limits of a card's text. Webex documents none for cards; these keep the card's JSON below the limit of a message.
-const (
-	maxCardLines = 40
-	maxCardBytes = 4000
-)
-
-// cardText makes a card's text from a message: one RichTextBlock per line, since not every Webex app breaks lines
-// within a block. No client interprets the runs of a RichTextBlock as markdown, so untrusted text shows literally.
-// fits reports that nothing was cut.
-func cardText(message string) (blocks []element, fits bool) {
-	bytes := 0
-	spacing := ""
-	for _, line := range tidy(message) {
-		if line == "" {
-			spacing = "Small"
-			continue
-		}
-		bytes += len(line)
-		fits := bytes <= maxCardBytes && len(blocks) < maxCardLines
-		if !fits {
-			line = "…"
-		}
-		if runs := inlines(line, len(blocks) == 0); len(runs) > 0 {
-			block := element{"type": "RichTextBlock", "inlines": runs}
-			if len(blocks) > 0 {
-				block["spacing"] = spacing
-			}
-			blocks, spacing = append(blocks, block), "None"
-		}
-		if !fits {
-			return blocks, false
-		}
-	}
-	return blocks, true
-}
-
-// inlines returns the runs of a line. Cards have no quotes, headings and lists: they become subtle text, bold text and bullets.
-func inlines(line string, first bool) []element {
-	line, quoted := strings.CutPrefix(line, "> ")
-	var heading bool
-	if marks := strings.TrimLeft(line, "#"); len(marks) < len(line) && len(line)-len(marks) <= 6 && strings.HasPrefix(marks, " ") {
-		line, heading = marks[1:], true
-	}
-	if item := strings.TrimLeft(line, " "); strings.HasPrefix(item, "- ") || strings.HasPrefix(item, "* ") {
-		line = "• " + item[2:]
-	}
-	runs := webex.Runs(line)
-	list := make([]element, 0, len(runs))
-	for _, r := range runs {
-		run := element{"type": "TextRun", "text": r.Text}
-		if first {
-			run["size"] = "Medium"
-		}
-		if r.Bold || heading {
-			run["weight"] = "Bolder"
-		}
-		if r.Italic {
-			run["italic"] = true
-		}
-		if r.Code {
-			run["fontType"] = "Monospace"
-		}
-		if quoted {
-			run["isSubtle"] = true
-		}
-		if r.URL != "" {
-			run["selectAction"] = element{"type": "Action.OpenUrl", "url": r.URL}
-		}
-		list = append(list, run)
-	}
-	return list
+	return "\nUse the buttons, or mention me here with: " + strings.Join(verbs, ", ")
 }

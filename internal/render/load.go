@@ -19,16 +19,17 @@ import (
 
 // The template files.
 const (
-	fileRoot  = "root.md.tmpl"
-	fileItem  = "item.md.tmpl"
-	fileLine  = "line.md.tmpl"
-	fileLines = "lines.md.tmpl"
-	fileCard  = "card.md.tmpl"
-	fileShow  = "show.md.tmpl"
-	fileParts = "parts.md.tmpl"
+	fileRoot    = "root.md.tmpl"
+	fileItem    = "item.md.tmpl"
+	fileLine    = "line.md.tmpl"
+	fileLines   = "lines.md.tmpl"
+	fileCard    = "card.md.tmpl"
+	fileDetails = "details.md.tmpl"
+	fileShow    = "show.md.tmpl"
+	fileParts   = "parts.md.tmpl"
 )
 
-var fileNames = []string{fileCard, fileItem, fileLine, fileLines, fileParts, fileRoot, fileShow}
+var fileNames = []string{fileCard, fileDetails, fileItem, fileLine, fileLines, fileParts, fileRoot, fileShow}
 
 const templateSuffix = ".tmpl"
 

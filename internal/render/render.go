@@ -24,6 +24,8 @@ type Options struct {
 	Sources map[string]string
 	// Problem looks up another problem, so that a symptom can name its cause; nil finds none.
 	Problem func(alert.Key) (alert.Problem, bool)
+	// Buttons returns further buttons for a problem's card; nil for none. The card is replaced when their actions and values change.
+	Buttons func(alert.Problem) []Button
 	// TemplateFailed is called when a custom template failed at run time, so that the built-in one was used.
 	TemplateFailed func(template string, err error)
 }
@@ -53,6 +55,7 @@ func (r Room) mayRead(rooms []string) bool {
 type Renderer struct {
 	sources map[string]string
 	problem func(alert.Key) (alert.Problem, bool)
+	extra   func(alert.Problem) []Button
 	failed  func(template string, err error)
 	base    set            // with Options.Dir
 	routes  map[string]set // with a route's directory, by that
@@ -62,7 +65,7 @@ type Renderer struct {
 // file and line. All such errors are returned at once (errors.Join).
 func New(opts Options) (*Renderer, error) {
 	r := &Renderer{
-		sources: make(map[string]string, len(opts.Sources)), problem: opts.Problem, failed: opts.TemplateFailed,
+		sources: make(map[string]string, len(opts.Sources)), problem: opts.Problem, extra: opts.Buttons, failed: opts.TemplateFailed,
 		base: builtin, routes: make(map[string]set),
 	}
 	if r.problem == nil {

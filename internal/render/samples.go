@@ -25,6 +25,7 @@ func Samples() map[string]alert.Problem {
 	closing := alert.Update{Actor: bob, Actions: alert.Actions{Close: true, Comment: true}, Message: "Fan replaced.\nWatching it until noon."}
 	severity := alert.Update{Actor: bob, Actions: alert.Actions{Severity: &alert.SeverityChange{Old: alert.High, New: alert.Disaster}}}
 
+	trigger.CanSuppress, trigger.Observed = true, true
 	samples := map[string]alert.Problem{"open": trigger}
 	with := func(name string, p alert.Problem, change func(*alert.Problem)) {
 		change(&p)
@@ -39,6 +40,11 @@ func Samples() map[string]alert.Problem {
 		p.Acknowledged = true
 		did(p, 4*time.Minute, ack)
 	})
+	with("taken", trigger, func(p *alert.Problem) {
+		p.Owner = alert.Owner{Email: alice.Email, Name: alice.Name, Since: p.OpenedAt.Add(4 * time.Minute)}
+		did(p, 4*time.Minute, alert.Update{Actor: alice, Actions: alert.Actions{Comment: true}, Owner: &p.Owner})
+	})
+	with("zabbix-6.0", trigger, func(p *alert.Problem) { p.CanSuppress, p.CanClose = false, true })
 	with("severity-changed", trigger, func(p *alert.Problem) {
 		p.Severity, p.CanClose = alert.Disaster, true
 		did(p, 6*time.Minute, severity)

@@ -144,7 +144,9 @@ func (c *Client) Observe(ctx context.Context, eventIDs []string) (map[string]ale
 
 func (c *Client) observe(ctx context.Context, ids []string, seen map[string]alert.Observation) error {
 	var raw []json.RawMessage
+	var asked Version
 	err := c.call(ctx, "event.get", func(v Version) any {
+		asked = v
 		return map[string]any{
 			"eventids":              ids,
 			"output":                "extend",
@@ -177,7 +179,7 @@ func (c *Client) observe(ctx context.Context, ids []string, seen map[string]aler
 		trigger, known := triggers[e.ObjectID]
 		o := e.observation(trigger)
 		o.TriggerGone = !known && triggers != nil
-		o.At, o.ResolvedAt = at, ends[e.RecoveryID]
+		o.At, o.ResolvedAt, o.CanSuppress = at, ends[e.RecoveryID], asked.Suppress
 		seen[string(e.EventID)] = o
 	}
 	return nil

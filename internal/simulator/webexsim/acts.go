@@ -2,7 +2,6 @@ package webexsim
 
 import (
 	"html"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -113,8 +112,8 @@ func (s *Server) Press(messageID, email string, inputs map[string]any) (actionID
 	return s.press(m, p, inputs)
 }
 
-// PressButton presses the button with a title. It sends the button's data and the card's inputs: those given, and defaults for
-// the others.
+// PressButton presses the button with a title, also one behind another button. It sends the button's data and the card's inputs: those
+// given, and defaults for the others.
 func (s *Server) PressButton(messageID, email, title string, inputs map[string]any) (actionID string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,9 +124,7 @@ func (s *Server) PressButton(messageID, email, title string, inputs map[string]a
 	var titles []string
 	for _, b := range submits(m.card) {
 		if b.title == title {
-			maps.Copy(b.inputs, inputs)
-			maps.Copy(b.inputs, b.data)
-			return s.press(m, p, b.inputs)
+			return s.press(m, p, b.values(inputs))
 		}
 		titles = append(titles, b.title)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -209,40 +210,61 @@ func (c *cardCheck) webURL(at string, v any) {
 
 // submit is an Action.Submit of a card.
 type submit struct {
-	title  string
-	data   map[string]any
-	inputs map[string]any // the defaults of all inputs of the card
+	title string
+	data  map[string]any
+	scope *inputScope
+}
+
+// inputScope holds the inputs of a card by id, with their defaults. A card behind a button is within another one.
+type inputScope struct {
+	inputs map[string]any
+	outer  *inputScope
+}
+
+// values is what a press sends: the button's data, and the inputs of its card and of those around it, the inputs last.
+func (s submit) values(given map[string]any) map[string]any {
+	out := maps.Clone(s.data)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for scope := s.scope; scope != nil; scope = scope.outer {
+		maps.Copy(out, scope.inputs)
+	}
+	maps.Copy(out, given)
+	return out
 }
 
 // submits finds the submit buttons of a card, and of the cards within it.
 func submits(raw json.RawMessage) []submit {
 	var found []submit
-	inputs := map[string]any{}
-	var walk func(o any)
-	walk = func(o any) {
+	var walk func(o any, scope *inputScope)
+	walk = func(o any, scope *inputScope) {
 		switch o := o.(type) {
 		case []any:
 			for _, item := range o {
-				walk(item)
+				walk(item, scope)
 			}
 		case map[string]any:
 			kind, _ := o["type"].(string)
+			if kind == "AdaptiveCard" {
+				scope = &inputScope{map[string]any{}, scope}
+			}
 			if kind == "Action.Submit" {
 				data, _ := o["data"].(map[string]any)
 				title, _ := o["title"].(string)
-				found = append(found, submit{title, data, inputs})
+				found = append(found, submit{title, data, scope})
 			}
 			if id, _ := o["id"].(string); strings.HasPrefix(kind, "Input.") {
-				inputs[id] = cmp.Or(o["value"], any(""))
+				scope.inputs[id] = cmp.Or(o["value"], any(""))
 			}
 			for _, name := range []string{"body", "items", "actions", "card", "selectAction", "inlines"} {
-				walk(o[name])
+				walk(o[name], scope)
 			}
 		}
 	}
 	var card any
 	if json.Unmarshal(raw, &card) == nil { // a message without a card has no buttons
-		walk(card)
+		walk(card, nil)
 	}
 	return found
 }

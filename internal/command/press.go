@@ -1,0 +1,113 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+)
+
+// Limits of the values of a press, in bytes. They come from the client.
+const (
+	maxPressWord = 100
+	maxPressKey  = 300
+)
+
+// bounded is the press with its values cut and cleaned.
+func (b Button) bounded() Button {
+	line := func(s string, limit int) string { return text.Line(text.CutBytes(s, limit)) }
+	b.Action, b.Key, b.Value = line(b.Action, maxPressWord), line(b.Key, maxPressKey), line(b.Value, maxPressWord)
+	b.For, b.Severity = line(b.For, maxPressWord), line(b.Severity, maxPressWord)
+	b.Comment = text.Block(text.CutBytes(b.Comment, maxText))
+	return b
+}
+
+// length is that of a suppression: the button's own, or else the one in the card's field.
+func (b Button) length() string { return cmp.Or(b.Value, b.For) }
+
+// words describe the press in the audit log.
+func (b Button) words() string {
+	out := "pressed " + b.Action + " on " + b.Key
+	if v := Verb(b.Action).entry(); v.lasts && b.length() != "" {
+		out += " for " + b.length()
+	} else if v.name == Severity && b.Severity != "" {
+		out += " to " + b.Severity
+	}
+	if b.Comment != "" {
+		out += ": " + b.Comment
+	}
+	return out
+}
+
+// press reads a button as a command. Its target is checked like that of a typed command.
+func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *question, error) {
+	c.ParentID = b.MessageID
+	if b.Action == buttonAckAll {
+		return Request{Verb: Ack, All: true, Yes: true, AllText: b.Comment}, nil, nil
+	}
+	if b.Action == buttonConfirm {
+		return e.confirmation(ctx, c, b.Key)
+	}
+	key := alert.ParseKey(b.Key)
+	shown, err := e.o.Store.PostByMessage(ctx, b.MessageID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Request{}, nil, err
+	}
+	known := err == nil
+	if known {
+		if shown.Key.EarlierOf(key) { // another problem has taken the card's event id since
+			key = shown.Key
+		}
+		if s.isHere(shown.Room) && shown.RootID != "" {
+			c.ParentID = shown.RootID
+		}
+	}
+	posts, err := e.o.Store.PostsOf(ctx, []alert.Key{key})
+	if err != nil {
+		return Request{}, nil, err
+	}
+	for _, p := range posts[key] {
+		if s.isHere(p.Room) && p.RootID != "" {
+			c.ParentID = p.RootID
+			break
+		}
+	}
+	switch ref, valid := s.Names.parseRef(b.Key); {
+	case !valid || ref.Source == "":
+		return Request{}, &question{text: unknownButton()}, nil
+	case known && shown.Key != key:
+		return Request{}, &question{text: otherCard()}, nil
+	}
+	req, q := b.request(key)
+	return req, q, nil
+}
+
+// request reads the values of a press. Only a verb that the table gives a button can be pressed.
+func (b Button) request(key alert.Key) (Request, *question) {
+	v := Verb(b.Action).entry()
+	if v.act == nil || !v.act.button || string(v.name) != b.Action {
+		return Request{}, &question{text: unknownButton()}
+	}
+	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: b.Comment}
+	switch {
+	case v.lasts:
+		l, rest, ok := cutLength(speak(b.length()).plain)
+		if !ok || strings.TrimSpace(rest) != "" {
+			return req, ask(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`.")
+		}
+		req.Length = l
+	case v.name == Severity:
+		chosen, err := alert.ParseSeverity(b.Severity)
+		if err != nil {
+			return req, ask(v.name, "Which severity? Choose one in the card first: %s.", severityList())
+		}
+		req.Severity = &chosen
+	case v.prose && req.Text == "":
+		return req, ask(v.name, "Write your comment into the card's field first.")
+	}
+	return req, nil
+}
