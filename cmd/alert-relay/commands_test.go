@@ -359,7 +359,11 @@ func say(out *strings.Builder, indent string, m webexsim.MessageView) {
 		fmt.Fprintf(out, "%s%s: [card]\n", indent, m.From.Name)
 		return
 	}
-	fmt.Fprintf(out, "%s%s: %s\n", indent, m.From.Name, strings.Join(strings.Fields(m.Text), " "))
+	words := strings.Fields(m.Text)
+	for _, f := range m.Files {
+		words = append(words, fmt.Sprintf("[%s, %d bytes]", f.Name, f.Size))
+	}
+	fmt.Fprintf(out, "%s%s: %s\n", indent, m.From.Name, strings.Join(words, " "))
 }
 
 func expand(ts *testscript.TestScript, _ bool, args []string) {

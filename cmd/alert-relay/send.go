@@ -131,8 +131,12 @@ func (s *sending) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	s.Relay = relay
-	id, err := client.SendWithin(cmd.Context(), s.Message, s.patience, func(err error, wait time.Duration) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "alert-relay: %v; trying again in %s\n", err, wait.Round(100*time.Millisecond))
+	said := ""
+	id, err := client.SendWithin(cmd.Context(), s.Message, s.patience, func(err error) {
+		if why := err.Error(); why != said {
+			fmt.Fprintf(cmd.ErrOrStderr(), "alert-relay: %v; trying for %s\n", err, s.patience)
+			said = why
+		}
 	})
 	if client.Unreachable(err) {
 		return &exitError{err: err, code: exitUnreachable}

@@ -130,7 +130,7 @@ const (
 
 // SendWithin sends a message, and repeats that for as long as patience while the relay is unreachable or says to try again. The
 // message's IdempotencyKey keeps that from posting it twice. waiting is called before each wait.
-func SendWithin(ctx context.Context, m Message, patience time.Duration, waiting func(err error, wait time.Duration)) (string, error) {
+func SendWithin(ctx context.Context, m Message, patience time.Duration, waiting func(err error)) (string, error) {
 	if m.IdempotencyKey == "" {
 		m.IdempotencyKey = rand.Text()
 	}
@@ -141,7 +141,7 @@ func SendWithin(ctx context.Context, m Message, patience time.Duration, waiting 
 		if !again {
 			return id, err
 		}
-		waiting(err, wait)
+		waiting(err)
 		select {
 		case <-ctx.Done():
 			return "", err

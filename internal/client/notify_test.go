@@ -196,7 +196,7 @@ func TestSendWithin(t *testing.T) {
 	}))
 	defer server.Close()
 	waits := 0
-	_, err := SendWithin(t.Context(), Message{Relay: Relay{URL: server.URL}, To: "noc", Markdown: "x"}, time.Hour, func(error, time.Duration) { waits++ })
+	_, err := SendWithin(t.Context(), Message{Relay: Relay{URL: server.URL}, To: "noc", Markdown: "x"}, time.Hour, func(error) { waits++ })
 	require.NoError(t, err)
 	require.Equal(t, 2, waits)
 	require.Len(t, keys, 1)
