@@ -134,6 +134,9 @@ type Tag struct {
 	Value string `json:"value"`
 }
 
+// LinkTag is the relay's own tag, which links from Zabbix to the message.
+const LinkTag = "relay_link"
+
 // Facts describe a problem. Texts are as Zabbix sent them: untrusted, neither escaped nor cut.
 type Facts struct {
 	Name               string            `json:"name,omitempty"`

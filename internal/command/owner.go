@@ -172,7 +172,7 @@ func owns(p alert.Problem, o *alert.Owner) bool {
 // answerMine lists the person's open problems, the worst first.
 func answerMine(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
 	return e.list(ctx, store.Filter{Open: true, Owners: s.addresses(), Rooms: s.listed()}, s, r, room, func() (string, error) {
-		return "ℹ️ No open problem here is yours. `take 4711` makes one yours.", nil
+		return "ℹ️ No open problem here is yours. `take ID` makes one yours.", nil
 	})
 }
 
@@ -249,7 +249,7 @@ func times(n int) string {
 // whoOwns lists the owners of problems, which are sorted.
 func whoOwns(found []alert.Problem, cut, several bool) string {
 	if len(found) == 0 {
-		return "ℹ️ Nobody owns an open problem here. `take 4711` makes one yours."
+		return "ℹ️ Nobody owns an open problem here. `take ID` makes one yours."
 	}
 	var names []string
 	owned := map[string][]string{}

@@ -399,7 +399,7 @@ func whichProblem(v Verb, inThread bool) string {
 
 func allOfWhat(inThread bool) string {
 	if inThread {
-		return "❔ `ack all` works in the thread of a digest, but this thread is about one problem. Nothing was done. To acknowledge it, say `ack` without `all`."
+		return "❔ `ack all` works in the thread of a digest, and this thread isn't one. Nothing was done. In a problem's thread, say `ack` without `all`."
 	}
 	return "❔ `ack all` works in the thread of a digest: reply there. Nothing was done."
 }

@@ -166,7 +166,7 @@ func unknownSeverity(word, hint string) error {
 	return invalid(fmt.Sprintf("unknown severity %q, expected one of %s, or 0 to 5", strings.TrimSpace(word), strings.Join(names, ", ")), hint)
 }
 
-// String writes the set as in the configuration: ">=high", "high", a list with commas; "" for all.
+// String writes the set as in the configuration: ">=high", "<=average", "high", a list with commas; "" for all.
 func (m SeverityMatch) String() string {
 	if len(m.Set) == 0 {
 		return ""
@@ -182,8 +182,11 @@ func (m SeverityMatch) String() string {
 		}
 		names = append(names, s.String())
 	}
-	if len(names) > 1 && int(lowest)+len(names) == len(alert.Severities) {
+	switch {
+	case len(names) > 1 && int(lowest)+len(names) == len(alert.Severities):
 		return ">=" + lowest.String()
+	case len(names) > 1 && m.Set[alert.Severities[len(names)-1]] && lowest == alert.Severities[0]:
+		return "<=" + names[len(names)-1]
 	}
 	return strings.Join(names, ", ")
 }

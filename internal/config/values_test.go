@@ -45,7 +45,7 @@ func TestDurationsRoundTrip(t *testing.T) {
 func TestSeverityMatches(t *testing.T) {
 	for text, want := range map[string]string{
 		">=high": ">=high", ">average": ">=high", "disaster": "disaster", "=5": "disaster", "<information": "not classified",
-		"<=1": "not classified, information", ">=0": ">=not classified", "Not_Classified": "not classified",
+		"<=1": "<=information", "<disaster": "<=high", ">=0": ">=not classified", "Not_Classified": "not classified",
 	} {
 		m, err := ParseSeverityMatch(text)
 		require.NoError(t, err, text)

@@ -116,7 +116,7 @@ type accepted struct {
 func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
 	a := accepted{Problem: key.String()}
 	if link := r.link(key); link != "" {
-		a.Tags = map[string]string{"relay_link": link}
+		a.Tags = map[string]string{alert.LinkTag: link}
 	}
 	c.JSON(http.StatusAccepted, a)
 }

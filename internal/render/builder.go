@@ -98,7 +98,7 @@ func (b *builder) lists(v *View) {
 		}
 	}
 	for _, t := range p.Tags {
-		if t.Tag == ownTag {
+		if t.Tag == alert.LinkTag {
 			continue
 		}
 		if name := limited(t.Tag, b.limit(maxTag)); name != "" {

@@ -94,9 +94,6 @@ func (t Tag) String() string {
 	return t.Tag.String() + ": " + t.Value.String()
 }
 
-// ownTag is the relay's own tag, which links from Zabbix to the message.
-const ownTag = "relay_link"
-
 // Tag returns the value of the first tag of that name; "" for none.
 func (v *View) Tag(name string) Text {
 	for _, t := range v.facts.Tags {

@@ -131,6 +131,9 @@ func (c severityIs) why(s *subject, held bool) string {
 	if bound, ok := strings.CutPrefix(wanted, ">="); ok {
 		return fmt.Sprintf("severity %s is below %s", have, bound)
 	}
+	if bound, ok := strings.CutPrefix(wanted, "<="); ok {
+		return fmt.Sprintf("severity %s is above %s", have, bound)
+	}
 	return fmt.Sprintf("severity is %s, not %s", have, wanted)
 }
 
@@ -238,8 +241,8 @@ func (c tagIs) decide(s *subject) (held bool, why func() string) {
 	}
 	return false, func() string {
 		have := "it has no tags"
-		if len(s.problem.Tags) > 0 {
-			have = "tags are " + shortList(text.Names(s.problem.Tags, func(t alert.Tag) string { return quoted(t.Tag + "=" + t.Value) }))
+		if tags := slices.DeleteFunc(slices.Clone(s.problem.Tags), func(t alert.Tag) bool { return t.Tag == alert.LinkTag }); len(tags) > 0 {
+			have = "tags are " + shortList(text.Names(tags, func(t alert.Tag) string { return quoted(t.Tag + "=" + t.Value) }))
 		}
 		return fmt.Sprintf("no tag matches %s: %s", text.Or(text.Names(c.with, config.TagRule.String)), have)
 	}

@@ -49,7 +49,7 @@ func problem() alert.Problem {
 			Name:   "Link down on core switch",
 			Hosts:  []alert.Host{{Host: "sw1", Name: "Core switch 1"}, {Host: "DB7"}},
 			Groups: []string{"Network/Core", "Linux servers"},
-			Tags:   []alert.Tag{{Tag: "Service", Value: "db"}, {Tag: "scope", Value: "availability"}, {Tag: "scope", Value: ""}},
+			Tags:   []alert.Tag{{Tag: "Service", Value: "db"}, {Tag: "scope", Value: "availability"}, {Tag: "scope", Value: ""}, {Tag: alert.LinkTag, Value: "https://relay.example.com/m/main/4711"}},
 		},
 	}
 }
@@ -89,6 +89,7 @@ func TestConditions(t *testing.T) {
 		{`{severity: high}`, "+severity is high (high)"},
 		{`{severity: ">=average"}`, "+severity is high (>=average)"},
 		{`{severity: ">high"}`, "-severity is high, not disaster"},
+		{`{severity: "<=average"}`, "-severity high is above average"},
 		{`{severity: [warning, average]}`, "-severity is high, not warning, average"},
 		{`{sources: main}`, "+source is main"},
 		{`{sources: [quiet, deaf]}`, "-source is main, not quiet or deaf"},
