@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/relay"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
@@ -163,14 +164,17 @@ webex:
   api_url: %s/v1
   bots: [{name: relay, token_env: DEMO_WEBEX, listen: webhook}]
 zabbix:
-  - {name: main, url: %q, api_token_env: DEMO_ZABBIX, secret_env: DEMO_SECRET}
+  - {name: main, url: %q, api_token_env: DEMO_ZABBIX, secret_env: DEMO_SECRET, time_zone: UTC}
 rooms:
 `, public, db, w.webexURL, w.zabbixURL)
 	for _, room := range webexsim.DefaultRooms {
 		fmt.Fprintf(&b, "  - {name: %s, id: %q}\n", room, webexsim.RoomID(room))
 	}
 	b.WriteString(`routes:
-  - {name: databases, match: {tags: ["service=db"]}, rooms: [db]}
+  - name: databases
+    match: {tags: ["service=db"]}
+    rooms: [db]
+    escalate: [{after: 3m, rooms: [noc], mention: [bob@example.com]}]
   - {name: network, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
   - {name: severe network, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
 default_rooms: [noc]
@@ -193,9 +197,13 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 	for l, h := range map[net.Listener]http.Handler{w.listeners[0]: w.webex, w.listeners[1]: w.zabbix, page: p.Handler()} {
 		parts.Go(func() error { return serve(serving, l, h) })
 	}
+	w.past(time.Now())
 	parts.Go(func() error { return w.zabbix.Run(ctx) })
 	if o.Pace > 0 {
 		parts.Go(func() error {
+			if !pace.Pause(ctx, o.Pace, nil) { // the past is posted first
+				return nil
+			}
 			w.zabbix.Story(ctx, o.Pace)
 			w.zabbix.Everyday(ctx, 5*o.Pace, rand.New(rand.NewPCG(1, 2)))
 			return nil
@@ -207,6 +215,24 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 		return w.relay.Run(ctx)
 	})
 	return parts.Wait()
+}
+
+// past gives the demo a history, for the memory in messages.
+func (w *world) past(now time.Time) {
+	triggers := w.zabbix.Triggers()
+	for _, p := range []struct {
+		trigger int
+		ago     time.Duration
+		lasted  time.Duration
+		comment string
+	}{
+		{0, 26 * 24 * time.Hour, 41 * time.Minute, "patch cable in rack 4 was loose"},
+		{3, 12 * 24 * time.Hour, 14 * time.Minute, "vacuum of the night, drains by itself"},
+		{0, 3*24*time.Hour + 5*time.Hour, 12 * time.Minute, "the same cable, ordered a new one"},
+		{3, 2*24*time.Hour + 3*time.Hour, 11 * time.Minute, "vacuum again, drains by itself"},
+	} {
+		w.zabbix.Past(triggers[p.trigger], now.Add(-p.ago), p.lasted, "bob", p.comment)
+	}
 }
 
 // meters reads the metrics of the relay.

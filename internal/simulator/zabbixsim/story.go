@@ -3,6 +3,7 @@ package zabbixsim
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -55,6 +56,22 @@ func (s *Server) Everyday(ctx context.Context, interval time.Duration, rnd *rand
 			return
 		}
 	}
+}
+
+// Past adds a problem of the past, which somebody commented on and which has resolved, and sends what the media type sent about it.
+func (s *Server) Past(t Trigger, opened time.Time, lasted time.Duration, username, comment string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.raise(t, opened)
+	if i := slices.IndexFunc(s.users, func(u User) bool { return u.Username == username }); i >= 0 {
+		s.nextAck++
+		a := Ack{ID: s.nextAck, User: s.users[i], At: opened.Add(lasted / 2), Message: comment, Action: Comment}
+		p.Acks = append(p.Acks, a)
+		s.report(p, alert.KindUpdate, &a, 0)
+	}
+	s.nextID++
+	p.RecoveryID, p.Resolved = s.nextID, opened.Add(lasted)
+	s.report(p, alert.KindRecovery, nil, 0)
 }
 
 // Storm opens n problems at once, each on its own host, and returns their event ids.

@@ -209,12 +209,16 @@ func (s *Server) SetDown(down bool) {
 func (s *Server) Raise(t Trigger) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.raise(t, time.Now()).ID
+}
+
+func (s *Server) raise(t Trigger, at time.Time) *Problem {
 	s.nextID++
-	p := &Problem{ID: s.nextID, Trigger: t, Severity: t.Severity, Opened: time.Now(), Tags: map[string]string{}}
+	p := &Problem{ID: s.nextID, Trigger: t, Severity: t.Severity, Opened: at, Tags: map[string]string{}}
 	s.problems[p.ID] = p
 	s.order = append(s.order, p.ID)
 	s.report(p, alert.KindProblem, nil, 0)
-	return p.ID
+	return p
 }
 
 // Resolve resolves a problem; a second time has no effect.

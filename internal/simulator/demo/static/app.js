@@ -11,6 +11,7 @@ const post = async (path, body) => {
   if (!r.ok) alert(await r.text());
 };
 const clock = t => new Date(t).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'});
+const day = t => new Date(t).toDateString() === new Date().toDateString() ? '' : new Date(t).toLocaleDateString([], {day: 'numeric', month: 'short'}) + ' ';
 const hue = s => [...s].reduce((h, c) => (h * 31 + c.charCodeAt(0)) % 360, 7);
 const avatar = (name, cls = '') => {
   const a = el('span', {class: 'avatar ' + cls, 'aria-hidden': 'true'}, name.split(/\s+/).map(w => w[0]).join('').slice(0, 2).toUpperCase());
@@ -136,7 +137,7 @@ function drawProblem(p) {
     bar.style.background = p.resolved ? 'var(--ok)' : `var(--s${p.severity})`;
     const act = name => post('zabbix', {do: name, id: p.id});
     return el('li', {class: p.resolved ? 'over' : ''}, bar, el('div', {class: 'name'}, p.name),
-      el('div', {class: 'facts'}, el('span', {}, p.host), el('span', {}, p.severityName), el('span', {}, '#' + p.id), el('span', {}, clock(p.opened)),
+      el('div', {class: 'facts'}, el('span', {}, p.host), el('span', {}, p.severityName), el('span', {}, '#' + p.id), el('span', {}, day(p.opened) + clock(p.opened)),
         p.resolved ? el('span', {class: 'pill'}, 'resolved') : null, p.acked ? el('span', {class: 'pill ack'}, '✓ acknowledged') : null,
         p.suppressed ? el('span', {class: 'pill ack'}, 'suppressed') : null,
         p.resolved ? null : el('button', {type: 'button', class: 'link', onclick: () => act('resolve')}, 'recover'),
