@@ -41,6 +41,8 @@ type setupFlags struct {
 	source, url, httpProxy, tokenFile, apiTokenFile string
 	read, write, sources                            []string
 	dryRun, adopt, remove, yes                      bool
+	maintenance, scripts                            bool
+	features                                        map[zabbix.Feature]bool
 }
 
 func newSetupZabbix(g *globals) *cobra.Command {
@@ -60,12 +62,21 @@ would change. A second run changes nothing.
 Every object carries a mark. Objects of other people with the same names are left alone, unless
 --adopt takes them over. --remove removes what carries the mark, and nothing else. Conditions of
 the actions, further parameters of the media type, and further groups and media of the user are
-yours: they stay as you change them in Zabbix.`,
+yours: they stay as you change them in Zabbix. Maintenances and scripts from rooms need more
+rights, which --maintenance and --scripts give, and --maintenance=false takes back.`,
 		Example: `  alert-relay setup zabbix --config config.yaml --dry-run
   alert-relay setup zabbix --config config.yaml --token-file admin-token --write-host-group "Linux servers"
   alert-relay setup zabbix --config config.yaml --remove`,
 		Args: want(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runSetup(cmd, g, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.features = map[zabbix.Feature]bool{}
+			for feature, wanted := range map[zabbix.Feature]bool{zabbix.Maintaining: f.maintenance, zabbix.Scripting: f.scripts} {
+				if cmd.Flags().Changed(string(feature)) {
+					f.features[feature] = wanted
+				}
+			}
+			return runSetup(cmd, g, f)
+		},
 	}
 	g.configFlag(cmd)
 	g.outputFlag(cmd)
@@ -78,6 +89,8 @@ yours: they stay as you change them in Zabbix.`,
 	flags.StringArrayVar(&f.read, "host-group", nil, "host group `NAME` whose problems the relay may read; repeatable; '*' for all, as for a new user group")
 	flags.StringArrayVar(&f.write, "write-host-group", nil, "host group `NAME` in which people may close problems and change severities; repeatable; '*' for all")
 	flags.StringArrayVar(&f.sources, "action-source", nil, "`SOURCE` with an action besides trigger: service, discovery, autoregistration or internal; repeatable")
+	flags.BoolVar(&f.maintenance, string(zabbix.Maintaining), false, "let rooms start and end maintenances: makes the role's type Admin; hosts need --write-host-group; a later run without it keeps it")
+	flags.BoolVar(&f.scripts, string(zabbix.Scripting), false, "let rooms run the scripts of the configuration; a later run without it keeps it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would change, and change nothing")
 	flags.BoolVar(&f.adopt, "adopt", false, "take over objects of other people that have our names")
 	flags.BoolVar(&f.remove, "remove", false, "remove everything that carries our mark; asks first")
@@ -197,7 +210,7 @@ func (f setupFlags) check() error {
 		}
 	}
 	switch {
-	case f.remove && (f.adopt || len(f.read)+len(f.write)+len(f.sources) > 0 || f.url != "" || f.httpProxy != ""):
+	case f.remove && (f.adopt || len(f.read)+len(f.write)+len(f.sources)+len(f.features) > 0 || f.url != "" || f.httpProxy != ""):
 		return errors.New("--remove takes no flags about what to make")
 	case f.yes && !f.remove:
 		return errors.New("--yes requires --remove")
@@ -223,7 +236,7 @@ func chosenSource(cfg *config.Config, name string) (config.Source, error) {
 // options are what is wanted for a source.
 func (f setupFlags) options(cfg *config.Config, source config.Source) (provision.Options, error) {
 	o := provision.Options{URL: cmp.Or(f.url, cfg.Server.PublicURL), HTTPProxy: f.httpProxy, Methods: zabbix.Methods(), ReadGroups: f.read,
-		Template: mediatype.Template, WriteGroups: f.write, ActionSources: f.sources, Adopt: f.adopt}
+		Template: mediatype.Template, WriteGroups: f.write, Features: f.features, ActionSources: f.sources, Adopt: f.adopt}
 	if f.remove {
 		o.TokenFile = provision.OnDisk{} // it isn't read
 		return o, nil

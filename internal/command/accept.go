@@ -47,6 +47,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 		return e.refuse(ctx, *c, in, r)
 	}
 	v := req.Verb.entry()
+	if v.work != nil {
+		return e.beginWork(ctx, c, d, s, req, room)
+	}
 	var targets []target
 	if v.problems {
 		if req.All {
@@ -173,6 +176,9 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	default:
 		if req, q = s.Names.Parse(s.Text); q == nil {
 			req = req.confirmed()
+		}
+		if q == nil && req.Verb == Approve {
+			req, q, err = e.approve(ctx, c, s)
 		}
 	}
 	c.Action = string(req.Verb)

@@ -28,6 +28,8 @@ type detail struct {
 	Waiting bool `json:"waiting,omitempty"`
 	// Asked is the request if it was answered with a question that a button confirms.
 	Asked *Request `json:"asked,omitempty"`
+	// ConfirmedBy is the command that confirmed that question, if only one may.
+	ConfirmedBy string `json:"confirmed_by,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
 	// Answered: the person got the final reply. It is replaced if Zabbix doesn't do what it accepted.
@@ -93,6 +95,10 @@ type attempt struct {
 	Plain bool `json:"plain,omitempty"`
 	// Ended: Zabbix answered the last call with a failure of its own, so it is no longer in flight.
 	Ended bool `json:"ended,omitempty"`
+	// Does is what an attempt does that isn't about a problem, in markdown: "start a maintenance of `sw1`".
+	Does string `json:"does,omitempty"`
+	// Lane is where it waits for its turn; "" for the lane of its source.
+	Lane string `json:"lane,omitempty"`
 	// Outcome is a sentence of markdown for the person. NeedsReply: no line of the thread shows the outcome, so a reply must.
 	Outcome    string `json:"outcome,omitempty"`
 	NeedsReply bool   `json:"told,omitempty"`
@@ -174,8 +180,7 @@ func markOf(command string) string {
 // own user, the mark, and the person's words. The signature comes first and has no character of four bytes, so that
 // it survives a database that truncates the text. kept is the part of the words that fits.
 func sign(words string, p Person, mark string) (message, kept string) {
-	name := withoutFourByte(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Name)))
-	signature := strings.TrimSpace(text.Cut(name, 60) + " <" + text.Cut(strings.NewReplacer("<", "", ">", "").Replace(text.Line(p.Email)), 254) + "> " + alert.MarkPrefix + mark + ")")
+	signature := signature(p) + " " + alert.MarkPrefix + mark + ")"
 	kept = text.Block(words)
 	if kept == "" {
 		return signature, ""
@@ -186,6 +191,12 @@ func sign(words string, p Person, mark string) (message, kept string) {
 		kept = strings.TrimSpace(text.Cut(kept, room-len([]rune(note)))) + note
 	}
 	return signature + ": " + kept, kept
+}
+
+// signature returns a person's name and address for Zabbix's records.
+func signature(p Person) string {
+	bare := strings.NewReplacer("<", "", ">", "")
+	return strings.TrimSpace(text.Cut(withoutFourByte(bare.Replace(text.Line(p.Name))), 60) + " <" + text.Cut(bare.Replace(text.Line(p.Email)), 254) + ">")
 }
 
 // withoutFourByte removes characters of four bytes in UTF-8, with the spaces and joiners around them.

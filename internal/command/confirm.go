@@ -64,7 +64,75 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, id string
 	}
 	r := *d.Asked
 	r.Yes, r.Until, r.Owner = true, time.Time{}, nil
+	if r.Task != nil {
+		t := *r.Task
+		t.Asked = id
+		r.Task = &t
+	}
 	return r, nil, nil
+}
+
+func approveVerbs() []verb {
+	return []verb{{
+		name: Approve, aliases: []string{"confirm"}, role: operator,
+		usage: "approve", does: "in the thread of my question, approves what it asks about, like its button", examples: []string{"approve"},
+		parse: func(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+			if strings.Trim(t.rest, " \n.,:;!") != "" {
+				return Request{}, ask(v.name, "`approve` takes no words, so I did nothing. Send it alone, in the thread of my question.")
+			}
+			return Request{Verb: v.name}, nil
+		},
+	}}
+}
+
+// approve returns the request that the question in the thread is about.
+func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Request, *question, error) {
+	since := c.CreatedAt.Add(-s.Expiry)
+	recent, err := e.o.Store.RecentCommands(ctx, since, since)
+	if err != nil {
+		return Request{}, nil, err
+	}
+	found := ""
+	for _, o := range recent {
+		d, err := decodeDetail(o.Detail)
+		thread := o.ParentID
+		if thread == "" {
+			thread, _ = o.Version()
+		}
+		if err != nil || d.Asked == nil || d.Asked.Task == nil || d.ConfirmedBy != "" || o.RoomID != c.RoomID || thread != c.ParentID {
+			continue
+		}
+		if found != "" {
+			return Request{}, ask(Approve, "I asked several questions in this thread, so I did nothing. Press the button of the one that you mean."), nil
+		}
+		found = o.ID
+	}
+	if found == "" {
+		return Request{}, ask(Approve, "No question of mine waits in this thread. Reply `approve` in the thread of the question, before it expires."), nil
+	}
+	return e.confirmation(ctx, c, found)
+}
+
+// confirmationCard is a question, a line of markdown, with a button. id is the command that asked.
+func confirmationCard(question, button, id string) []byte {
+	type object map[string]any
+	var inlines []object
+	for _, run := range webex.Runs(question) { // clients show them literally: a card has no escapes
+		o := object{"type": "TextRun", "text": run.Text}
+		if run.Bold || run.Code {
+			o["weight"] = "Bolder"
+		}
+		inlines = append(inlines, o)
+	}
+	content, err := json.Marshal(object{
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
+		"body":    []object{{"type": "RichTextBlock", "inlines": inlines}},
+		"actions": []object{{"type": "Action.Submit", "title": button, "style": "positive", "data": object{"relay": 1, "action": buttonConfirm, "key": id}}},
+	})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return content
 }
 
 // confirmMany asks about each problem by its name.
@@ -78,14 +146,5 @@ func confirmMany(r Request, targets []target, several bool) string {
 }
 
 func manyCard(r Request, n int, id string) []byte {
-	type object map[string]any
-	content, err := json.Marshal(object{
-		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
-		"body":    []object{{"type": "TextBlock", "text": fmt.Sprintf("❔ This will %s **%s**.", r.act().infinitive, problemsInAll(n)), "wrap": true}},
-		"actions": []object{{"type": "Action.Submit", "title": "Yes, all of them", "style": "positive", "data": object{"relay": 1, "action": buttonConfirm, "key": id}}},
-	})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
-	}
-	return content
+	return confirmationCard(fmt.Sprintf("❔ This will %s **%s**.", r.act().infinitive, problemsInAll(n)), "Yes, all of them", id)
 }

@@ -28,6 +28,16 @@ type Zabbix interface {
 	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
 	OldestEvent(ctx context.Context) (time.Time, error)
+	Hosts
+}
+
+// Hosts is what maintenances need of a source.
+type Hosts interface {
+	FindHosts(ctx context.Context, name string) (found, alike []zabbix.Host, err error)
+	FindHostGroup(ctx context.Context, name string) (g zabbix.HostGroup, ok bool, err error)
+	Maintenances(ctx context.Context, now time.Time) ([]zabbix.Maintenance, error)
+	StartMaintenance(ctx context.Context, m zabbix.NewMaintenance) error
+	EndMaintenance(ctx context.Context, id string) error
 }
 
 // Renderer shows problems: render.Renderer.
@@ -126,7 +136,7 @@ func New(o Options) *Executor {
 // that goes end with a reply that says so.
 func (e *Executor) SetSources(sources map[string]Zabbix) {
 	e.lanes.Set(slices.Collect(maps.Keys(sources)), func(name string) *lane {
-		return &lane{source: name, zabbix: sources[name], woken: make(chan struct{}, 1)}
+		return &lane{name: name, source: name, zabbix: sources[name], woken: make(chan struct{}, 1)}
 	})
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -30,6 +31,7 @@ type turn struct {
 
 // lane is the queue of one source. It is strictly in order, with one call in flight at a time.
 type lane struct {
+	name   string // of the lane
 	source string
 	zabbix Zabbix
 	woken  chan struct{}
@@ -79,10 +81,10 @@ func (l *lane) dropFirst() {
 // next returns the batch at the head of the queue, nil if the queue is empty. It drops turns that have ended.
 func (l *lane) next() *batch {
 	for _, t := range l.turns() {
-		if b := t.attempts(l.source, false); b != nil {
+		if b := t.attempts(l.name, false); b != nil {
 			return b
 		}
-		if b := t.attempts(l.source, true); b != nil {
+		if b := t.attempts(l.name, true); b != nil {
 			l.verifying = append(l.verifying, verification{turn: t, at: b.attempts[0].StartedAt.Add(lookSoon)})
 		}
 		l.dropFirst()
@@ -98,8 +100,8 @@ type batch struct {
 	req      Request
 }
 
-// attempts returns the turn's next attempts at a source, or those that are being verified; nil if none remain.
-func (t turn) attempts(source string, verifying bool) *batch {
+// attempts returns the turn's next attempts in a lane, or those that are being verified; nil if none remain.
+func (t turn) attempts(lane string, verifying bool) *batch {
 	j := t.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -108,7 +110,7 @@ func (t turn) attempts(source string, verifying bool) *batch {
 	}
 	b := &batch{turn: t, req: *j.d.Request}
 	for i, a := range j.d.Attempts {
-		if a.Key.Source == source && !a.Stage.final() && (a.Stage == stageVerifying) == verifying && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
+		if a.lane() == lane && !a.Stage.final() && (a.Stage == stageVerifying) == verifying && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
 			b.index, b.attempts = append(b.index, i), append(b.attempts, a)
 		}
 	}
@@ -117,6 +119,9 @@ func (t turn) attempts(source string, verifying bool) *batch {
 	}
 	return b
 }
+
+// lane returns the name of the lane in which an attempt waits.
+func (a attempt) lane() string { return cmp.Or(a.Lane, a.Key.Source) }
 
 // sameCall reports whether one call can do both attempts of a command.
 func (a attempt) sameCall(b attempt) bool {
@@ -157,7 +162,7 @@ func (e *Executor) enqueue(j *job) bool {
 	lanes := make(map[*lane]bool)
 	for i := range j.d.Attempts {
 		a := &j.d.Attempts[i]
-		switch l, ok := e.lanes.Get(a.Key.Source); {
+		switch l, ok := e.lanes.Get(a.lane()); {
 		case a.Stage.final():
 		case !ok && a.Stage == stageVerifying:
 			a.Stage = stageDone // as far as the relay can know
@@ -184,7 +189,7 @@ func (e *Executor) disband(ctx context.Context, l *lane) {
 		turns = append(turns, v.turn)
 	}
 	for _, t := range turns {
-		if t.attempts(l.source, false) == nil && t.attempts(l.source, true) == nil {
+		if t.attempts(l.name, false) == nil && t.attempts(l.name, true) == nil {
 			continue // it has ended
 		}
 		err := e.dispatch(ctx, t.job)

@@ -18,7 +18,7 @@ func TestBatch(t *testing.T) {
 		{Key: keys[5], Stage: stageExecuting, StartedAt: began},
 	}
 	j := &job{c: store.Command{ID: "M1"}, d: detail{Request: &Request{Verb: Ack}, Input: &Input{}, Attempts: attempts}}
-	main, lab := &lane{source: "main", woken: make(chan struct{}, 1)}, &lane{source: "lab", woken: make(chan struct{}, 1)}
+	main, lab := &lane{name: "main", woken: make(chan struct{}, 1)}, &lane{name: "lab", woken: make(chan struct{}, 1)}
 	for _, l := range []*lane{main, lab} {
 		l.add(turn{j, 0})
 	}

@@ -34,6 +34,7 @@ type Request struct {
 	Owner    *alert.Owner    `json:"owner,omitempty"`  // of take and assign
 	Route    string          `json:"route,omitempty"`  // of mute, as written
 	Page     int             `json:"page,omitempty"`   // of a list, from 0
+	Task     *Task           `json:"task,omitempty"`   // of a verb that doesn't act on problems
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all

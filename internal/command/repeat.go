@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -18,6 +19,10 @@ const repeatWindow = time.Minute
 // once saves the request of a command. If it repeats another one, it is closed without a reply. Requests are in the store, so
 // this works across restarts.
 func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets []target) (repeated bool, err error) {
+	if t := d.Request.Task; t != nil && t.What == listThem {
+		c.Detail = d.encode()
+		return false, e.save(ctx, *c)
+	}
 	e.accepting.Lock() // two presses may be read at the same time
 	defer e.accepting.Unlock()
 	oldest := c.CreatedAt.Add(-2*e.o.View().Expiry - time.Hour)
@@ -44,6 +49,8 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 			continue
 		}
 		switch {
+		case startsAndStops(*od.Request, *d.Request):
+			first = ""
 		case o.State == store.CommandFailed || o.State == store.CommandDenied || o.State == store.CommandExpired:
 		case (undoes(actionsOf(*od.Request), actionsOf(*d.Request)) || givesAway(*od.Request, *d.Request)) && slices.ContainsFunc(o.Keys, func(k string) bool { return slices.Contains(c.Keys, k) }):
 			first = ""
@@ -60,6 +67,9 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || x.Cause != y.Cause || x.Ack != y.Ack || (x.Owner == nil) != (y.Owner == nil) || x.Owner != nil && x.Owner.Email != y.Owner.Email || x.Length.For != y.Length.For || x.Length.For == 0 && !x.Until.Equal(y.Until) || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
 		return false
 	}
+	if !reflect.DeepEqual(x.Task, y.Task) {
+		return false
+	}
 	if (ad.Wide == nil) != (bd.Wide == nil) {
 		return false
 	}
@@ -68,6 +78,11 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	}
 	keys, others := slices.Sorted(slices.Values(a.Keys)), slices.Sorted(slices.Values(b.Keys))
 	return slices.Equal(keys, others)
+}
+
+// startsAndStops reports whether one request starts maintenances and the other one ends some.
+func startsAndStops(a, b Request) bool {
+	return a.Verb == Maintenance && b.Verb == Maintenance && a.Task.What != b.Task.What && a.Task.What != listThem && b.Task.What != listThem
 }
 
 // actionsOf returns the actions of a request, for any problem.

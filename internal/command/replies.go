@@ -117,7 +117,18 @@ func damagedProblem(key alert.Key, several bool) string {
 	return fmt.Sprintf("🚫 The relay can't read %s in its store any more, so nothing was done to it. The relay's log has the reason.", nameIn(key, several))
 }
 
+// purpose returns what an attempt does, for a reply: "acknowledge 4711 Link down".
+func purpose(a attempt, r Request, several bool) string {
+	if a.Does != "" {
+		return a.Does
+	}
+	return r.act().infinitive + " " + titled(a.Key, a.Name, several)
+}
+
 func noClient(a attempt, several bool) string {
+	if a.Does != "" {
+		return fmt.Sprintf("🚫 Couldn't %s: the relay has no API token for Zabbix `%s`, so it can't act there. Nothing was done.", a.Does, webex.EscapeCode(a.Key.Source))
+	}
 	return fmt.Sprintf("🚫 Nothing was done to %s: the relay has no API token for Zabbix `%s`, so it can't act there.", nameIn(a.Key, several), webex.EscapeCode(a.Key.Source))
 }
 
@@ -189,12 +200,15 @@ func waiting(source string, until time.Time, why string, now time.Time, loc *tim
 }
 
 func expired(a attempt, r Request, until time.Time, several bool, now time.Time, loc *time.Location) string {
-	return fmt.Sprintf("⌛ Couldn't %s %s: Zabbix `%s` was unreachable or failing until %s, so I gave up. If you still want this, send the command again.",
-		r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.Source), render.Moment(until, now, loc))
+	return fmt.Sprintf("⌛ Couldn't %s: Zabbix `%s` was unreachable or failing until %s, so I gave up. If you still want this, send the command again.",
+		purpose(a, r, several), webex.EscapeCode(a.Key.Source), render.Moment(until, now, loc))
 }
 
 func unknown(a attempt, r Request, v verdict, several bool) string {
 	why := "got the request but didn't answer, and can't say what became of it"
+	if a.Does != "" {
+		return fmt.Sprintf("❓ I don't know whether I could %s: Zabbix `%s` %s. I won't try again, so that it isn't done twice. Check in Zabbix, and send the command again if needed.", a.Does, webex.EscapeCode(a.Key.Source), why)
+	}
 	if v == contradicted {
 		why = "has your message on record, but the problem doesn't show the change: somebody may have undone it"
 	}

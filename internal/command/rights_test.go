@@ -81,6 +81,8 @@ var rights = map[Verb]wanted{
 	More:        {role: config.RoleViewer},
 	Rooms:       {role: config.RoleViewer},
 	Help:        {role: config.RoleViewer},
+	Maintenance: {role: config.RoleAdmin, said: "start main/db1 2h", does: true},
+	Approve:     {role: config.RoleOperator},
 }
 
 // visit is somebody at a place, trying everything there.
@@ -117,7 +119,7 @@ func (v *visit) effects() string {
 	mutes, _ := v.w.Value(context.Background(), mutesValue)
 	v.w.mu.Lock()
 	defer v.w.mu.Unlock()
-	return fmt.Sprintf("%d calls, %d entries, mutes %q", len(v.w.zabbixes["main"].calls), v.w.appended, mutes)
+	return fmt.Sprintf("%d calls, %d maintenances, %d entries, mutes %q", len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), v.w.appended, mutes)
 }
 
 // said returns the answers since the first n, and how many there are.
@@ -172,6 +174,7 @@ func TestRights(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld()
 					w.people = append(slices.Clone(who.entries), config.Person{Email: "boss@example.com", Role: config.RoleAdmin}, config.Person{Email: "operator@example.com", Role: config.RoleOperator})
+					w.names = Names{Sources: map[string]string{"main": "", "lab": ""}}
 					w.routes = []config.Route{{Name: "to-db", Rooms: []string{"db"}}, {Name: "to-both", Rooms: []string{"noc", "db"}}}
 					w.routing = routes(t)
 					w.settings = func(string, string) (render.Room, bool) { return render.Room{}, false }
@@ -240,6 +243,9 @@ func (v *visit) alone(verb Verb, need wanted) {
 				role = r
 			}
 		}
+	}
+	if verb == Maintenance { // of any host: the role in a room doesn't count
+		role = v.who.roles[""]
 	}
 	if verb == MuteRoute || verb == UnmuteRoute {
 		for _, room := range []string{"db"} {

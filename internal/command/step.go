@@ -54,6 +54,18 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		r.until = end // Zabbix refuses a suppression until a time that has passed
 	}
 	r.late = time.Now().After(r.until)
+	if w := b.req.Verb.entry().work; w != nil {
+		if b.attempts[0].Stage == stagePending {
+			refusal, err := e.stillMay(ctx, b)
+			if err != nil {
+				return 0, err
+			}
+			if refusal != "" {
+				return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+			}
+		}
+		return w.step(ctx, e, l, b, r)
+	}
 	if b.attempts[0].Stage == stageExecuting {
 		return e.look(ctx, l, b, r)
 	}

@@ -39,6 +39,8 @@ const (
 	History     Verb = "history"
 	Problems    Verb = "problems"
 	Audit       Verb = "audit"
+	Maintenance Verb = "maintenance"
+	Approve     Verb = "approve"
 	Help        Verb = "help"
 )
 
@@ -59,7 +61,8 @@ type verb struct {
 	// parse reads the words after the verb. For a verb about problems the ids have been read.
 	parse func(n Names, v *verb, said spoken, t named) (Request, *question)
 
-	act *act // its act in Zabbix; nil for a verb that only answers
+	act  *act    // its act in Zabbix; nil for a verb that only answers
+	work *worker // its work; nil for a verb that acts on problems, or only answers
 	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
 	// reply itself.
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
@@ -225,7 +228,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), approveVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

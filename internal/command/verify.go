@@ -73,7 +73,7 @@ func (e *Executor) verify(ctx context.Context, l *lane) (time.Duration, error) {
 
 // lookDone ends the attempts that Zabbix has done, or hasn't done in time. It returns the wait before the next look; 0 for none.
 func (e *Executor) lookDone(ctx context.Context, l *lane, v *verification) (time.Duration, error) {
-	b := v.attempts(l.source, true)
+	b := v.attempts(l.name, true)
 	if b == nil {
 		return 0, nil
 	}
@@ -85,7 +85,7 @@ func (e *Executor) lookDone(ctx context.Context, l *lane, v *verification) (time
 		if err := e.endAttempts(ctx, done, stageDone, func(a attempt) string { return a.Outcome }); err != nil {
 			return 0, err
 		}
-		if b = v.attempts(l.source, true); b == nil {
+		if b = v.attempts(l.name, true); b == nil {
 			return 0, nil
 		}
 	}

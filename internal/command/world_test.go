@@ -84,6 +84,7 @@ type fakeZabbix struct {
 	idle        bool                 // its server doesn't do what the API accepted
 	closed      map[string]time.Time // when its API accepted to close an event, which its server does a second later
 	down        bool
+	site        site
 }
 
 type failure struct {
@@ -97,7 +98,7 @@ func newWorld() *world {
 		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
 	}
 	for _, source := range []string{"main", "lab"} {
-		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, closed: map[string]time.Time{}, next: 1}
+		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, closed: map[string]time.Time{}, next: 1, site: newSite()}
 	}
 	for message, g := range map[string]store.Group{
 		"DIGEST": {Room: "noc", Kind: store.GroupStorm}, "DIRECT": {Room: personRoom("frank@example.com"), Kind: store.GroupStorm},
@@ -408,7 +409,10 @@ func (w *world) start(t *testing.T) *relay {
 	if w.people != nil {
 		cfg.People = w.people
 	}
-	sources := map[string]Zabbix{"main": w.zabbixes["main"], "lab": w.zabbixes["lab"]}
+	sources := map[string]Zabbix{}
+	for name, z := range w.zabbixes {
+		sources[name] = z
+	}
 	maps.Copy(sources, w.clients)
 	mutes, err := LoadMutes(context.Background(), w)
 	require.NoError(t, err)

@@ -16,12 +16,13 @@ import (
 // connection is what was read of a source with the relay's own token.
 type connection struct {
 	version  string
-	err      error            // the version couldn't be asked: nothing else was
-	refused  error            // the token is refused
-	stripped bool             // the Authorization header doesn't reach Zabbix
-	denied   map[string]error // methods that the role forbids
-	failed   map[string]error // methods that failed in another way, so that nothing is known about them
-	blind    bool             // Zabbix shows the user no trigger
+	err      error                     // the version couldn't be asked: nothing else was
+	refused  error                     // the token is refused
+	stripped bool                      // the Authorization header doesn't reach Zabbix
+	denied   map[string]error          // methods that the role forbids
+	features map[zabbix.Feature]string // the method that each lacks; "" for none
+	failed   map[string]error          // methods that failed in another way, so that nothing is known about them
+	blind    bool                      // Zabbix shows the user no trigger
 }
 
 func zabbixChecks(ctx context.Context, o Options, i int) []Check {
@@ -88,6 +89,29 @@ func (c *connection) read(ctx context.Context, client *zabbix.Client, hasToken b
 			c.failed[method] = err
 		}
 	}
+	c.features = map[zabbix.Feature]string{}
+	for feature, methods := range zabbix.Features {
+		for _, method := range methods {
+			err := client.Call(ctx, method, harmless(method), nil)
+			switch kind := zabbix.KindOf(err); {
+			case kind == zabbix.RoleForbids && c.features[feature] == "":
+				c.features[feature] = method
+			case kind.Temporary():
+				c.failed[method] = err
+			}
+		}
+	}
+}
+
+// judgeFeatures reports on what the relay's user needs more rights for than the rest.
+func (c *connection) judgeFeatures(l *list) {
+	switch lacks := c.features[zabbix.Maintaining]; {
+	case c.failed["maintenance.create"] != nil || c.failed["maintenance.get"] != nil:
+	case lacks != "":
+		l.ok("maintenances", "off: the role of the relay's user doesn't allow "+lacks+", so rooms can't start one; 'alert-relay setup zabbix --maintenance' allows it")
+	default:
+		l.ok("maintenances", "the role allows rooms to start them, on hosts that the user may write")
+	}
 }
 
 func (c *connection) judge(l *list, s config.Source) {
@@ -134,6 +158,7 @@ func (c *connection) judge(l *list, s config.Source) {
 	if good == len(zabbix.Methods()) {
 		l.ok("methods", fmt.Sprintf("the role allows all %d that the relay calls", good))
 	}
+	c.judgeFeatures(l)
 }
 
 // reason is what Zabbix said, without the method.

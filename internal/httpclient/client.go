@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -63,6 +64,8 @@ type Call struct {
 	Bearer      string // sent as Authorization, unless it is empty
 	ContentType string // of Body
 	Body        []byte // nil for none
+	Headers     http.Header
+	Timeout     time.Duration // 0 for the client's
 }
 
 // Answer is what came back, with any status.
@@ -94,7 +97,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Do makes a call. Any complete answer is returned, whatever its status; the error is an *Error.
 func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout+time.Duration(len(call.Body)/uploadRate)*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(call.Timeout, c.opts.Timeout)+time.Duration(len(call.Body)/uploadRate)*time.Second)
 	defer cancel()
 	var sent sentTrace
 	var body io.Reader
@@ -108,6 +111,9 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "alert-relay/"+c.opts.Version)
 	for name, values := range c.opts.Headers {
+		req.Header[name] = values
+	}
+	for name, values := range call.Headers {
 		req.Header[name] = values
 	}
 	if c.opts.Username != "" {

@@ -7,10 +7,15 @@ import (
 	"slices"
 	"strings"
 
+	"nms-alert-relay/internal/zabbix"
 	mediatype "nms-alert-relay/zabbix"
 )
 
-const userType = "1" // a role's type User
+// The types of a role.
+const (
+	userType  = "1"
+	adminType = "2" // maintenances need it
+)
 
 // visiblePage is the one page of the frontend that the role permits: a role must permit one. The user can't log in to the frontend.
 const visiblePage = "monitoring.problems"
@@ -44,7 +49,7 @@ type role struct {
 	} `json:"rules"`
 }
 
-// add collects the elements that a role of type User can have: a rule that isn't written is allowed, whatever the default access.
+// add collects the elements that a role of this type can have: a rule that isn't written is allowed, whatever the default access.
 func (e *ruleElements) add(r role) {
 	for _, u := range r.Rules.UI {
 		e.ui = append(e.ui, string(u.Name))
@@ -61,21 +66,41 @@ func (e *ruleElements) add(r role) {
 	}
 }
 
+// features returns the features that a role allows.
+func (r role) features() (list []zabbix.Feature) {
+	for f, methods := range zabbix.Features {
+		if !slices.ContainsFunc(methods, func(m string) bool { return !slices.Contains(r.Rules.Methods, str(m)) }) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
 func wantedRole(o Options, s *state) object {
 	var r role
+	features := o.features(s)
 	r.Name, r.Type = ownName+nameMark, userType
-	r.Rules.UI = rules(s.elements.ui, []string{visiblePage})
-	r.Rules.Actions = rules(s.elements.actions, s.version.ActionPermissions())
+	if slices.Contains(features, zabbix.Maintaining) {
+		r.Type = adminType
+	}
+	elements := s.elements[string(r.Type)]
+	r.Rules.UI = rules(elements.ui, []string{visiblePage})
+	r.Rules.Actions = rules(elements.actions, s.version.ActionPermissions(features...))
 	r.Rules.UIDefault, r.Rules.ModulesDefault, r.Rules.ActionsDefault = "0", "0", "0"
 	r.Rules.ServicesRead, r.Rules.ServicesWrite = "1", "0"
 	r.Rules.API, r.Rules.APIMode = "1", "1"
-	for _, m := range slices.Sorted(slices.Values(o.Methods)) {
+	methods := slices.Clone(o.Methods)
+	for _, f := range features {
+		methods = append(methods, zabbix.Features[f]...)
+	}
+	slices.Sort(methods)
+	for _, m := range slices.Compact(methods) {
 		if !notInRoles[m] {
 			r.Rules.Methods = append(r.Rules.Methods, str(m))
 		}
 	}
 	modules := []map[string]string{}
-	for _, id := range s.elements.modules {
+	for _, id := range elements.modules {
 		modules = append(modules, map[string]string{"moduleid": id, "status": "0"})
 	}
 	return object{kind: roles, name: string(r.Name), fields: r.fields(), params: map[string]any{"name": r.Name, "type": r.Type, "rules": map[string]any{
@@ -298,6 +323,5 @@ func (u user) fields() []field {
 	}
 }
 
-// notInRoles are methods that a role of type User can't list: they need no permission, or more than a user has (measured).
-var notInRoles = map[string]bool{"apiinfo.version": true, "user.checkAuthentication": true, "maintenance.create": true, "maintenance.update": true,
-	"maintenance.delete": true}
+// notInRoles are methods that a role can't list, since they need no permission (measured).
+var notInRoles = map[string]bool{"apiinfo.version": true, "user.checkAuthentication": true}

@@ -376,3 +376,34 @@ func TestUnknownHostGroup(t *testing.T) {
 	_, err := r.setup().Plan(t.Context())
 	require.EqualError(t, err, `host group "Netwrok" not found, or not visible to this token (did you mean Network?); host group "Nothing like it" not found, or not visible to this token`)
 }
+
+// The rights for maintenances and scripts are given only when asked for, stay after a run without the flags, and can be taken back.
+func TestFeatures(t *testing.T) {
+	eachVersion(t, func(t *testing.T, r *rig) {
+		r.opts.WriteGroups = []string{"*"}
+		r.run()
+		may := func(method string) bool {
+			return zabbix.KindOf(r.as(r.token()).Call(t.Context(), method, map[string]any{}, nil)) != zabbix.RoleForbids
+		}
+		require.False(t, may("maintenance.create"))
+		require.False(t, may("host.get"))
+
+		r.opts.Features = map[zabbix.Feature]bool{zabbix.Maintaining: true}
+		plan := r.run()
+		require.Contains(t, written(plan), "Admin")
+		require.Len(t, plan.Pending(), 1, "the role alone")
+		relay := r.as(r.token())
+		hosts, _, err := relay.FindHosts(t.Context(), "db1")
+		require.NoError(t, err)
+		require.NoError(t, relay.StartMaintenance(t.Context(), zabbix.NewMaintenance{Mark: "m", Since: time.Now(), Until: time.Now().Add(time.Hour), Hosts: hosts}))
+		require.False(t, may("user.get"))
+		require.False(t, may("script.get"))
+
+		r.opts.Features = nil
+		require.Empty(t, r.run().Pending(), "a run without the flag keeps it")
+		r.opts.Features = map[zabbix.Feature]bool{zabbix.Maintaining: false}
+		r.run()
+		require.False(t, may("maintenance.create"))
+		require.Empty(t, r.run().Pending())
+	})
+}

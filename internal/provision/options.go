@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // ActionSources are the sources of events that an action can be for. The place is Zabbix's number.
@@ -26,6 +27,8 @@ type Options struct {
 	HTTPProxy string // "" keeps the one in Zabbix
 	// Methods are those that the relay calls.
 	Methods []string
+	// Features are what the relay may do besides, or may no longer do. Those that aren't named stay as the role in Zabbix has them.
+	Features map[zabbix.Feature]bool
 	// ReadGroups and WriteGroups are host groups by name, or Everything. With both empty, a user group keeps the permissions that it
 	// has; one without any may read all.
 	ReadGroups, WriteGroups []string
@@ -71,6 +74,17 @@ const (
 )
 
 var permissionWords = map[string]string{"0": "denied", mayRead: "read", mayWrite: "read-write"}
+
+// features returns the features that the role allows.
+func (o Options) features(s *state) (list []zabbix.Feature) {
+	for f := range zabbix.Features {
+		if wanted, named := o.Features[f]; wanted || !named && slices.Contains(s.features, f) {
+			list = append(list, f)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
 
 // permissions returns the permission for each host group's id.
 func (o Options) permissions(s *state) (map[string]string, error) {

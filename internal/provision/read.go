@@ -27,18 +27,19 @@ type state struct {
 	found   map[slot]*object
 	// hostGroups, groups and types are names by id.
 	hostGroups, types map[string]string
-	granted           map[string]string // of our user group, by host group id
-	elements          ruleElements
-	parameters        []parameter         // of our media type
-	medias            []media             // of our user
-	groups            []map[string]string // of our user
-	english           bool                // Zabbix's default language
-	others            []string            // actions of others with our media type
+	granted           map[string]string       // of our user group, by host group id
+	elements          map[string]ruleElements // by type of role
+	features          []zabbix.Feature        // that our role allows
+	parameters        []parameter             // of our media type
+	medias            []media                 // of our user
+	groups            []map[string]string     // of our user
+	english           bool                    // Zabbix's default language
+	others            []string                // actions of others with our media type
 	file              fileToken
 	conditions        map[string]bool // our actions with conditions, by source
 }
 
-// ruleElements are the elements that a role of type User can permit.
+// ruleElements are the elements that a role of a type can permit.
 type ruleElements struct{ ui, actions, modules []string }
 
 // fileToken is the relay's token in its file.
@@ -166,9 +167,15 @@ func (p *Setup) readMediaType(ctx context.Context, s *state) error {
 func (p *Setup) readRole(ctx context.Context, s *state) error {
 	var rows []role
 	err := p.call(ctx, roles.get, map[string]any{"output": []string{"roleid", "name", "type"}, "selectRules": "extend",
-		"filter": map[string]any{"type": userType}}, &rows)
+		"filter": map[string]any{"type": []string{userType, adminType}}}, &rows)
+	s.elements = map[string]ruleElements{}
 	for _, r := range rows {
-		s.elements.add(r)
+		e := s.elements[string(r.Type)]
+		e.add(r)
+		s.elements[string(r.Type)] = e
+		if string(r.Name) == ownName+nameMark {
+			s.features = r.features()
+		}
 	}
 	s.keep(slot{kind: roles}, ownName, objects(rows, func(r role) object { return r.object() }))
 	return err

@@ -83,7 +83,9 @@ func TestRecordedAnswersAreReadAsWanted(t *testing.T) {
 			o := Options{Methods: []string{"event.get", "trigger.get", "problem.get", "event.acknowledge"}, TokenFile: OnDisk{Path: "zabbix-token"}}
 
 			r := rowsOf[role](t, calls["role.get-after-update"])[0]
-			s.elements.add(r)
+			var e ruleElements
+			e.add(r)
+			s.elements = map[string]ruleElements{string(r.Type): e}
 			changes, _ := differences(wantedRole(o, s).fields, r.fields())
 			var names []string
 			for _, c := range changes {

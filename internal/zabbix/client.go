@@ -221,10 +221,14 @@ func asError(e *Error) error {
 	return e
 }
 
-// observed makes one HTTP call, logs a failure and counts the call.
 func (c *Client) observed(ctx context.Context, token string, body bool, method string, params, result any) *Error {
+	return c.observedFor(ctx, 0, token, body, method, params, result)
+}
+
+// observedFor makes one HTTP call, logs a failure and counts the call. timeout is the call's own; 0 for the client's.
+func (c *Client) observedFor(ctx context.Context, timeout time.Duration, token string, body bool, method string, params, result any) *Error {
 	start := time.Now()
-	err := c.post(ctx, token, body, method, params, result)
+	err := c.post(ctx, timeout, token, body, method, params, result)
 	took := time.Since(start)
 	outcome := "ok"
 	if err != nil {
@@ -236,10 +240,10 @@ func (c *Client) observed(ctx context.Context, token string, body bool, method s
 }
 
 // post makes one HTTP call, with the token in its body or in the header.
-func (c *Client) post(ctx context.Context, token string, body bool, method string, params, result any) *Error {
+func (c *Client) post(ctx context.Context, timeout time.Duration, token string, body bool, method string, params, result any) *Error {
 	r := request{Version: "2.0", Method: method, Params: params, ID: callID}
 	to := c.to.Load()
-	call := httpclient.Call{Method: http.MethodPost, URL: to.endpoint, ContentType: contentType}
+	call := httpclient.Call{Method: http.MethodPost, URL: to.endpoint, ContentType: contentType, Timeout: timeout}
 	if body {
 		r.Auth = token
 	} else {

@@ -50,6 +50,8 @@ type Error struct {
 	// Interrupted says that Zabbix failed in the middle of the call. It rolls back then, but check before repeating the call.
 	Interrupted bool
 	Err         error
+
+	said string // Zabbix's own text, as it came
 }
 
 // Error returns the method and what went wrong.
@@ -148,7 +150,7 @@ const maxDetail = 500
 // of a plug-in or gateway), and a refusal without a reason, is a breakdown.
 func newError(method string, code int, message, data string) *Error {
 	said := cmp.Or(data, message)
-	e := &Error{Method: method, Code: code, Message: sentence(said)}
+	e := &Error{Method: method, Code: code, Message: sentence(said), said: said}
 	if e.Kind = refusal(code, data); e.Kind == "" {
 		e.Kind, e.Interrupted, e.Message = Broken, true, "it reports an internal error"
 		for _, b := range breakdowns {

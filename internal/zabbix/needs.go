@@ -18,6 +18,32 @@ var Needs = map[string]string{
 	"item.get":          "a warning when the Zabbix server stops, if the relay's user sees a host with internal items",
 }
 
+// Feature is something that the relay's user has the rights for only on request, since they are more than the rest needs.
+type Feature string
+
+// The features.
+const (
+	Maintaining Feature = "maintenance" // the user's role must be of type Admin
+	Scripting   Feature = "scripts"
+)
+
+// Features are the features with the methods that each needs besides those in Needs.
+var Features = map[Feature][]string{
+	Maintaining: {"host.get", "hostgroup.get", "maintenance.create", "maintenance.delete", "maintenance.get"},
+	Scripting:   {"host.get", "script.execute", "script.get"},
+}
+
+// featurePermissions are the permissions of a role that a feature needs.
+var featurePermissions = map[Feature]string{Maintaining: "edit_maintenance", Scripting: "execute_scripts"}
+
+// lost says what is lost without a method.
+func lost(method string) string {
+	if words, ok := Needs[method]; ok {
+		return words
+	}
+	return "maintenances and scripts from rooms, unless 'alert-relay setup zabbix --maintenance' or '--scripts' allowed them"
+}
+
 // watching are the methods that are called only to find out whether Zabbix still reports. A role from before the relay did that lacks them.
 var watching = []string{"mediatype.get", "action.get", "alert.get", "item.get"}
 
@@ -33,7 +59,7 @@ func (c *Client) permitted(method string, err error) error {
 	case RoleForbids:
 		if _, known := c.denied.LoadOrStore(method, true); !known {
 			c.opts.Log.Warn("the role of the relay's user in Zabbix forbids an API method or action; allow it in Users → User roles",
-				"url", c.display(), "method", method, "lost", Needs[method], "error", err)
+				"url", c.display(), "method", method, "lost", lost(method), "error", err)
 		}
 	case "":
 		if _, denied := c.denied.LoadAndDelete(method); denied {

@@ -22,6 +22,7 @@ type Abilities struct {
 	TokenInBody   bool // it reads it in the property "auth"; with both it is enough if one is right
 	Suppress      bool // problems can be suppressed by hand
 	Rank          bool // problems can be causes or symptoms of others
+	ScriptInput   bool // a script can ask for a value
 
 	SelectAcknowledges string // selects an event's acknowledgements. 7.0 accepts either name but not both.
 	SelectHostGroups   string // selects host groups of hosts and triggers
@@ -52,12 +53,12 @@ var abilities = []*Abilities{
 		MonitoredBy: "proxy_hostid", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
-		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true,
+		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true, ScriptInput: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
 		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
-		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true,
+		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true, ScriptInput: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
 		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
@@ -89,14 +90,17 @@ func ParseVersion(text string) (Version, error) {
 // sameForm reports whether both versions can do the same, so that calls have the same form.
 func (v Version) sameForm(o Version) bool { return v.Abilities == o.Abilities }
 
-// ActionPermissions are the permissions of a role for what the relay does with problems.
-func (v Version) ActionPermissions() []string {
+// ActionPermissions are the permissions of a role for what the relay does with problems, and for the features.
+func (v Version) ActionPermissions(features ...Feature) []string {
 	list := []string{"acknowledge_problems", "add_problem_comments", "close_problems", "change_severity"}
 	if v.Suppress {
 		list = append(list, "suppress_problems")
 	}
 	if v.Rank {
 		list = append(list, "change_problem_ranking")
+	}
+	for _, f := range features {
+		list = append(list, featurePermissions[f])
 	}
 	return list
 }

@@ -207,11 +207,7 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 		return nil, &rpcError{-32601, "Method not found.", fmt.Sprintf("Incorrect method %q.", req.Method)}
 	}
 	if slices.Contains(s.broken.forbidden, req.Method) || methodRules[req.Method].superAdmin && !user.SuperAdmin || user.Methods != nil && !slices.Contains(user.Methods, req.Method) {
-		text := fmt.Sprintf("No permissions to call %q.", req.Method)
-		if s.forms.strict {
-			return nil, application(text)
-		}
-		return nil, invalid("%s", text)
+		return nil, s.noMethod(req.Method)
 	}
 	params := map[string]json.RawMessage{}
 	if len(req.Params) > 0 && !bytes.HasPrefix(bytes.TrimSpace(req.Params), []byte("[")) {
@@ -230,6 +226,15 @@ func (s *Server) call(req request, header string) (any, *rpcError) {
 		params[listParam] = req.Params
 	}
 	return do.call(s, user, args(params))
+}
+
+// noMethod is the error of a call that the role forbids.
+func (s *Server) noMethod(method string) *rpcError {
+	text := fmt.Sprintf("No permissions to call %q.", method)
+	if s.forms.strict {
+		return application(text)
+	}
+	return invalid("%s", text)
 }
 
 func (s *Server) authorise(token string) (User, *rpcError) {

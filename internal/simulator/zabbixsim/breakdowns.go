@@ -237,7 +237,7 @@ func (s *Server) Maintain(id int64, d time.Duration) error {
 }
 
 func (s *Server) maintained(p *Problem) bool {
-	return p.RecoveryID == 0 && time.Now().Before(p.Maintained)
+	return p.RecoveryID == 0 && (time.Now().Before(p.Maintained) || s.maintenanceOf(p.Trigger.Host) != nil)
 }
 
 // byHand reports whether a person has suppressed a problem. Nothing is sent when that ends by time.

@@ -158,7 +158,9 @@ func (s *Server) event(p *Problem, a args, acks bool) map[string]any {
 		if s.byHand(p) {
 			data = append(data, map[string]any{"maintenanceid": "0", "suppress_until": itoa(p.Until), "userid": "3"})
 		}
-		if s.maintained(p) {
+		if m := s.maintenanceOf(p.Trigger.Host); m != nil {
+			data = append(data, map[string]any{"maintenanceid": m.id, "suppress_until": itoa(m.until), "userid": "0"})
+		} else if s.maintained(p) {
 			data = append(data, map[string]any{"maintenanceid": "1", "suppress_until": itoa(p.Maintained.Unix()), "userid": "0"})
 		}
 		e["suppression_data"] = data

@@ -16,7 +16,19 @@ import (
 var uiElements = strings.Fields(`monitoring.dashboard monitoring.problems monitoring.hosts monitoring.latest_data monitoring.maps services.services services.sla_report
 	inventory.overview inventory.hosts reports.availability_report reports.top_triggers`)
 
-func (f forms) roleActions() []string {
+// adminElements are further ones, which a role of type Admin can permit.
+var adminElements = strings.Fields("configuration.hosts configuration.templates configuration.maintenance configuration.actions configuration.discovery")
+
+// uiElements returns the pages that a role can permit.
+func uiElementsOf(r row) []string {
+	if r.text("type") == "1" {
+		return uiElements
+	}
+	return slices.Concat(uiElements, adminElements)
+}
+
+// roleActions returns the permissions that a role can give.
+func (f forms) roleActions(r row) []string {
 	list := strings.Fields("edit_dashboards edit_maps acknowledge_problems close_problems change_severity add_problem_comments execute_scripts manage_api_tokens")
 	if f.suppress {
 		list = append(list, "suppress_problems")
@@ -24,11 +36,17 @@ func (f forms) roleActions() []string {
 	if f.rank {
 		list = append(list, "invoke_execute_now", "change_problem_ranking")
 	}
+	if r.text("type") != "1" {
+		list = append(list, "edit_maintenance")
+	}
 	return list
 }
 
-// notForRoles are methods that no role of type User can list.
-var notForRoles = strings.Fields("apiinfo.version user.checkAuthentication")
+// notForRoles are methods that no role can list, adminMethods those that one of type User can't.
+var (
+	notForRoles  = strings.Fields("apiinfo.version user.checkAuthentication")
+	adminMethods = strings.Fields("maintenance.create maintenance.delete")
+)
 
 func defaultRoles() []row {
 	list := []row{}
@@ -42,9 +60,9 @@ func checkRole(s *Server, r row) *rpcError {
 	rules, _ := r["rules"].(map[string]any)
 	name := r.text("name")
 	if ui, given := rules["ui"]; given {
-		visible := len(ui.([]any)) > 0 && len(ui.([]any)) < len(uiElements) // what isn't listed is allowed
+		visible := len(ui.([]any)) > 0 && len(ui.([]any)) < len(uiElementsOf(r)) // what isn't listed is allowed
 		for _, e := range row(rules).list("ui") {
-			if !slices.Contains(uiElements, e.text("name")) {
+			if !slices.Contains(uiElementsOf(r), e.text("name")) {
 				return invalid(`UI element %q is not available for user role %q.`, e.text("name"), name)
 			}
 			visible = visible || e["status"] == "1"
@@ -54,13 +72,13 @@ func checkRole(s *Server, r row) *rpcError {
 		}
 	}
 	for _, e := range row(rules).list("actions") {
-		if !slices.Contains(s.forms.roleActions(), e.text("name")) {
+		if !slices.Contains(s.forms.roleActions(r), e.text("name")) {
 			return invalid(`Action %q is not available for user role %q.`, e.text("name"), name)
 		}
 	}
 	listed, _ := rules["api"].([]any)
 	for _, m := range listed {
-		if _, known := methods[fmt.Sprint(m)]; !known || slices.Contains(notForRoles, fmt.Sprint(m)) {
+		if _, known := methods[fmt.Sprint(m)]; !known || slices.Contains(notForRoles, fmt.Sprint(m)) || r.text("type") == "1" && slices.Contains(adminMethods, fmt.Sprint(m)) {
 			return invalid(`Invalid API method %q for user role %q.`, m, name)
 		}
 	}
@@ -99,8 +117,8 @@ func roleView(s *Server, r row, a args) row {
 		}
 		rules[list] = full
 	}
-	fill("ui", uiElements)
-	fill("actions", s.forms.roleActions())
+	fill("ui", uiElementsOf(r))
+	fill("actions", s.forms.roleActions(r))
 	for name, value := range map[string]any{"ui.default_access": "1", "actions.default_access": "1", "modules.default_access": "1", "modules": []any{},
 		"api.access": "1", "api.mode": "0", "api": []any{}, "services.read.mode": "1", "services.write.mode": "0", "services.write.list": []any{}} {
 		if _, given := rules[name]; !given {

@@ -84,8 +84,14 @@ func init() {
 	rule("item.get", method{params: []string{"output", "filter", "monitored", "selectHosts", "sortfield", "limit"}, call: (*Server).itemGet}, false, false)
 	rule("configuration.import", method{call: (*Server).configurationImport}, true, true)
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)
-	rule("hostgroup.get", method{params: []string{"output", "filter"}, call: func(s *Server, _ User, _ args) (any, *rpcError) { return s.hostGroups(), nil }},
-		false, false)
+	find := strings.Fields("output filter search searchByAny startSearch limit sortfield sortorder")
+	rule("hostgroup.get", method{params: append([]string{"selectHosts"}, find...), call: (*Server).hostGroupGet}, false, false)
+	rule("host.get", method{params: find, call: (*Server).hostGet}, false, false)
+	rule("maintenance.get", method{params: append([]string{"maintenanceids", "selectHosts", "selectHostGroups"}, find...), deprecated: "selectGroups", call: (*Server).maintenanceGet}, false, false)
+	rule("script.get", method{params: find, call: (*Server).scriptGet}, false, false)
+	rule("script.execute", method{params: []string{"scriptid", "hostid", "eventid", "manualinput"}, call: (*Server).scriptExecute}, false, false)
+	rule("maintenance.create", method{call: (*Server).maintenanceCreate}, false, true)
+	rule("maintenance.delete", method{call: (*Server).maintenanceDelete}, false, true)
 	rule("settings.get", method{params: []string{"output"},
 		call: func(*Server, User, args) (any, *rpcError) {
 			return row{"default_lang": "en_US", "default_timezone": "system"}, nil
@@ -315,6 +321,12 @@ func (s *Server) tokenUser(secret string) (User, bool) {
 		for _, m := range listed {
 			out.Methods = append(out.Methods, fmt.Sprint(m))
 		}
+		for _, e := range row(rules).list("actions") {
+			if e.text("status") == "0" {
+				out.Denied = append(out.Denied, e.text("name"))
+			}
+		}
+		out.Admin = s.object("role", "roleid", u.text("roleid")).text("type") == "2"
 		for _, g := range u.list("usrgrps") {
 			group := s.object("usergroup", "usrgrpid", g.text("usrgrpid"))
 			for _, right := range slices.Concat(group.list("rights"), group.list("hostgroup_rights")) {

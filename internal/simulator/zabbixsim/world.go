@@ -48,6 +48,10 @@ type User struct {
 	Token    string
 	Expired  bool // the token
 	ReadOnly bool // may not close or change the severity
+	// Admin: the role is of type Admin, which maintenances need.
+	Admin bool
+	// Denied are permissions that the role denies.
+	Denied []string
 	// SuperAdmin may change the configuration.
 	SuperAdmin bool
 	// Methods are those that the role allows; nil for all.
@@ -142,11 +146,14 @@ type Server struct {
 	changed  map[chan struct{}]bool
 	wake     chan struct{}
 	// objects are the configuration, by kind.
-	objects    map[string][]row
-	alerts     []*madeAlert
-	hidden     bool      // the relay's user doesn't see them
-	stopped    time.Time // when the server stopped; zero while it runs
-	nextObject int
+	objects      map[string][]row
+	maintenances []maintenance
+	scripts      []Script
+	executed     []string
+	alerts       []*madeAlert
+	hidden       bool      // the relay's user doesn't see them
+	stopped      time.Time // when the server stopped; zero while it runs
+	nextObject   int
 }
 
 type task struct {
@@ -174,10 +181,11 @@ func New(opts Options) (*Server, error) {
 		opts: opts, forms: f,
 		users: []User{
 			{ID: "1", Username: "Admin", Name: "Zabbix", Surname: "Administrator", Token: SetupToken, SuperAdmin: true},
-			{ID: "3", Username: "relay-api", Name: "Alert", Surname: "Relay", Token: RelayToken},
+			{ID: "3", Username: "relay-api", Name: "Alert", Surname: "Relay", Token: RelayToken, Admin: true},
 			{ID: "4", Username: "bob", Name: "Bob", Surname: "Builder"},
 		},
 		triggers: defaultTriggers(),
+		scripts:  defaultScripts(),
 		problems: map[int64]*Problem{},
 		deleted:  map[string]bool{},
 		calls:    map[string]int{},

@@ -1,0 +1,426 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// What `maintenance` does.
+const (
+	startIt  = "start"
+	listThem = "list"
+	stopIt   = "stop"
+)
+
+func maintenanceVerbs() []verb {
+	return []verb{{
+		name: Maintenance, aliases: []string{"maint"}, role: config.RoleAdmin,
+		usage:    "maintenance start [HOST, …] LENGTH [WORDS] · list · stop [HOST, …]",
+		does:     "starts a maintenance in Zabbix of hosts, of a host group (`group=\"Core switches\"`) or, in a problem's thread, of its hosts; lists what runs; ends what was started here",
+		examples: []string{"maintenance start sw1 2h new firmware", "maintenance start sw1, sw2 until mon 8:00", `maintenance start group="Core switches" 1h`, "maintenance list", "maintenance stop sw1"},
+		parse:    parseMaintenance, work: &worker{func(View, Task) config.Role { return config.RoleAdmin }, beginMaintenance, stepMaintenance},
+	}}
+}
+
+// parseMaintenance parses "start HOSTS LENGTH [words]", "list" and "stop [HOSTS]".
+func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *question) {
+	word, rest := firstWord(strings.TrimLeft(t.rest, ":,- "))
+	what := bareWord(word)
+	switch what {
+	case "", listThem, "ls", "show":
+		if strings.TrimSpace(rest) != "" {
+			return Request{}, ask(v.name, "`maintenance list` takes no words. To start one: `maintenance start sw1 2h`.")
+		}
+		return Request{Verb: v.name, Task: &Task{What: listThem}}, nil
+	case startIt, "begin":
+		what = startIt
+	case stopIt, "end":
+		what = stopIt
+	default:
+		return Request{}, ask(v.name, "Start, list or stop? For example: `maintenance start sw1 2h new firmware`, `maintenance list`, `maintenance stop sw1`. Nothing was done.")
+	}
+	task := Task{What: what}
+	rest = strings.TrimLeft(rest, ":,- \n")
+	hosts, after, quoted := cutHosts(&task, rest)
+	r := Request{Verb: v.name, Task: &task}
+	if what == stopIt {
+		n.addHosts(&task, append(hosts, strings.Split(after, ",")...))
+		return r, nil
+	}
+	head, l, behind, ok := splitLength(after)
+	switch {
+	case !ok:
+		return Request{}, ask(v.name, "For how long? For example: `maintenance start sw1 2h`, `until 14:30` or `until mon 8:00`, and then your words.")
+	case l.Forever:
+		return Request{}, ask(v.name, "A maintenance needs an end: `maintenance start sw1 2d`.")
+	case quoted && strings.Trim(head, ",: \n") != "":
+		return Request{}, ask(v.name, "I don't understand `%s` before the length, so I did nothing. Hosts and length come first, then your words.", echo(head))
+	case !quoted:
+		hosts = strings.Split(head, ",")
+	}
+	n.addHosts(&task, hosts)
+	if len(task.Hosts) > maxRefs {
+		return Request{}, ask(v.name, "That is more than %d hosts at once. Name a host group: `maintenance start group=\"Core switches\" 2h`.", maxRefs)
+	}
+	r.Length, r.Text = l, said.words(strings.TrimLeft(behind, ": "))
+	if yes := saidYes.FindString(r.Text); yes != "" && task.Group != "" {
+		r.Yes, r.Text = true, unquote(r.Text[len(yes):])
+	}
+	return r, nil
+}
+
+// cutHosts reads `group="Core switches"`, `host=sw1` and quoted names. quoted: after follows them; otherwise it begins with names
+// without quotes.
+func cutHosts(t *Task, rest string) (names []string, after string, quoted bool) {
+	if first, behind := firstWord(rest); slices.Contains([]string{"on", "of", "for"}, bareWord(first)) {
+		if _, _, length := cutLength(rest); !length {
+			rest = strings.TrimLeft(behind, " \n")
+		}
+	}
+	lower := strings.ToLower(rest)
+	switch {
+	case strings.HasPrefix(lower, "group="):
+		t.Group, after = cutName(rest[len("group="):])
+		return nil, after, true
+	case strings.HasPrefix(lower, "host="):
+		t.Technical = true
+		name, after := cutName(rest[len("host="):])
+		return []string{name}, after, true
+	}
+	for strings.HasPrefix(rest, `"`) {
+		var name string
+		name, after = cutName(rest)
+		names = append(names, name)
+		rest, quoted = after, true
+		if next := strings.TrimLeft(after, " \n,"); strings.HasPrefix(next, `"`) {
+			rest = next
+		}
+	}
+	return names, rest, quoted
+}
+
+// cutName splits off a quoted name, or one word.
+func cutName(s string) (name, after string) {
+	if inside, ok := strings.CutPrefix(s, `"`); ok {
+		if name, after, ok = strings.Cut(inside, `"`); ok {
+			return strings.TrimSpace(name), after
+		}
+	}
+	return firstWord(s)
+}
+
+// addHosts adds names, and takes the source from the first one that has one.
+func (n Names) addHosts(t *Task, names []string) {
+	if t.Group != "" {
+		t.Source, t.Group = n.cutSource(t.Group)
+	}
+	for _, name := range names {
+		source, name := n.cutSource(strings.Trim(name, " \n:;,\"'`"))
+		if t.Source == "" {
+			t.Source = source
+		}
+		if name != "" && !slices.Contains(t.Hosts, name) {
+			t.Hosts = append(t.Hosts, name)
+		}
+	}
+}
+
+func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, room render.Room) ([]attempt, *refusal, error) {
+	v, t := r.Verb.entry(), *r.Task
+	r.Task = &t
+	sources := e.acting()
+	if t.What == startIt {
+		var q *question
+		if r.Until, q = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), room); q != nil {
+			return nil, &refusal{store.CommandFailed, "❔ " + q.text}, nil
+		}
+		if r.Until.Sub(c.CreatedAt) < zabbix.MinMaintenance-time.Second {
+			return nil, &refusal{store.CommandFailed, "❔ A maintenance lasts at least 5 minutes in Zabbix. Nothing was done."}, nil
+		}
+	}
+	at, refused, err := e.placeOf(ctx, s, c, v, v.role, &t, sources)
+	if refused != nil || err != nil {
+		return nil, refused, err
+	}
+	hint := map[bool]string{true: " 2h"}[t.What == startIt]
+	switch {
+	case t.What == listThem && at.source == "" && len(sources) > 0: // each one's
+	case t.What != listThem && len(t.Hosts) == 0 && t.Group == "":
+		return nil, &refusal{store.CommandFailed, fmt.Sprintf("❔ Which host? For example: `maintenance %s sw1%s`. In a problem's thread you can leave it out.", t.What, hint)}, nil
+	case at.source == "":
+		return nil, whichZabbix(v, sources, "maintenance "+t.What+" %ssw1"+hint), nil
+	case !slices.Contains(sources, at.source):
+		return nil, &refusal{store.CommandFailed, fmt.Sprintf("🚫 The relay has no API token for Zabbix `%s`, so it can't act there.", webex.EscapeCode(at.source))}, nil
+	default:
+		sources = []string{at.source}
+	}
+	does := map[string]string{startIt: "start a maintenance of ", listThem: "list the maintenances", stopIt: "end a maintenance of "}[t.What]
+	if t.What != listThem {
+		does += t.named()
+	}
+	var attempts []attempt
+	for _, source := range sources {
+		attempts = append(attempts, attempt{Key: sourceKey(source), Does: does, Message: markOf(c.ID)})
+	}
+	return attempts, nil, nil
+}
+
+// named returns the hosts or the group for a reply.
+func (t Task) named() string {
+	if t.Group != "" {
+		return "the host group `" + webex.EscapeCode(text.Shorten(t.Group, 100)) + "`"
+	}
+	var names []string
+	for _, h := range t.Hosts {
+		names = append(names, "`"+webex.EscapeCode(text.Shorten(text.Line(h), 100))+"`")
+	}
+	if len(names) > maxHostsNamed {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxHostsNamed], ", "), len(names)-maxHostsNamed)
+	}
+	return strings.Join(names, ", ")
+}
+
+func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error) {
+	if r.late && b.attempts[0].Stage != stageExecuting {
+		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
+	}
+	running, err := l.zabbix.Maintenances(context.WithoutCancel(ctx), time.Now())
+	if err != nil {
+		return e.cannotYet(ctx, l, b, err, r)
+	}
+	view := e.o.View()
+	at := clockOf(roomOf(b.job.c, view).Location)
+	switch t := *b.req.Task; t.What {
+	case startIt:
+		return e.startMaintenance(ctx, l, b, r, running, at)
+	case stopIt:
+		return e.stopMaintenance(ctx, l, b, r, running, at)
+	default:
+		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceList(l.source, ofHosts(running, t), at))
+	}
+}
+
+// clockOf returns how times are written in a room.
+func clockOf(loc *time.Location) func(time.Time) string {
+	return func(t time.Time) string { return render.Moment(t, time.Now(), loc) }
+}
+
+// startMaintenance starts a maintenance once: its mark shows whether an earlier call did.
+func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at func(time.Time) string) (time.Duration, error) {
+	a, t := b.attempts[0], *b.req.Task
+	if i := slices.IndexFunc(running, func(m zabbix.Maintenance) bool { return m.Mark == a.Message }); i >= 0 {
+		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceStarted(running[i].Mark, t.named(), running[i].Until, b.req.Text, at))
+	}
+	if a.Stage == stageExecuting {
+		if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
+			return min(left, max(r.retry(), time.Second)), nil
+		}
+		if r.late {
+			return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
+		}
+		return atOnce, e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage = stagePending })
+	}
+	person := b.job.d.Input.Person
+	m := zabbix.NewMaintenance{Mark: a.Message, Since: time.Now(), Until: b.req.Until, Words: maintenanceWords(person, b.req.Text)}
+	var refusal string
+	var err error
+	if t.Group != "" {
+		var g zabbix.HostGroup
+		var ok bool
+		switch g, ok, err = l.zabbix.FindHostGroup(context.WithoutCancel(ctx), t.Group); {
+		case err != nil:
+		case !ok:
+			refusal = fmt.Sprintf("❔ Zabbix `%s` has no host group `%s`, or the relay's user may not read it. Nothing was done.", webex.EscapeCode(l.source), echo(t.Group))
+		case g.Hosts == 0:
+			refusal = fmt.Sprintf("❔ The host group `%s` has no host that the relay's user may read. Nothing was done.", echo(g.Name))
+		case !b.req.Yes:
+			question := fmt.Sprintf("❔ This will start a maintenance of all **%s** of the host group `%s` in Zabbix `%s` until %s.",
+				hostsInAll(g.Hosts), webex.EscapeCode(text.Shorten(text.Line(g.Name), 100)), webex.EscapeCode(l.source), at(b.req.Until))
+			return 0, e.askFirst(ctx, b, question+" To confirm, press the button, reply `approve` in this thread, or send the command again with `yes` before your own words.",
+				confirmationCard(question, "Yes, all of them", b.job.c.ID), "asked for a confirmation")
+		}
+		m.GroupIDs, m.Title = []string{g.ID}, g.Name
+	} else {
+		m.Hosts, refusal, err = findHosts(ctx, l, t)
+		m.Title = strings.Join(t.Hosts, ", ")
+	}
+	switch {
+	case err != nil:
+		return e.cannotYet(ctx, l, b, err, r)
+	case refusal != "":
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+	}
+	m.Title = withoutFourByte(text.Line(m.Title))
+	if err := e.executing(ctx, b); err != nil {
+		return 0, err
+	}
+	if err := l.zabbix.StartMaintenance(context.WithoutCancel(ctx), m); err != nil {
+		return e.uncertainYet(ctx, l, b, err, r)
+	}
+	name := t.named()
+	if t.Group == "" {
+		name = hostList(m.Hosts)
+	}
+	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceStarted(a.Message, name, b.req.Until, b.req.Text, at))
+}
+
+// stopMaintenance ends maintenances that the relay started.
+func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at func(time.Time) string) (time.Duration, error) {
+	t := *b.req.Task
+	again := b.attempts[0].Stage == stageExecuting
+	end, refusal := toStop(running, t, l.source, at)
+	switch {
+	case refusal != "" && again, len(end) == 0 && again: // an earlier call did it
+		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(t.named()))
+	case refusal != "":
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+	}
+	if err := e.executing(ctx, b); err != nil {
+		return 0, err
+	}
+	var ended []string
+	for _, m := range end {
+		err := l.zabbix.EndMaintenance(context.WithoutCancel(ctx), m.ID)
+		if err != nil && zabbix.KindOf(err) != zabbix.NoObject {
+			return e.uncertainYet(ctx, l, b, err, r)
+		}
+		ended = append(ended, covers(m))
+	}
+	left, err := l.zabbix.Maintenances(context.WithoutCancel(ctx), time.Now())
+	if err != nil {
+		return e.uncertainYet(ctx, l, b, err, r)
+	}
+	for _, m := range left { // Zabbix has the same words for what is gone and for what may not be changed
+		if slices.ContainsFunc(end, func(o zabbix.Maintenance) bool { return o.ID == m.ID }) {
+			return e.cannotYet(ctx, l, b, &zabbix.Error{Method: "maintenance.delete", Kind: zabbix.NoObject, Code: -32500}, r)
+		}
+	}
+	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(strings.Join(ended, "; ")))
+}
+
+// toStop returns the maintenances that `stop` means: the one with this mark, or those of the relay that are of these hosts, or of this
+// host group, and of nothing else. refusal is the reply if there is none.
+func toStop(running []zabbix.Maintenance, t Task, source string, at func(time.Time) string) (end []zabbix.Maintenance, refusal string) {
+	var wide, foreign []zabbix.Maintenance
+	for _, m := range running {
+		byMark := m.Mark != "" && len(t.Hosts) == 1 && strings.EqualFold(strings.TrimPrefix(t.Hosts[0], "#"), m.Mark)
+		group := t.Group != "" && slices.ContainsFunc(m.Groups, func(g string) bool { return strings.EqualFold(g, t.Group) })
+		host := slices.ContainsFunc(m.Hosts, t.means)
+		switch {
+		case byMark && !t.Technical:
+			return []zabbix.Maintenance{m}, ""
+		case !group && !host:
+		case m.Mark == "":
+			foreign = append(foreign, m)
+		case group && len(m.Groups) == 1 && len(m.Hosts) == 0, host && len(m.Groups) == 0 && !slices.ContainsFunc(m.Hosts, func(h zabbix.Host) bool { return !t.means(h) }):
+			end = append(end, m)
+		default:
+			wide = append(wide, m)
+		}
+	}
+	switch {
+	case len(wide) > 0:
+		said := "❔ That would end the maintenance of more than " + t.named() + ", so I did nothing. To end one for all of its hosts, give its mark:\n"
+		for _, m := range wide {
+			said += fmt.Sprintf("\n- `maintenance stop %s`: %s, until %s", webex.EscapeCode(m.Mark), covers(m), at(m.Until))
+		}
+		return nil, said
+	case len(end) > 0:
+		return end, ""
+	}
+	said := fmt.Sprintf("ℹ️ No maintenance that was started here is running for %s in Zabbix `%s`.", t.named(), webex.EscapeCode(source))
+	for _, m := range foreign {
+		said += fmt.Sprintf(" “%s” was started in Zabbix and must be ended there (until %s).", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), at(m.Until))
+	}
+	return nil, said
+}
+
+// means reports whether a host is one of those named.
+func (t Task) means(h zabbix.Host) bool {
+	return slices.ContainsFunc(t.Hosts, func(name string) bool {
+		return strings.EqualFold(h.Host, name) || !t.Technical && strings.EqualFold(h.Name, name)
+	})
+}
+
+// ofHosts returns the maintenances of a problem's hosts in its thread, and all of them elsewhere.
+func ofHosts(running []zabbix.Maintenance, t Task) []zabbix.Maintenance {
+	if len(t.Hosts) == 0 {
+		return running
+	}
+	return slices.DeleteFunc(slices.Clone(running), func(m zabbix.Maintenance) bool { return !slices.ContainsFunc(m.Hosts, t.means) })
+}
+
+// maintenanceWords is the description in Zabbix.
+func maintenanceWords(p Person, words string) string {
+	out := "Started from Webex by " + signature(p)
+	if words = text.Block(words); words != "" {
+		out += ": " + withoutFourByte(words)
+	}
+	return out
+}
+
+func maintenanceStarted(mark, hosts string, until time.Time, words string, at func(time.Time) string) string {
+	out := fmt.Sprintf("✅ Started a maintenance of %s until %s", hosts, at(until))
+	if words != "" {
+		out += ": “" + webex.EscapeMarkdown(text.Cut(text.Line(words), 500)) + "”"
+	}
+	return out + fmt.Sprintf(". Zabbix begins it within a minute. To end it: `maintenance stop %s`.", webex.EscapeCode(mark))
+}
+
+func maintenanceEnded(hosts string) string {
+	return fmt.Sprintf("✅ Ended the maintenance of %s. Zabbix takes the hosts out of it within a minute.", hosts)
+}
+
+// maxMaintenances is how many maintenances a list shows.
+const maxMaintenances = 30
+
+// maintenanceList lists maintenances by their end.
+func maintenanceList(source string, running []zabbix.Maintenance, at func(time.Time) string) string {
+	if len(running) == 0 {
+		return fmt.Sprintf("ℹ️ No maintenance is running in Zabbix `%s`.", webex.EscapeCode(source))
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "🔧 Maintenances in Zabbix `%s`:\n", webex.EscapeCode(source))
+	for i, m := range running {
+		if i == maxMaintenances {
+			fmt.Fprintf(&out, "\n- … and %d more", len(running)-i)
+			break
+		}
+		words := webex.EscapeMarkdown(text.Shorten(text.Line(m.Words), 200))
+		if m.Mark != "" {
+			fmt.Fprintf(&out, "\n- `%s` %s · until %s · %s", webex.EscapeCode(m.Mark), covers(m), at(m.Until), words)
+			continue
+		}
+		fmt.Fprintf(&out, "\n- “%s” (not started here) %s · until %s", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), covers(m), at(m.Until))
+	}
+	return out.String()
+}
+
+// covers returns what a maintenance is of.
+func covers(m zabbix.Maintenance) string {
+	var parts []string
+	for _, g := range m.Groups[:min(len(m.Groups), maxHostsNamed)] {
+		parts = append(parts, "group `"+webex.EscapeCode(text.Shorten(text.Line(g), 100))+"`")
+	}
+	if len(m.Hosts) > 0 {
+		parts = append(parts, hostList(m.Hosts))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func hostsInAll(n int) string {
+	if n == 1 {
+		return "1 host"
+	}
+	return fmt.Sprintf("%d hosts", n)
+}

@@ -1,0 +1,323 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// This file is what the verbs have in common that don't act on problems: maintenances and scripts. Their work is durable like an
+// acknowledgement, and done in a lane.
+
+// Task is what such a command asks for.
+type Task struct {
+	What   string   `json:"what,omitempty"`   // of maintenance: start, list or stop
+	Source string   `json:"source,omitempty"` // "" until it is known
+	Hosts  []string `json:"hosts,omitempty"`  // names, as written or of the thread's problem
+	// Technical: Hosts are technical names only.
+	Technical bool   `json:"technical,omitempty"`
+	Thread    bool   `json:"thread,omitempty"` // Hosts are those of the thread's problem
+	Group     string `json:"group,omitempty"`
+	// Asked is the command whose question this one confirms.
+	Asked string `json:"asked,omitempty"`
+}
+
+// worker is a verb's work.
+type worker struct {
+	// role returns the role that a task needs by the present configuration; "" if nobody may do it any more.
+	role func(v View, t Task) config.Role
+	// begin completes a request and returns the attempts that do it.
+	begin func(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, room render.Room) ([]attempt, *refusal, error)
+	// step does the next step of an attempt; see Executor.step.
+	step func(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error)
+}
+
+// beginWork begins a command that doesn't act on problems.
+func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s scope, req Request, room render.Room) error {
+	c.Keys = nil
+	attempts, r, err := req.Verb.entry().work.begin(ctx, e, s, c, &req, room)
+	if err != nil {
+		return err
+	}
+	if r == nil && req.Task.Asked != "" {
+		r, err = e.claimQuestion(ctx, *c, req.Task.Asked)
+	}
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		return e.refuse(ctx, *c, s.Input, r)
+	}
+	d.Request, d.Attempts = &req, nil
+	if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
+		return err
+	}
+	d.Attempts = attempts
+	c.Detail = d.encode()
+	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// claimQuestion records that a command confirms the question of another one, which only one may.
+func (e *Executor) claimQuestion(ctx context.Context, c store.Command, id string) (*refusal, error) {
+	e.accepting.Lock()
+	defer e.accepting.Unlock()
+	asked, err := e.o.Store.Command(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d, err := decodeDetail(asked.Detail)
+	if err != nil {
+		return nil, err
+	}
+	switch d.ConfirmedBy {
+	case c.ID:
+		return nil, nil // read again after a crash
+	case "":
+		d.ConfirmedBy = c.ID
+		asked.Detail = d.encode()
+		return nil, e.save(ctx, asked)
+	}
+	return &refusal{store.CommandFailed, "ℹ️ That was confirmed already, so I did nothing more."}, nil
+}
+
+// place is where a command that names hosts acts.
+type place struct {
+	source  string
+	problem *target // whose hosts are meant; nil if the command names them
+}
+
+// placeOf checks that the person may act on the hosts that a command names, or on those of the thread's problem. To name any host it
+// takes the role everywhere: the role in a room is for the problems of that room.
+func (e *Executor) placeOf(ctx context.Context, s scope, c *store.Command, v *verb, role config.Role, t *Task, sources []string) (place, *refusal, error) {
+	if len(t.Hosts) == 0 && t.Group == "" {
+		own, _, err := e.ownProblem(ctx, s, c.ParentID, c.CreatedAt)
+		if err != nil {
+			return place{}, nil, err
+		}
+		if own != (alert.Key{}) {
+			return e.placeOfProblem(ctx, s, c, v, role, t, own, sources)
+		}
+	}
+	if !s.roleIn("").AtLeast(role) {
+		return place{}, &refusal{store.CommandDenied, fmt.Sprintf("🚫 For a host of your choice, `%s` needs the role **%s** everywhere: an entry of `people` without `rooms`. "+
+			"In the thread of a problem, the role in its room is enough, for the hosts of that problem.", v.name, role)}, nil
+	}
+	if t.Source == "" && len(sources) == 1 {
+		t.Source = sources[0]
+	}
+	return place{source: t.Source}, nil, nil
+}
+
+func (e *Executor) placeOfProblem(ctx context.Context, s scope, c *store.Command, v *verb, role config.Role, t *Task, own alert.Key, sources []string) (place, *refusal, error) {
+	visible, err := e.visible(ctx, s, []alert.Key{own})
+	if err != nil {
+		return place{}, nil, err
+	}
+	found, ok := visible[own]
+	switch {
+	case !ok || found.Unreadable:
+		return place{}, &refusal{store.CommandFailed, damagedProblem(own, s.Several)}, nil
+	case !found.Role.AtLeast(role):
+		return place{}, &refusal{store.CommandDenied, fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**.", v.name, role, s.where(), found.Role)}, nil
+	case !slices.Contains(sources, own.Source):
+		return place{}, &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` isn't possible in Zabbix `%s`.", v.name, webex.EscapeCode(own.Source))}, nil
+	case len(found.Problem.Hosts) == 0:
+		return place{}, &refusal{store.CommandFailed, fmt.Sprintf("❔ %s has no host. Name one.", titled(own, found.Problem.Name, s.Several))}, nil
+	}
+	c.Keys = []string{own.String()}
+	t.Source, t.Technical, t.Thread = own.Source, true, true
+	for _, h := range found.Problem.Hosts {
+		t.Hosts = append(t.Hosts, cmp.Or(h.Host, h.Name))
+	}
+	return place{source: own.Source, problem: &found}, nil, nil
+}
+
+// stillMay returns the reply if the person's role isn't enough any more: a command may have waited for an hour.
+func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err error) {
+	s, t := scope{*b.job.d.Input, e.o.View()}, *b.req.Task
+	need, have := b.req.Verb.entry().work.role(s.View, t), s.roleIn("")
+	if t.Thread {
+		keys := []alert.Key{alert.ParseKey(b.job.c.Keys[0])}
+		var posts map[alert.Key][]store.Post
+		err = e.persist(ctx, "reading the posts of a command's problem", func(ctx context.Context) (err error) {
+			posts, err = e.o.Store.PostsOf(ctx, keys)
+			return err
+		})
+		have = s.roleFor(posts[keys[0]])
+	}
+	if err != nil || need != "" && have.AtLeast(need) {
+		return "", err
+	}
+	return fmt.Sprintf("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", b.attempts[0].Does), nil
+}
+
+// cutSource splits the source off "main/sw1".
+func (n Names) cutSource(name string) (source, rest string) {
+	before, after, ok := strings.Cut(name, "/")
+	if !ok || strings.TrimSpace(after) == "" {
+		return "", name
+	}
+	for source := range n.Sources {
+		if strings.EqualFold(source, before) {
+			return source, strings.TrimSpace(after)
+		}
+	}
+	return "", name
+}
+
+// whichZabbix asks for the source of a host.
+func whichZabbix(v *verb, sources []string, example string) *refusal {
+	var forms []string
+	for _, name := range sources {
+		forms = append(forms, "`"+fmt.Sprintf(example, webex.EscapeCode(name)+"/")+"`")
+	}
+	if len(forms) == 0 {
+		return &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` isn't possible: the relay has no API token for a Zabbix.", v.name)}
+	}
+	return &refusal{store.CommandFailed, "❔ In which Zabbix? " + text.Or(forms)}
+}
+
+// acting returns the sources in which the relay can act, sorted.
+func (e *Executor) acting() (names []string) {
+	for _, l := range e.lanes.All() {
+		if l.zabbix != nil && !slices.Contains(names, l.source) {
+			names = append(names, l.source)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// findHosts finds each host by its name. refusal is the reply if a name isn't exactly one host's.
+func findHosts(ctx context.Context, l *lane, t Task) (hosts []zabbix.Host, refusal string, err error) {
+	source := webex.EscapeCode(l.source)
+	for _, name := range t.Hosts {
+		found, alike, err := l.zabbix.FindHosts(context.WithoutCancel(ctx), name)
+		if err != nil {
+			return nil, "", err
+		}
+		if t.Technical {
+			alike = slices.Concat(found, alike)
+			found = slices.DeleteFunc(slices.Clone(found), func(h zabbix.Host) bool { return !strings.EqualFold(h.Host, name) })
+		}
+		switch {
+		case len(found) == 0:
+			said := fmt.Sprintf("❔ Zabbix `%s` has no host `%s`, or the relay's user may not read it. Nothing was done.", source, echo(name))
+			if len(alike) > 0 {
+				said += " Similar names: " + hostList(alike) + "."
+			}
+			if strings.Contains(name, " ") {
+				said += " Commas separate several hosts."
+			}
+			return nil, said, nil
+		case len(found) > 1:
+			return nil, fmt.Sprintf("❔ `%s` is the name of several hosts in Zabbix `%s`: %s. Nothing was done. Give the technical name: `host=…`.", echo(name), source, hostList(found)), nil
+		case !slices.Contains(hosts, found[0]):
+			hosts = append(hosts, found[0])
+		}
+	}
+	return hosts, "", nil
+}
+
+// maxHostsNamed is how many hosts a reply names.
+const maxHostsNamed = 10
+
+func hostList(hosts []zabbix.Host) string {
+	var names []string
+	for _, h := range hosts[:min(len(hosts), maxHostsNamed)] {
+		names = append(names, "`"+webex.EscapeCode(text.Shorten(text.Line(h.String()), 100))+"`")
+	}
+	if more := len(hosts) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// cannotYet postpones an attempt whose question to Zabbix failed, or ends it if Zabbix refused. Nothing was done by this call.
+func (e *Executor) cannotYet(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
+	var ze *zabbix.Error
+	switch errors.As(err, &ze); {
+	case meaningOf(err) == refuses:
+		return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedWork(a, ze) })
+	case b.attempts[0].Stage != stageExecuting:
+		return e.tryAgain(ctx, l, b, err, r)
+	case r.late:
+		return 0, e.endAttempts(ctx, b, stageUnknown, func(a attempt) string { return unknown(a, b.req, absent, e.o.View().Several) })
+	}
+	l.why = reason(err)
+	return r.postpone(l, err, r.retry()), e.replyWaiting(ctx, l, b.turn)
+}
+
+// uncertainYet keeps an attempt whose answer was lost, for its effect to be looked up, or does what cannotYet does.
+func (e *Executor) uncertainYet(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
+	m := meaningOf(err)
+	if m != uncertain && m != failed {
+		if m == again {
+			return e.tryAgain(ctx, l, b, err, r)
+		}
+		return e.cannotYet(ctx, l, b, err, r)
+	}
+	e.o.Log.Warn("unknown whether Zabbix carried out a command: looking for its effect", "command", b.job.c.ID, "error", err)
+	l.why = reason(err)
+	if err := e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Ended = m == failed }); err != nil {
+		return atOnce, err
+	}
+	return r.postpone(l, err, min(r.retry(), 2*time.Second)), e.replyWaiting(ctx, l, b.turn)
+}
+
+// executing saves that a call follows, so that a crash doesn't repeat it.
+func (e *Executor) executing(ctx context.Context, b *batch) error {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	return e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false })
+}
+
+// askFirst ends a command with a question. The request is kept, for the button and the verb approve.
+func (e *Executor) askFirst(ctx context.Context, b *batch, question string, card []byte, outcome string) error {
+	j := b.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	d := j.d
+	d.Asked, d.Request, d.Attempts = d.Request, nil, nil
+	j.c.Detail, j.c.Outcome = d.encode(), outcome
+	if err := e.answer(ctx, j.c, "", question, card); err != nil {
+		return err
+	}
+	j.part++ // every lane drops it
+	return e.close(ctx, j.c, store.CommandDone, string(store.CommandDone))
+}
+
+// refusedWork explains a refusal of Zabbix, and the remedy.
+func refusedWork(a attempt, e *zabbix.Error) string {
+	said, source := "", webex.EscapeCode(a.Key.Source)
+	if e.Message != "" {
+		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
+	}
+	feature := "--maintenance"
+	if a.Lane != "" {
+		feature = "--scripts"
+	}
+	switch e.Kind {
+	case zabbix.NotAuthorised:
+		return fmt.Sprintf("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
+	case zabbix.RoleForbids:
+		return fmt.Sprintf("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow it with `alert-relay setup zabbix %s`, or by hand: docs/zabbix.md.%s", a.Does, source, feature, said)
+	case zabbix.NoObject:
+		return fmt.Sprintf("🚫 Couldn't %s: the relay's user in Zabbix `%s` has no write permission on each of these hosts, or one is gone. A Zabbix administrator can give it: `alert-relay setup zabbix --write-host-group NAME`.%s", a.Does, source, said)
+	}
+	return fmt.Sprintf("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
+}
+
+// sourceKey is the key of an attempt that isn't about a problem.
+func sourceKey(source string) alert.Key { return alert.Key{Source: source} }
