@@ -44,7 +44,7 @@ func (r *Relay) heartbeatNotices(h watch.Heartbeat, key string, b watch.Beat) (n
 	s := r.live.Load()
 	for _, room := range h.Rooms {
 		notices = append(notices, s.notice(room, key, func(room render.Room) string {
-			return s.renderer.HeartbeatMissing(render.MissingHeartbeat{Name: h.Name, Interval: h.Interval, Known: b.Known, Last: b.Last, Since: b.Silent.Since, Until: b.Silent.Until, Removed: b.Silent.Removed}, room)
+			return s.renderer.HeartbeatMissing(render.MissingHeartbeat{Name: h.Name, Interval: h.Interval, Known: b.Known, Last: b.Last, Since: b.Silent.Since, Until: b.Silent.Until, Removed: b.Silent.Removed, Times: b.Silent.Count, Missed: b.Missed, Stays: b.Stays}, room)
 		})...)
 	}
 	return notices

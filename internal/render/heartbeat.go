@@ -13,8 +13,13 @@ type MissingHeartbeat struct {
 	Last     time.Time // when it was last heard; zero for never
 	Since    time.Time // when it counted as missing
 	Until    time.Time // when it was heard again; zero while it is missing
+	Missed   time.Time // when it counted as missing last
 	Removed  bool      // it wasn't heard again: it isn't configured any more
+	Times    int       // how often it was missing since then
+	Stays    bool      // it came and went until then, and stays away now: another message says so
 }
+
+func times(n int) string { return count(n, "time") }
 
 // HeartbeatMissing returns the message about it.
 func (r *Renderer) HeartbeatMissing(m MissingHeartbeat, room Room) string {
@@ -25,6 +30,13 @@ func (r *Renderer) HeartbeatMissing(m MissingHeartbeat, room Room) string {
 	case m.Removed:
 		out, _ := finish(fmt.Sprintf("⚪ Heartbeat **%s** is no longer configured: it was missing from %s to %s.", name, at(m.Since), at(m.Until)))
 		return out
+	case m.Stays:
+		out, _ := finish(fmt.Sprintf("⚠️ Heartbeat **%s** came and went (missing %s since %s), and stays away since %s: see the newer message.", name, times(m.Times), at(m.Since), at(m.Missed)))
+		return out
+	case m.Times > 1 && m.Until.IsZero():
+		message = fmt.Sprintf("⚠️ Heartbeat **%s** comes and goes: missing %s since %s", name, times(m.Times), at(m.Since))
+	case m.Times > 1:
+		message = fmt.Sprintf("✅ Heartbeat **%s** is back: missing %s from %s to %s", name, times(m.Times), at(m.Since), at(m.Until))
 	case !m.Until.IsZero():
 		message = fmt.Sprintf("✅ Heartbeat **%s** is back: missing from %s to %s", name, at(m.Since), at(m.Until))
 	case m.Last.IsZero():

@@ -52,7 +52,13 @@ func TestHeartbeatMissing(t *testing.T) {
 	require.Equal(t, "⚠️ Heartbeat **backup** is missing: never heard since 24 Nov 12:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
 	m.Last = known.Add(time.Hour)
 	require.Equal(t, "⚠️ Heartbeat **backup** is missing: last heard 24 Nov 13:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
+	m.Times = 2
+	require.Equal(t, "⚠️ Heartbeat **backup** comes and goes: missing 2 times since 24 Nov 14:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
 	m.Until = known.Add(3 * time.Hour)
+	require.Equal(t, "✅ Heartbeat **backup** is back: missing 2 times from 24 Nov 14:00:00 UTC to 24 Nov 15:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
+	m.Stays, m.Missed = true, known.Add(170*time.Minute)
+	require.Equal(t, "⚠️ Heartbeat **backup** came and went (missing 2 times since 24 Nov 14:00:00 UTC), and stays away since 24 Nov 14:50:00 UTC: see the newer message.", r.HeartbeatMissing(m, Room{}))
+	m.Times, m.Stays = 1, false
 	require.Equal(t, "✅ Heartbeat **backup** is back: missing from 24 Nov 14:00:00 UTC to 24 Nov 15:00:00 UTC, expected every 1h 30m.", r.HeartbeatMissing(m, Room{}))
 	m.Removed = true
 	require.Equal(t, "⚪ Heartbeat **backup** is no longer configured: it was missing from 24 Nov 14:00:00 UTC to 24 Nov 15:00:00 UTC.", r.HeartbeatMissing(m, Room{}))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/text"
 )
 
 // CanarySettings say how often the chain is proved, and in which room. The zero value is off.
@@ -263,17 +261,9 @@ func (c *Canary) load(ctx context.Context) error {
 	if c.loaded {
 		return nil
 	}
-	value, err := c.opts.Store.Value(ctx, canaryValue)
-	var stored canaryState
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-	case err != nil:
+	stored, _, err := readValue[canaryState](ctx, c.opts.Store, canaryValue, c.opts.Log)
+	if err != nil {
 		return err
-	default:
-		if err := json.Unmarshal([]byte(value), &stored); err != nil {
-			c.opts.Log.Error("what is stored of the canary can't be read: starting anew", "value", text.Shorten(value, maxDetail), "error", err)
-			stored = canaryState{}
-		}
 	}
 	c.update(func() {
 		proved, took := c.state.Proved, c.state.Took
@@ -286,14 +276,7 @@ func (c *Canary) load(ctx context.Context) error {
 }
 
 func (c *Canary) save(ctx context.Context, state canaryState) error {
-	value, err := json.Marshal(state)
-	if err != nil {
-		return err
-	}
-	if err := c.opts.Store.SetValue(ctx, canaryValue, string(value)); err != nil {
-		return fmt.Errorf("state of the canary: %w", err)
-	}
-	return nil
+	return writeValue(ctx, c.opts.Store, canaryValue, state)
 }
 
 var (

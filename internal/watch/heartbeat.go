@@ -2,7 +2,6 @@ package watch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/text"
 )
 
 // Heartbeat is a sign of life that a sender gives at an interval.
@@ -23,14 +21,6 @@ type Heartbeat struct {
 	Name            string
 	Interval, Grace time.Duration
 	Rooms           []string
-}
-
-// Beat is what is stored of a heartbeat.
-type Beat struct {
-	Rooms  []string  `json:"rooms,omitempty"` // that have the message of Silent
-	Known  time.Time `json:"known"`           // when it was first configured
-	Last   time.Time `json:"last,omitzero"`   // zero: never heard
-	Silent Condition `json:"silent,omitzero"` // zero: not missing
 }
 
 // maxStartGrace bounds how long the relay waits after its start for a heartbeat that was due while it was down.
@@ -83,7 +73,7 @@ type heartbeat struct {
 
 // NewHeartbeats makes Heartbeats.
 func NewHeartbeats(opts HeartbeatOptions) *Heartbeats {
-	h := &Heartbeats{opts: opts, woken: make(chan struct{}, 1), told: told{store: opts.Store, value: "heartbeats"}}
+	h := &Heartbeats{opts: opts, woken: make(chan struct{}, 1), told: told{store: opts.Store, value: "heartbeats", log: opts.Log}}
 	h.Set(opts.Heartbeats)
 	return h
 }
@@ -120,15 +110,11 @@ func (h *Heartbeats) Beat(ctx context.Context, name string) (expectedBy time.Tim
 		return time.Time{}, err
 	}
 	now := h.opts.Now()
-	next := b.beat
-	next.Last = now
-	if next.Silent.Open() {
-		next.Silent.Until, next.Silent.Queued = now, false
-	}
-	if err := h.save(ctx, b, next); err != nil {
+	missing := b.beat.Missing()
+	if err := h.save(ctx, b, b.beat.heard(now)); err != nil {
 		return time.Time{}, err
 	}
-	if !next.Silent.Since.IsZero() {
+	if missing {
 		pace.Wake(h.woken)
 	}
 	return b.deadline(b.beat, b.watched), nil
@@ -179,11 +165,12 @@ func (h *Heartbeats) check(ctx context.Context) (next time.Time, err error) {
 	next = now.Add(time.Hour)
 	faults := []error{h.endRemoved(ctx, now)}
 	for _, b := range h.beats {
-		if err := h.checkOne(ctx, b, now); err != nil {
+		at, err := h.checkOne(ctx, b, now)
+		if err != nil {
 			faults = append(faults, fmt.Errorf("heartbeat %s: %w", b.Name, err))
 			continue
 		}
-		if at := b.deadline(b.beat, b.watched); b.beat.Silent.Since.IsZero() && at.Before(next) {
+		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
 	}
@@ -226,23 +213,31 @@ func (h *Heartbeats) endRemoved(ctx context.Context, now time.Time) error {
 }
 
 // checkOne stores that a heartbeat is missing, queues the message, and stores that it is queued. After a crash in between the message is
-// queued again, which edits it.
-func (h *Heartbeats) checkOne(ctx context.Context, b *heartbeat, now time.Time) error {
+// queued again, which edits it. It returns when to check again; zero for when it is heard.
+func (h *Heartbeats) checkOne(ctx context.Context, b *heartbeat, now time.Time) (at time.Time, err error) {
 	if err := h.load(ctx, b); err != nil {
-		return err
+		return at, err
 	}
-	if b.beat.Silent.Since.IsZero() && !now.Before(b.deadline(b.beat, b.watched)) {
-		next := b.beat
-		next.Silent, next.Rooms = Condition{Since: now}, b.Rooms
+	if err := h.queue(ctx, b); err != nil { // before another trouble begins
+		return at, err
+	}
+	was := b.beat
+	next, at := was.next(b.deadline(was, b.watched), now)
+	if next.Missing() && !was.Missing() {
+		next.Rooms = b.Rooms
 		if err := h.told.set(ctx, b.Name, true); err != nil {
-			return err
+			return at, err
 		}
-		if err := h.save(ctx, b, next); err != nil {
-			return err
-		}
-		h.opts.Log.Warn("heartbeat missing", "heartbeat", b.Name, "last", b.beat.Last, "interval", b.Interval)
 	}
-	return h.queue(ctx, b)
+	if next.Silent != was.Silent || next.Missed != was.Missed {
+		if err := h.save(ctx, b, next); err != nil {
+			return at, err
+		}
+	}
+	if next.Missing() && !was.Missing() && !was.Stays {
+		h.opts.Log.Warn("heartbeat missing", "heartbeat", b.Name, "last", next.Last, "interval", b.Interval)
+	}
+	return at, h.queue(ctx, b)
 }
 
 // queue queues the message about a heartbeat that is missing, or isn't any more, unless it is queued already.
@@ -258,9 +253,8 @@ func (h *Heartbeats) queue(ctx context.Context, b *heartbeat) error {
 	}
 	next := b.beat
 	next.Silent.Queued = true
-	if !silent.Open() {
+	if !silent.Open() && !next.Stays {
 		h.opts.Log.Info("heartbeat back", "heartbeat", b.Name)
-		next.Silent = Condition{}
 	}
 	return h.save(ctx, b, next)
 }
@@ -273,18 +267,15 @@ func (h *Heartbeats) load(ctx context.Context, b *heartbeat) error {
 	if b.loaded {
 		return nil
 	}
-	value, err := h.opts.Store.Value(ctx, valueOf(b.Name))
+	beat, found, err := readValue[Beat](ctx, h.opts.Store, valueOf(b.Name), h.opts.Log)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		if err := h.save(ctx, b, Beat{Known: b.watched}); err != nil {
-			return err
-		}
 	case err != nil:
 		return err
+	case found:
+		b.beat = beat
 	default:
-		if err := json.Unmarshal([]byte(value), &b.beat); err != nil {
-			h.opts.Log.Error("what is stored of a heartbeat can't be read: starting anew", "heartbeat", b.Name, "value", text.Shorten(value, maxDetail), "error", err)
-			b.beat = Beat{Known: b.watched}
+		if err := h.save(ctx, b, Beat{Known: b.watched}); err != nil {
+			return err
 		}
 	}
 	b.loaded = true
@@ -292,11 +283,7 @@ func (h *Heartbeats) load(ctx context.Context, b *heartbeat) error {
 }
 
 func (h *Heartbeats) save(ctx context.Context, b *heartbeat, next Beat) error {
-	value, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	if err := h.opts.Store.SetValue(ctx, valueOf(b.Name), string(value)); err != nil {
+	if err := writeValue(ctx, h.opts.Store, valueOf(b.Name), next); err != nil {
 		return err
 	}
 	b.beat = next
@@ -333,7 +320,7 @@ func (h *Heartbeats) Collect(to chan<- prometheus.Metric) {
 		if !b.beat.Last.IsZero() {
 			heard = b.beat.Last
 		}
-		if b.beat.Silent.Open() {
+		if b.beat.Missing() {
 			missing = 1
 		}
 		to <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, now.Sub(heard).Seconds(), b.Name)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
@@ -39,6 +40,7 @@ func TestHeartbeatDeadline(t *testing.T) {
 type listening struct {
 	t     *testing.T
 	store *memory.Store
+	log   *slog.Logger // nil for none
 	beats *Heartbeats
 	stop  func()
 }
@@ -47,10 +49,20 @@ func (l *listening) start(heartbeats ...Heartbeat) {
 	if l.stop != nil {
 		l.stop()
 	}
-	l.beats = NewHeartbeats(HeartbeatOptions{Heartbeats: heartbeats, Store: l.store, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.beats = NewHeartbeats(HeartbeatOptions{Heartbeats: heartbeats, Store: l.store, Log: l.log, Now: time.Now,
 		Notices: func(h Heartbeat, key string, b Beat) (notices []store.Notice) {
 			for _, room := range h.Rooms {
-				notices = append(notices, store.Notice{Room: room, Dedup: key, Markdown: fmt.Sprintf("%s %s missing=%t heard=%t", room, h.Name, b.Silent.Open(), !b.Last.IsZero()) + removed[b.Silent.Removed]})
+				text := fmt.Sprintf("%s %s missing=%t heard=%t", room, h.Name, b.Silent.Open(), !b.Last.IsZero())
+				if b.Silent.Count > 1 {
+					text += fmt.Sprintf(" times=%d", b.Silent.Count)
+				}
+				if b.Stays {
+					text += " stays"
+				}
+				notices = append(notices, store.Notice{Room: room, Dedup: key, Markdown: text + removed[b.Silent.Removed]})
 			}
 			return notices
 		}})
@@ -69,6 +81,20 @@ func (l *listening) messages() (texts []string) {
 		texts = append(texts, fmt.Sprintf("%s ×%d", n.Markdown, n.Version))
 	}
 	return texts
+}
+
+// missing reports whether the metric says that a heartbeat is missing.
+func (l *listening) missing() bool {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(l.beats)
+	families, err := registry.Gather()
+	require.NoError(l.t, err)
+	for _, f := range families {
+		if f.GetName() == "alert_relay_heartbeat_missing" && f.GetMetric()[0].GetGauge().GetValue() == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *listening) beat(name string) time.Time {

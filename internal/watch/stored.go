@@ -24,7 +24,9 @@ func ReadStored(values map[string]string) (list []Stored) {
 		case what == "heartbeat":
 			var b Beat
 			_ = json.Unmarshal([]byte(values[name]), &b)
-			s.Name, s.Condition = rest, b.Silent
+			if s.Name = rest; b.Missing() {
+				s.Condition = b.Silent
+			}
 		case what == "watch" && at > 0:
 			_ = json.Unmarshal([]byte(values[name]), &s.Condition)
 			s.Source, s.Kind = rest[:at], Kind(rest[at+1:])

@@ -2,13 +2,9 @@ package watch
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
-
-	"nms-alert-relay/internal/store"
 )
 
 // told is the stored list of names whose trouble is in a room's message. One that isn't configured any more, perhaps since before a
@@ -16,6 +12,7 @@ import (
 type told struct {
 	store Store
 	value string // its name in the store
+	log   *slog.Logger
 
 	mu     sync.Mutex
 	names  []string
@@ -46,11 +43,7 @@ func (t *told) set(ctx context.Context, name string, on bool) error {
 	if on {
 		next = append(next, name)
 	}
-	encoded, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	if err := t.store.SetValue(ctx, t.value, string(encoded)); err != nil {
+	if err := writeValue(ctx, t.store, t.value, next); err != nil {
 		return err
 	}
 	t.names = next
@@ -61,16 +54,11 @@ func (t *told) load(ctx context.Context) error {
 	if t.loaded {
 		return nil
 	}
-	value, err := t.store.Value(ctx, t.value)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-	case err != nil:
+	names, _, err := readValue[[]string](ctx, t.store, t.value, t.log)
+	if err != nil {
 		return err
-	default:
-		if err := json.Unmarshal([]byte(value), &t.names); err != nil {
-			return fmt.Errorf("%s: %w", t.value, err)
-		}
 	}
+	t.names = names
 	t.loaded = true
 	return nil
 }

@@ -3,7 +3,6 @@ package watch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,7 +72,7 @@ type watched struct {
 
 // NewSources makes Sources.
 func NewSources(opts Options) *Sources {
-	s := &Sources{opts: opts, told: told{store: opts.Store, value: "watch/sources"}}
+	s := &Sources{opts: opts, told: told{store: opts.Store, value: "watch/sources", log: opts.Log}}
 	s.SetSources(opts.Sources, opts.Interval)
 	return s
 }
@@ -254,16 +253,12 @@ func (l *look) load(ctx context.Context) error {
 		return nil
 	}
 	for _, kind := range Kinds {
-		value, err := l.opts.Store.Value(ctx, l.value(kind))
-		if errors.Is(err, store.ErrNotFound) || err == nil && value == "" {
-			continue
-		}
-		var c Condition
-		if err == nil {
-			err = json.Unmarshal([]byte(value), &c)
-		}
+		c, found, err := readValue[Condition](ctx, l.opts.Store, l.value(kind), l.opts.Log)
 		if err != nil {
-			return fmt.Errorf("condition %s: %w", kind, err)
+			return err
+		}
+		if !found {
+			continue
 		}
 		l.conditions[kind] = c
 		l.opts.Metrics.set(l.name, kind, c.Open())
@@ -319,15 +314,13 @@ func (l *look) queue(ctx context.Context, kind Kind, c Condition) error {
 func (l *look) value(kind Kind) string { return "watch/" + l.name + "/" + string(kind) }
 
 func (l *look) save(ctx context.Context, kind Kind, c Condition) error {
-	value := ""
-	if !c.Since.IsZero() {
-		encoded, err := json.Marshal(c)
-		if err != nil {
-			return err
-		}
-		value = string(encoded)
+	var err error
+	if c.Since.IsZero() {
+		err = l.opts.Store.SetValue(ctx, l.value(kind), "")
+	} else {
+		err = writeValue(ctx, l.opts.Store, l.value(kind), c)
 	}
-	if err := l.opts.Store.SetValue(ctx, l.value(kind), value); err != nil {
+	if err != nil {
 		return err
 	}
 	l.conditions[kind] = c
