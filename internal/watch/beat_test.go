@@ -91,3 +91,11 @@ func TestUnreadableValueCountsAsNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"backup"}, names)
 }
+
+// A heartbeat that comes and goes is a trouble that goes on only while it is missing.
+func TestStoredHeartbeats(t *testing.T) {
+	missing := `{"known":"2026-11-24T12:00:00Z","silent":{"since":"2026-11-24T13:00:00Z","count":2}`
+	list := ReadStored(map[string]string{"heartbeat/backup": missing + `}`, "heartbeat/other": missing + `,"back":"2026-11-24T13:05:00Z"}`})
+	require.Len(t, list, 1)
+	require.Equal(t, "backup", list[0].Name)
+}
