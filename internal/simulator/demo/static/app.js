@@ -3,6 +3,7 @@
 // typed text, opened parts of cards and the focus stay. Message HTML comes sanitised from the simulated Webex; everything else is set
 // as text.
 const $ = id => document.getElementById(id);
+let follow = null; // what to scroll to, for a moment after the visitor sent something: {id of a thread's root or '', until}
 let state = null, subjects = [], room = null, parent = null, subject = 0;
 const seen = new Map(); // room id -> time of the newest message that was looked at
 
@@ -97,7 +98,9 @@ function drawChat(jump) {
   const roots = r.messages.filter(m => !m.parentId);
   fill(box, roots.length ? roots.map(m => drawMessage(m, replies.get(m.id)))
     : [kept('empty', isDirect(r), () => el('p', {class: 'empty'}, isDirect(r) ? 'Write to the bot here: it hears everything, without a mention.' : 'No messages yet.'))]);
-  if (atEnd) box.scrollTop = box.scrollHeight;
+  const thread = follow && follow.until > Date.now() && made.get('article ' + follow.id);
+  if (thread) thread.node.scrollIntoView({block: 'end'});
+  else if (atEnd || follow && follow.until > Date.now()) box.scrollTop = box.scrollHeight;
 }
 
 // The open problems of this room, newest first: those that its messages name.
@@ -180,6 +183,7 @@ async function load() {
 
 $('composer').addEventListener('submit', e => {
   e.preventDefault();
+  follow = {id: parent ? parent.id : '', until: Date.now() + 5000};
   post('say', {room, person: me(), text: $('say').value.trim() || 'help', parent: parent ? parent.id : ''});
   $('say').value = '';
 });
