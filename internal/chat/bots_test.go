@@ -23,8 +23,8 @@ func TestBotsComeAndGo(t *testing.T) {
 		noc, lab, c, reg := &hookHost{}, &hookHost{}, emptyClaims(), prometheus.NewRegistry()
 		bots := []Bot{{Name: "noc", Listen: config.ListenWebhook, Webex: noc}}
 		m := NewMetrics(reg, []string{"noc"})
-		r := NewReader(bots, func() Directory { return nil }, m)
-		l := New(Options{Reader: r, Inbox: NewInbox(InboxOptions{Reader: r, Store: c, Log: slog.New(slog.DiscardHandler), Metrics: m}), Store: c,
+		r := NewReader(bots, func() Directory { return settings() }, m)
+		l := New(Options{Reader: r, Inbox: NewInbox(InboxOptions{Reader: r, Store: c, Expiry: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler), Metrics: m}), Store: c,
 			PublicURL: func() string { return url }, Log: slog.New(slog.DiscardHandler), Metrics: m})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})

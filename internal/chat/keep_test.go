@@ -123,6 +123,11 @@ func emptyClaims() *claims {
 	return &claims{ids: map[string]store.Command{}, values: map[string]string{}}
 }
 
+func keepOnce(t *testing.T, l *Listener, bot Bot) error {
+	_, err := l.keep(t.Context(), bot)
+	return err
+}
+
 // Every webhook eventually gets the secret, whichever call fails and whenever the relay restarts, and only then is
 // ready 1.
 func TestEveryWebhookGetsTheSecret(t *testing.T) {
@@ -132,7 +137,7 @@ func TestEveryWebhookGetsTheSecret(t *testing.T) {
 			for _, restart := range []bool{false, true} {
 				c, h := emptyClaims(), &hookHost{reveals: reveals}
 				l, m, bot := keeping(h, c, slog.New(slog.DiscardHandler))
-				require.NoError(t, l.keep(t.Context(), bot))
+				require.NoError(t, keepOnce(t, l, bot))
 				before, err := c.Value(t.Context(), secretName("noc"))
 				require.NoError(t, err)
 				require.Equal(t, map[string]int{before: 5}, h.secrets())
@@ -144,7 +149,7 @@ func TestEveryWebhookGetsTheSecret(t *testing.T) {
 				h.reveals = reveals
 				require.Equal(t, 401, l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("another", []byte("{}"))}}, []byte("{}")))
 				h.fail = append(make([]error, failing), down)
-				err = l.keep(t.Context(), bot)
+				err = keepOnce(t, l, bot)
 				if restart {
 					l, m, bot = keeping(h, c, slog.New(slog.DiscardHandler))
 				}
@@ -152,7 +157,7 @@ func TestEveryWebhookGetsTheSecret(t *testing.T) {
 					require.Error(t, err)
 				}
 				h.fail = nil
-				require.NoError(t, l.keep(t.Context(), bot))
+				require.NoError(t, keepOnce(t, l, bot))
 				require.Equal(t, map[string]int{before: 5}, h.secrets(), "failing call %d, restart %v", failing, restart)
 				_ = m
 			}
@@ -164,13 +169,13 @@ func TestEveryWebhookGetsTheSecret(t *testing.T) {
 func TestNewSecretReachesOldWebhooks(t *testing.T) {
 	c, h := emptyClaims(), &hookHost{}
 	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
-	require.NoError(t, l.keep(t.Context(), bot))
+	require.NoError(t, keepOnce(t, l, bot))
 	delete(c.values, secretName("noc")) // another store
 	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler))
 	h.fail = []error{nil, nil, &webex.Error{Status: 503}}
-	require.Error(t, l.keep(t.Context(), bot))
+	require.Error(t, keepOnce(t, l, bot))
 	l, _, bot = keeping(h, c, slog.New(slog.DiscardHandler)) // restarted
-	require.NoError(t, l.keep(t.Context(), bot))
+	require.NoError(t, keepOnce(t, l, bot))
 	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
 }
 
@@ -178,16 +183,16 @@ func TestNewSecretReachesOldWebhooks(t *testing.T) {
 func TestWrongSignatureDuringStoreOutage(t *testing.T) {
 	c, h := emptyClaims(), &hookHost{}
 	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
-	require.NoError(t, l.keep(t.Context(), bot))
+	require.NoError(t, keepOnce(t, l, bot))
 	for i := range h.hooks {
 		h.hooks[i].Secret = "another"
 	}
 	require.Equal(t, 401, l.Deliver(t.Context(), "noc", http.Header{webex.SignatureHeader: {webex.Sign("another", []byte("{}"))}}, []byte("{}")))
 	c.err = errors.New("disk full")
-	require.ErrorIs(t, l.keep(t.Context(), bot), c.err)
+	require.ErrorIs(t, keepOnce(t, l, bot), c.err)
 	require.Equal(t, map[string]int{"another": 5}, h.secrets())
 	c.err = nil
-	require.NoError(t, l.keep(t.Context(), bot))
+	require.NoError(t, keepOnce(t, l, bot))
 	require.Equal(t, map[string]int{c.values[secretName("noc")]: 5}, h.secrets())
 }
 
@@ -261,7 +266,7 @@ func TestWebhookChecksHonourRetryAfter(t *testing.T) {
 func TestRenamedBot(t *testing.T) {
 	c, h := emptyClaims(), &hookHost{}
 	l, _, bot := keeping(h, c, slog.New(slog.DiscardHandler))
-	require.NoError(t, l.keep(t.Context(), bot))
+	require.NoError(t, keepOnce(t, l, bot))
 	said := func(text string) string {
 		me, err := l.o.Reader.Me(t.Context(), "noc")
 		require.NoError(t, err)
@@ -269,6 +274,6 @@ func TestRenamedBot(t *testing.T) {
 	}
 	require.Equal(t, "NOC helper ack 4711", said("NOC helper ack 4711"))
 	h.name = "NOC helper"
-	require.NoError(t, l.keep(t.Context(), bot))
+	require.NoError(t, keepOnce(t, l, bot))
 	require.Equal(t, "ack 4711", said("NOC helper ack 4711"))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,31 +19,35 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
-// Store is the part of store.Store that the upkeep of webhooks needs.
+// Store is the part of store.Store that the upkeep of webhooks and websockets needs, and catching up.
 type Store interface {
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
+	CardRooms(ctx context.Context) ([]string, error)
+	AddNotice(ctx context.Context, n store.Notice) (id int64, err error)
 }
 
-// Options configure a Listener. All but CatchUp are required.
+// Options configure a Listener. All are required.
 type Options struct {
 	Reader    *Reader
 	Inbox     *Inbox
 	Store     Store
 	PublicURL func() string // server.public_url
 	U2CURL    func() string // webex.u2c_url
-	// CatchUp reads what was said while nobody listened; nil for nothing. It is called after each gap of a websocket.
-	CatchUp func(ctx context.Context, bot, reason string)
-	Log     *slog.Logger
-	Metrics *Metrics
+	// MissedPresses are the messages that ask people in a room to press again what they pressed between two times.
+	MissedPresses func(room string, from, to time.Time) []store.Notice
+	Log           *slog.Logger
+	Metrics       *Metrics
 }
 
-// Listener receives Webex's webhooks and keeps them registered, and keeps the websockets of bots that listen by websocket.
+// Listener receives Webex's webhooks and keeps them registered, keeps the websockets of bots that listen by websocket, and reads what
+// either missed.
 type Listener struct {
 	o         Options
 	strangers *logging.Limited // for log lines that anybody can cause
 
 	hooked   roster.Roster[chan struct{}] // bots that listen by webhook; the channel wakes the bot's next check
+	catchers roster.Roster[*catcher]      // bots that listen in either way
 	sockets  roster.Roster[chan struct{}] // bots that listen by websocket; the channel wakes the bot's loop
 	storeID  sync.Mutex                   // held while the store's id is read or made
 	secrets  sync.Map                     // by bot
@@ -65,18 +70,24 @@ func (l *Listener) SetBots(bots []Bot) {
 		}
 	}
 	l.hook()
+	for bot := range l.catchers.All() {
+		l.CatchUp(bot, catchUpReload)
+	}
 }
 
 func (l *Listener) hook() {
 	waker := func(string) chan struct{} { return make(chan struct{}, 1) }
-	l.hooked.Set(l.o.Reader.listening(config.ListenWebhook), waker)
-	l.sockets.Set(l.o.Reader.listening(config.ListenWebsocket), waker)
+	byWebhook, bySocket := l.o.Reader.listening(config.ListenWebhook), l.o.Reader.listening(config.ListenWebsocket)
+	l.catchers.Set(slices.Concat(byWebhook, bySocket), newCatcher) // first: the others need them
+	l.hooked.Set(byWebhook, waker)
+	l.sockets.Set(bySocket, waker)
 }
 
-// Run keeps each bot's webhooks or websocket until ctx ends.
+// Run keeps each bot's webhooks or websocket, and catches up, until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { l.hooked.Run(ctx, l.keepWebhooks) })
+	running.Go(func() { l.catchers.Run(ctx, l.keepCaughtUp) })
 	running.Go(func() { l.sockets.Run(ctx, l.keepSocket) })
 	running.Wait()
 	return nil

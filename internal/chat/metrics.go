@@ -17,6 +17,11 @@ type Metrics struct {
 	lastFrame  *prometheus.GaugeVec
 	reconnects *prometheus.CounterVec
 	events     *prometheus.CounterVec
+
+	looks        *prometheus.CounterVec
+	recovered    *prometheus.CounterVec
+	lookFailures *prometheus.CounterVec
+	lastLook     *prometheus.GaugeVec
 }
 
 // NewMetrics registers them for these bots, each label value at zero.
@@ -47,14 +52,26 @@ func NewMetrics(reg prometheus.Registerer, bots []string) *Metrics {
 	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "alert_relay_socket_events_total", Help: "Messages and button presses that came by websocket, by result.",
 	}, []string{"bot", "result"})
+	m.looks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_catch_up_total", Help: "Times that all rooms of a bot were read for messages that it didn't hear, by reason.",
+	}, []string{"bot", "reason"})
+	m.recovered = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_catch_up_messages_total", Help: "Messages that the bot didn't hear and that were found by reading its rooms.",
+	}, []string{"bot"})
+	m.lookFailures = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "alert_relay_catch_up_failures_total", Help: "Failed attempts to read the rooms of a bot for messages that it didn't hear.",
+	}, []string{"bot"})
+	m.lastLook = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_relay_catch_up_timestamp_seconds", Help: "When all rooms of the bot were last read for messages that it didn't hear; 0 for never.",
+	}, []string{"bot"})
 	m.Add(bots)
-	reg.MustRegister(m.webhooks, m.ignored, m.repairs, m.ready, m.connected, m.lastFrame, m.reconnects, m.events)
+	reg.MustRegister(m.webhooks, m.ignored, m.repairs, m.ready, m.connected, m.lastFrame, m.reconnects, m.events, m.looks, m.recovered, m.lookFailures, m.lastLook)
 	return m
 }
 
 // Add creates the series of these bots that listen by webhook, unless they exist.
 func (m *Metrics) Add(bots []string) {
-	m.addIgnored(bots)
+	m.addBoth(bots)
 	for _, bot := range bots {
 		m.ready.WithLabelValues(bot)
 		for _, r := range deliveryResults {
@@ -68,7 +85,7 @@ func (m *Metrics) Add(bots []string) {
 
 // AddSockets does the same for bots that listen by websocket.
 func (m *Metrics) AddSockets(bots []string) {
-	m.addIgnored(bots)
+	m.addBoth(bots)
 	for _, bot := range bots {
 		m.connected.WithLabelValues(bot)
 		m.lastFrame.WithLabelValues(bot)
@@ -81,8 +98,15 @@ func (m *Metrics) AddSockets(bots []string) {
 	}
 }
 
-func (m *Metrics) addIgnored(bots []string) {
+// addBoth creates the series that bots have in both ways.
+func (m *Metrics) addBoth(bots []string) {
 	for _, bot := range bots {
+		m.recovered.WithLabelValues(bot)
+		m.lookFailures.WithLabelValues(bot)
+		m.lastLook.WithLabelValues(bot)
+		for _, r := range catchUpReasons {
+			m.looks.WithLabelValues(bot, r)
+		}
 		for _, r := range ignoredReasons {
 			m.ignored.WithLabelValues(bot, r)
 		}

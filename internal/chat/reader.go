@@ -1,4 +1,4 @@
-// Package chat receives what people write to the bots and which buttons they press. It stores each delivery, reads the message
+// Package chat receives what people write to the bots and which buttons they press, and reads what it didn't receive. It stores each delivery, reads the message
 // and its author from Webex, and passes them to package command.
 package chat
 
@@ -28,6 +28,8 @@ type Webex interface {
 	CreateWebhook(ctx context.Context, w webex.Webhook) (webex.Webhook, error)
 	UpdateWebhook(ctx context.Context, w webex.Webhook) (webex.Webhook, error)
 	DeleteWebhook(ctx context.Context, id string) error
+	Messages(ctx context.Context, roomID string, direct bool, take func(page []webex.Message) (more bool)) error
+	DirectRooms(ctx context.Context) ([]webex.Room, error)
 }
 
 // Directory knows people and rooms: *config.Config.
@@ -35,6 +37,8 @@ type Directory interface {
 	// AddressOf is the address that a person acts under; "" for somebody the relay doesn't listen to.
 	AddressOf(emails []string) string
 	RoomByID(id string) (config.Room, bool)
+	// RoomsOf are the rooms that a bot serves.
+	RoomsOf(bot string) []config.Room
 }
 
 // Bot is a bot account.

@@ -90,6 +90,12 @@ func (f *fakeWebex) UpdateWebhook(_ context.Context, w webex.Webhook) (webex.Web
 }
 func (f *fakeWebex) DeleteWebhook(context.Context, string) error { return f.err }
 
+func (f *fakeWebex) DirectRooms(context.Context) ([]webex.Room, error) { return nil, f.err }
+
+func (f *fakeWebex) Messages(context.Context, string, bool, func([]webex.Message) bool) error {
+	return f.err
+}
+
 func person(id, email, name string) webex.Person {
 	return webex.Person{ID: personID(id), Emails: []string{email}, DisplayName: name, Type: "person"}
 }
@@ -387,6 +393,10 @@ func (c *claims) Value(_ context.Context, name string) (string, error) {
 	return "", store.ErrNotFound
 }
 
+func (c *claims) CardRooms(context.Context) ([]string, error) { return nil, c.err }
+
+func (c *claims) AddNotice(context.Context, store.Notice) (int64, error) { return 0, c.err }
+
 func (c *claims) SetValue(_ context.Context, name, value string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -422,7 +432,7 @@ func (c *claims) command(id string) store.Command {
 
 // newListener makes a listener whose inbox isn't running.
 func newListener(r *Reader, c *claims, m *Metrics, log *slog.Logger) *Listener {
-	inbox := NewInbox(InboxOptions{Reader: r, Store: c, Log: log, Metrics: m})
+	inbox := NewInbox(InboxOptions{Reader: r, Store: c, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: m})
 	return New(Options{Reader: r, Inbox: inbox, Store: c, PublicURL: func() string { return public }, Log: log, Metrics: m})
 }
 

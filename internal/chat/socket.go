@@ -6,7 +6,7 @@ import (
 	"errors"
 	mathrand "math/rand/v2"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/pace"
@@ -21,20 +21,19 @@ const (
 	renewEvery = 12 * time.Hour
 	// renewRetry is the wait after a renewal that failed: the old websocket still works.
 	renewRetry = time.Minute
-	// CatchUpSocket is CatchUp's reason after a gap of a websocket.
-	CatchUpSocket = "socket"
 )
 
 var eventResults = [...]string{resultAccepted, resultDuplicate, resultIgnored, resultStore}
 
 // line is a bot's websocket over time.
 type line struct {
-	l       *Listener
-	name    string
-	bot     Bot // of the configuration when the websocket was opened
-	device  socket.Device
-	woken   chan struct{}
-	catchUp sync.WaitGroup
+	l      *Listener
+	name   string
+	bot    Bot // of the configuration when the websocket was opened
+	device socket.Device
+	woken  chan struct{}
+	signs  *signs
+	serves atomic.Bool // frames are signs that the bot hears
 }
 
 // keepSocket keeps a bot's websocket open until ctx ends. While it fails, the relay runs on: the bot posts, and catching up reads its
@@ -46,18 +45,22 @@ func (l *Listener) keepSocket(ctx context.Context, name string, woken chan struc
 			l.o.Metrics.lastFrame.DeleteLabelValues(name)
 		}
 	}()
-	ln := line{l: l, name: name, woken: woken}
-	defer ln.catchUp.Wait()
+	catcher, known := l.catchers.Get(name)
+	if !known {
+		return // removed
+	}
+	ln := line{l: l, name: name, woken: woken, signs: &catcher.signs}
 	course, step := socket.Course{}, socket.Step{Register: true}
 	for ctx.Err() == nil {
 		var known bool
 		if ln.bot, known = l.o.Reader.bot(name); !known {
 			return // removed: ctx ends now
 		}
+		heard := l.lastSign(ctx, name, ln.signs)
 		session, end := ln.open(ctx, step)
 		opened := time.Now()
 		if session != nil {
-			end = ln.serve(ctx, session)
+			end = ln.serve(ctx, session, heard)
 		}
 		if ctx.Err() != nil {
 			return
@@ -78,7 +81,13 @@ func (ln *line) open(ctx context.Context, step socket.Step) (*socket.Session, so
 		ln.device = device
 	}
 	frames := ln.l.o.Metrics.lastFrame.WithLabelValues(ln.name)
-	return socket.Open(ctx, ln.bot.Services, ln.device, ln.l.o.Log.With("bot", ln.name), frames.SetToCurrentTime)
+	seen := func() {
+		frames.SetToCurrentTime()
+		if ln.serves.Load() {
+			ln.signs.sign()
+		}
+	}
+	return socket.Open(ctx, ln.bot.Services, ln.device, ln.l.o.Log.With("bot", ln.name), seen)
 }
 
 func (ln *line) register(ctx context.Context, fresh bool) (socket.Device, error) {
@@ -124,16 +133,17 @@ func (l *Listener) idOfStore(ctx context.Context) (string, error) {
 }
 
 // serve serves a websocket and those that replace it by plan, until one ends otherwise. The next one is open before the last one is
-// closed; what both receive is claimed once.
-func (ln *line) serve(ctx context.Context, session *socket.Session) socket.End {
+// closed; what both receive is claimed once. heard is when the bot heard last before.
+func (ln *line) serve(ctx context.Context, session *socket.Session, heard time.Time) socket.End {
 	metrics := ln.l.o.Metrics
 	connected := metrics.connected.WithLabelValues(ln.name)
 	defer connected.Set(0)
 	connected.Set(1)
 	ln.l.o.Log.Info("websocket connected", "bot", ln.name)
-	if ln.l.o.CatchUp != nil {
-		ln.catchUp.Go(func() { ln.l.o.CatchUp(ctx, ln.name, CatchUpSocket) })
-	}
+	ln.signs.hearsAgain(heard)
+	ln.serves.Store(true)
+	defer ln.serves.Store(false)
+	ln.l.CatchUp(ln.name, catchUpSocket)
 	for {
 		running, stop := context.WithCancel(ctx)
 		ended := make(chan socket.End, 1)

@@ -53,6 +53,7 @@ type fix struct {
 	op   op
 	hook webex.Webhook
 	why  string
+	lost bool // deliveries were lost until now
 }
 
 // plan returns the fixes after which the bot has each wanted webhook once and no other webhook of the relay. Webex can change a
@@ -70,23 +71,23 @@ func plan(existing, want []webex.Webhook) []fix {
 		case isOurs && wanted:
 			ours[listensTo(h)] = append(ours[listensTo(h)], h)
 		case isOurs:
-			fixes = append(fixes, fix{opDelete, h, "no longer wanted"})
+			fixes = append(fixes, fix{op: opDelete, hook: h, why: "no longer wanted"})
 		}
 	}
 	for _, w := range want {
 		candidates := ours[listensTo(w)]
 		if len(candidates) == 0 {
-			fixes = append(fixes, fix{opCreate, w, "missing"})
+			fixes = append(fixes, fix{op: opCreate, hook: w, why: "missing", lost: true})
 			continue
 		}
 		keep := max(0, slices.IndexFunc(candidates, func(h webex.Webhook) bool { return difference(h, w) == "" }))
 		for i, h := range candidates {
 			switch why := difference(h, w); {
 			case i != keep:
-				fixes = append(fixes, fix{opDelete, h, "duplicate"})
+				fixes = append(fixes, fix{op: opDelete, hook: h, why: "duplicate"})
 			case why != "":
 				w.ID = h.ID
-				fixes = append(fixes, fix{opUpdate, w, why})
+				fixes = append(fixes, fix{op: opUpdate, hook: w, why: why, lost: why != otherName})
 			}
 		}
 	}
@@ -122,10 +123,13 @@ func difference(h, w webex.Webhook) string {
 	case h.Status != "" && h.Status != w.Status:
 		return "is " + h.Status
 	case h.Name != w.Name:
-		return "has another name"
+		return otherName
 	}
 	return ""
 }
+
+// otherName is a difference without effect.
+const otherName = "has another name"
 
 const (
 	checkInterval = 5 * time.Minute
@@ -135,22 +139,29 @@ const (
 // keepWebhooks creates and repairs a bot's webhooks until ctx ends.
 func (l *Listener) keepWebhooks(ctx context.Context, name string, woken chan struct{}) {
 	defer func() {
-		if !l.Listens(name) {
-			l.o.Metrics.ready.DeleteLabelValues(name)
+		if l.Listens(name) {
+			return // it stops with the relay
+		}
+		l.o.Metrics.ready.DeleteLabelValues(name)
+		if c, listens := l.catchers.Get(name); listens {
+			c.signs.unhook()
 		}
 	}()
+	lost := false // deliveries, since the last check that succeeded
 	for try := 0; ctx.Err() == nil; {
 		bot, ok := l.o.Reader.bot(name)
 		if !ok {
 			return // removed: ctx ends now
 		}
-		err := l.keep(ctx, bot)
+		repaired, err := l.keep(ctx, bot)
 		if ctx.Err() != nil {
 			return
 		}
+		lost = lost || repaired
 		wait := checkInterval
 		if err == nil {
-			try = 0
+			l.webhooksChecked(ctx, name, lost)
+			try, lost = 0, false
 			l.o.Metrics.ready.WithLabelValues(bot.Name).Set(1)
 		} else {
 			l.o.Metrics.ready.WithLabelValues(bot.Name).Set(0)
@@ -166,34 +177,34 @@ func (l *Listener) keepWebhooks(ctx context.Context, name string, woken chan str
 	}
 }
 
-// keep checks a bot's webhooks and repairs them. After a change it checks again, since only Webex knows
-// the result.
-func (l *Listener) keep(ctx context.Context, bot Bot) error {
-	changed, err := l.repair(ctx, bot)
+// keep checks a bot's webhooks and repairs them, and reports whether deliveries were lost until then. After a change it checks again,
+// since only Webex knows the result.
+func (l *Listener) keep(ctx context.Context, bot Bot) (lost bool, err error) {
+	changed, lost, err := l.repair(ctx, bot)
 	if err != nil || !changed {
-		return err
+		return lost, err
 	}
 	l.o.Metrics.ready.WithLabelValues(bot.Name).Set(0)
-	if changed, err = l.repair(ctx, bot); err == nil && changed {
+	if changed, _, err = l.repair(ctx, bot); err == nil && changed {
 		err = errors.New("webhooks changed again right after they were repaired: does another relay use the same bot?")
 	}
-	return err
+	return lost, err
 }
 
-// repair changes a bot's webhooks to the wanted ones, and reports whether it changed any.
-func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error) {
+// repair changes a bot's webhooks to the wanted ones. It reports whether it changed any, and whether deliveries were lost until then.
+func (l *Listener) repair(ctx context.Context, bot Bot) (changed, lost bool, err error) {
 	if _, err := l.o.Reader.askMe(ctx, bot.Name); err != nil {
 		if _, known := l.o.Reader.ownAccount(bot.Name); !known {
-			return false, fmt.Errorf("reading the bot's own account: %w", err)
+			return false, false, fmt.Errorf("reading the bot's own account: %w", err)
 		}
 	}
 	secret, err := l.secret(ctx, bot.Name)
 	if err != nil {
-		return false, fmt.Errorf("reading the webhooks' secret: %w", err)
+		return false, false, fmt.Errorf("reading the webhooks' secret: %w", err)
 	}
 	set, err := l.secretsSet(ctx, bot.Name)
 	if err != nil {
-		return false, fmt.Errorf("reading which webhooks have the secret: %w", err)
+		return false, false, fmt.Errorf("reading which webhooks have the secret: %w", err)
 	}
 	// After a delivery with a wrong signature Webex may have another secret: set it again, now or, if that
 	// fails, at a later check.
@@ -201,12 +212,12 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 		clear(set)
 		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
 			l.suspects.Store(bot.Name, true)
-			return false, fmt.Errorf("clearing the record of webhooks that have the secret: %w", err)
+			return false, false, fmt.Errorf("clearing the record of webhooks that have the secret: %w", err)
 		}
 	}
 	existing, err := bot.Webex.Webhooks(ctx)
 	if err != nil {
-		return false, fmt.Errorf("listing webhooks: %w", err)
+		return false, false, fmt.Errorf("listing webhooks: %w", err)
 	}
 	for i, h := range existing {
 		// Whatever Webex reports, a secret counts only if the relay set it since the last wrong signature.
@@ -227,9 +238,9 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 			}
 		}
 		if err != nil {
-			return changed, fmt.Errorf("%s webhook %q: %w", f.op, f.hook.Name, err)
+			return changed, lost, fmt.Errorf("%s webhook %q: %w", f.op, f.hook.Name, err)
 		}
-		changed = true
+		changed, lost = true, lost || f.lost
 		l.o.Metrics.repairs.WithLabelValues(bot.Name, string(f.op)).Inc()
 		l.o.Log.Info("webhook repaired", "bot", bot.Name, "op", f.op, "webhook", f.hook.Name, "id", hook.ID, "why", f.why)
 		if f.op == opDelete {
@@ -238,10 +249,10 @@ func (l *Listener) repair(ctx context.Context, bot Bot) (changed bool, err error
 			set[hook.ID] = fingerprint(secret)
 		}
 		if err := l.keepSecretsSet(ctx, bot.Name, set); err != nil {
-			return changed, fmt.Errorf("storing which webhooks have the secret: %w", err)
+			return changed, lost, fmt.Errorf("storing which webhooks have the secret: %w", err)
 		}
 	}
-	return changed, nil
+	return changed, lost, nil
 }
 
 // fingerprint identifies a secret without revealing it.

@@ -33,7 +33,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if err != nil {
 		return err
 	}
-	if ok, warn := e.limit.allow(in.Person.Email, time.Now()); !ok {
+	if ok, warn := e.limit.allow(in.Person.Email, c.CreatedAt, time.Now()); !ok {
 		return e.limited(ctx, *c, warn)
 	}
 	room := roomOf(*c, s.View)

@@ -173,13 +173,38 @@ func TestEachBurstGetsOneWarning(t *testing.T) {
 	for burst := range 3 {
 		warned := 0
 		for range perMinute + 20 {
-			if _, warn := l.allow("alice@example.com", now); warn {
+			if _, warn := l.allow("alice@example.com", now, now); warn {
 				warned++
 			}
 		}
 		require.Equal(t, 1, warned, "burst %d", burst)
 		now = now.Add(2 * time.Minute)
 	}
+}
+
+// Commands count when they were written: an hour's worth that is read at once passes, in whatever order its rooms are read, and no more.
+func TestLimitCountsWhenCommandsWereWritten(t *testing.T) {
+	var l limiter
+	now := time.Date(2026, 11, 24, 14, 0, 0, 0, time.UTC)
+	allowed := func(at time.Time) (n int) {
+		for range perMinute {
+			if ok, _ := l.allow("alice@example.com", at, now); ok {
+				n++
+			}
+		}
+		return n
+	}
+	for _, ago := range []int{60, 58, 56, 2, 59, 57, 4} {
+		require.Equal(t, perMinute, allowed(now.Add(-time.Duration(ago)*time.Minute)), "%d minutes ago", ago)
+	}
+	require.Zero(t, allowed(now.Add(-58*time.Minute)), "again")
+	require.Zero(t, allowed(now.Add(-58*time.Minute-30*time.Second)), "between two full minutes")
+	require.Equal(t, perMinute, allowed(now))
+	for range remembered {
+		now = now.Add(time.Second)
+		l.allow("alice@example.com", now, now)
+	}
+	require.LessOrEqual(t, len(l.people["alice@example.com"].given), remembered)
 }
 
 // Every time in a reply has its date unless it is today's.

@@ -17,6 +17,16 @@ func (c *Config) RoomByID(id string) (Room, bool) {
 	return find(c.Rooms, func(r Room) bool { return webexid.Same(r.ID, id) })
 }
 
+// RoomsOf returns the rooms that a bot serves.
+func (c *Config) RoomsOf(bot string) (rooms []Room) {
+	for _, r := range c.Rooms {
+		if r.Bot == "" || r.Bot == bot {
+			rooms = append(rooms, r)
+		}
+	}
+	return rooms
+}
+
 // Bot finds a bot by its configured name.
 func (c *Config) Bot(name string) (Bot, bool) {
 	return find(c.Webex.Bots, func(b Bot) bool { return b.Name == name })

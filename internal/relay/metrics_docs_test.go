@@ -97,6 +97,10 @@ var metricTables = []struct {
 		{"alert_relay_socket_last_frame_timestamp_seconds", `time() - (alert_relay_socket_last_frame_timestamp_seconds > 0) > 60`},
 		{"alert_relay_socket_reconnects_total", `sum by (bot, reason) (increase(alert_relay_socket_reconnects_total[1h])) > 0`},
 		{"alert_relay_socket_events_total", `sum by (bot, result) (increase(alert_relay_socket_events_total[1d]))`},
+		{"alert_relay_catch_up_total", `sum by (bot, reason) (increase(alert_relay_catch_up_total[1d]))`},
+		{"alert_relay_catch_up_messages_total", `sum by (bot) (increase(alert_relay_catch_up_messages_total[1d])) > 0`},
+		{"alert_relay_catch_up_failures_total", `sum by (bot) (increase(alert_relay_catch_up_failures_total[1h])) > 0`},
+		{"alert_relay_catch_up_timestamp_seconds", `time() - (alert_relay_catch_up_timestamp_seconds > 0) > 1800`},
 	}},
 	{"zabbix", []described{
 		{"alert_relay_zabbix_unauthorized", `alert_relay_zabbix_unauthorized == 1`},

@@ -93,7 +93,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})
 	listener := chat.New(chat.Options{
 		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL },
-		U2CURL: func() string { return now.config().Webex.U2CURL }, Log: log, Metrics: r.metrics.chat,
+		U2CURL: func() string { return now.config().Webex.U2CURL }, MissedPresses: r.missedPresses, Log: log, Metrics: r.metrics.chat,
 	})
 	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, executor, listener, reader}
 	r.intake.Store(r.receiver(cfg))

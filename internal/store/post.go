@@ -118,7 +118,7 @@ type Cursor struct {
 	Attempts    int       // failures in a row
 	NotBefore   time.Time // of the next call
 	LastError   string
-	TrackingID  string    // Webex's, of the last call that isn't a deletion
+	TrackingID  string // Webex's, of the last call that isn't a deletion
 	DeadAt      time.Time
 	DeliveredAt time.Time // when the room last caught up
 }
@@ -133,6 +133,8 @@ type Posts interface {
 	PendingPosts(ctx context.Context, rooms []string, dueBefore time.Time) ([]Post, error)
 	// DuePosts returns the posts whose DueAt isn't after now, longest due first.
 	DuePosts(ctx context.Context, now time.Time, limit int) ([]Post, error)
+	// CardRooms returns the rooms in which an open problem has a card with buttons.
+	CardRooms(ctx context.Context) ([]string, error)
 	// ClaimPost gives a fresh pending post its cursor: from then on the fold neither groups nor
 	// withdraws it. True if it has a cursor afterwards; false if it was grouped, withdrawn or
 	// removed meanwhile.

@@ -88,6 +88,16 @@ func (c *Client) GetMessage(ctx context.Context, id string) (Message, error) {
 	return get[Message](ctx, c, "GET /messages/{id}", "messages", id)
 }
 
+// Messages reads a room's messages, newest first, page by page for as long as take wants more. In a group room a bot may read only those
+// that mention it.
+func (c *Client) Messages(ctx context.Context, roomID string, direct bool, take func(page []Message) (more bool)) error {
+	query := url.Values{"roomId": {roomID}}
+	if !direct {
+		query.Set("mentionedPeople", "me")
+	}
+	return eachPage(ctx, c, "GET /messages", "messages", query, take)
+}
+
 // Me reads the bot itself.
 func (c *Client) Me(ctx context.Context) (Person, error) {
 	return get[Person](ctx, c, "GET /people/me", "people", "me")
@@ -101,6 +111,16 @@ func (c *Client) GetPerson(ctx context.Context, id string) (Person, error) {
 // Rooms lists the rooms that the bot is in.
 func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 	return list[Room](ctx, c, "GET /rooms", "rooms")
+}
+
+// DirectRooms lists the direct chats that the bot used last: a page of them.
+func (c *Client) DirectRooms(ctx context.Context) (rooms []Room, err error) {
+	query := url.Values{"type": {"direct"}, "sortBy": {"lastactivity"}}
+	err = eachPage(ctx, c, "GET /rooms", "rooms", query, func(page []Room) bool {
+		rooms = page
+		return false
+	})
+	return rooms, err
 }
 
 // Membership returns an account's membership of a room that the bot is in too. ok is false if the account isn't in it.

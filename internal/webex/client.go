@@ -47,7 +47,7 @@ type Call struct {
 
 // Ops are the names of all calls that a Client makes: the values of Error.Op and Call.Op.
 var Ops = []string{
-	"POST /messages", "PUT /messages/{id}", "DELETE /messages/{id}", "GET /messages/{id}",
+	"POST /messages", "PUT /messages/{id}", "DELETE /messages/{id}", "GET /messages/{id}", "GET /messages",
 	"GET /people/me", "GET /people/{id}", "GET /rooms", "GET /memberships",
 	"GET /webhooks", "POST /webhooks", "PUT /webhooks/{id}", "DELETE /webhooks/{id}",
 	"GET /attachment/actions/{id}",

@@ -100,6 +100,9 @@ var everyCall = []aCall{
 	}},
 	{"DELETE /messages/{id}", "/v1/messages/M", "", func(ctx context.Context, c *Client) error { return c.DeleteMessage(ctx, "M") }},
 	{"GET /messages/{id}", "/v1/messages/M", "", func(ctx context.Context, c *Client) error { _, err := c.GetMessage(ctx, "M"); return err }},
+	{"GET /messages", "/v1/messages?max=100&mentionedPeople=me&roomId=R", "", func(ctx context.Context, c *Client) error {
+		return c.Messages(ctx, "R", false, func([]Message) bool { return true })
+	}},
 	{"GET /people/me", "/v1/people/me", "", func(ctx context.Context, c *Client) error { _, err := c.Me(ctx); return err }},
 	{"GET /people/{id}", "/v1/people/P", "", func(ctx context.Context, c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
 	{"GET /rooms", "/v1/rooms?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Rooms(ctx); return err }},
@@ -378,6 +381,24 @@ func TestPagesAreFollowedThroughAnEmptyOne(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rooms, 6)
 	require.Len(t, all(), 4)
+}
+
+// Messages of a room are read page by page, for as long as the caller wants more; of the direct chats only the first page is.
+func TestPagesEndWhenNoMoreAreWanted(t *testing.T) {
+	c, all := serve(t, pages(4, func(_ *http.Request, page int) string {
+		return fmt.Sprintf(`</v1/messages?page=%d>; rel="next"`, page)
+	}))
+	read := 0
+	require.NoError(t, c.Messages(t.Context(), "R", true, func(page []Message) bool {
+		read++
+		return read < 2
+	}))
+	require.Len(t, all(), 2)
+	require.Equal(t, "/v1/messages?max=100&roomId=R", all()[0].uri)
+	_, err := c.DirectRooms(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all(), 3)
+	require.Equal(t, "/v1/rooms?max=100&sortBy=lastactivity&type=direct", all()[2].uri)
 }
 
 func TestOnlyALinkToTheNextPageIsFollowed(t *testing.T) {

@@ -25,6 +25,18 @@ func list[T any](ctx context.Context, c *Client, op, path string) (items []T, er
 
 // listWhere is list with conditions.
 func listWhere[T any](ctx context.Context, c *Client, op, path string, query url.Values) (items []T, err error) {
+	err = eachPage(ctx, c, op, path, query, func(page []T) (more bool) {
+		items = append(items, page...)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+// eachPage reads a list page by page, until there is no next link, take returns false, or something fails.
+func eachPage[T any](ctx context.Context, c *Client, op, path string, query url.Values, take func(page []T) (more bool)) error {
 	query.Set("max", strconv.Itoa(pageSize))
 	k := call{op: op, path: []string{path}, query: query, want: shapeList}
 	for range maxPages {
@@ -34,21 +46,23 @@ func listWhere[T any](ctx context.Context, c *Client, op, path string, query url
 		k.into = &page
 		header, err := c.do(ctx, k)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		items = append(items, page.Items...)
+		if !take(page.Items) {
+			return nil
+		}
 		next, err := c.next(header, k)
 		switch {
 		case err != nil:
-			return nil, err
+			return err
 		case next == "":
-			return items, nil
+			return nil
 		case next == k.url:
-			return nil, &Error{Op: op, Message: "the list's next page is the same page"}
+			return &Error{Op: op, Message: "the list's next page is the same page"}
 		}
 		k = call{op: op, url: next, want: shapeList}
 	}
-	return nil, &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
+	return &Error{Op: op, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }
 
 // next returns the URL of the next page, or "" for the last page. The token is sent there, so a link to another host is an error.

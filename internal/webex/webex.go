@@ -82,6 +82,7 @@ type Room struct {
 	// AnnouncementOnly says that only moderators may post, and ReadOnly that nobody may: a compliance officer closed it.
 	AnnouncementOnly bool `json:"isAnnouncementOnly"`
 	ReadOnly         bool `json:"isReadOnly"`
+	LastActivity     Time `json:"lastActivity,omitzero"`
 }
 
 // Membership is one account in one space.

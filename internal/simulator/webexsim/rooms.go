@@ -57,6 +57,13 @@ func (s *Server) listRooms(req *request) (any, error) {
 			found = append(found, r)
 		}
 	}
+	switch by := req.URL.Query().Get("sortBy"); by {
+	case "", "id", "created": // the order of creation
+	case "lastactivity":
+		slices.SortStableFunc(found, func(a, b *room) int { return b.active.Compare(a.active) })
+	default:
+		return nil, refuse(http.StatusBadRequest, "sortBy must be id, lastactivity or created.")
+	}
 	return page(req, found, 100, func(r *room) any { return r.json(req.caller) })
 }
 

@@ -45,6 +45,16 @@ func settle(p *store.Post, since time.Time) {
 	}
 }
 
+// CardRooms implements store.Store.
+func (s *Store) CardRooms(ctx context.Context) (rooms []string, err error) {
+	found, err := s.findPosts(ctx, 0, byKey, func(p store.Post) bool { return p.Open && p.CardActions != "" && p.State == store.PostLive })
+	for _, p := range found {
+		rooms = append(rooms, p.Room)
+	}
+	slices.Sort(rooms)
+	return slices.Compact(rooms), err
+}
+
 func byKey(a, b store.Post) int {
 	return cmp.Or(strings.Compare(a.Key.EventID, b.Key.EventID), strings.Compare(a.Key.Source, b.Key.Source), strings.Compare(a.Room, b.Room))
 }

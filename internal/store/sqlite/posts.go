@@ -114,6 +114,13 @@ func (s *Store) PendingPosts(ctx context.Context, rooms []string, dueBefore time
 	return queryReadable(ctx, s, "read pending posts", scanPost, pendingPosts, string(list), until)
 }
 
+// CardRooms implements store.Store.
+func (s *Store) CardRooms(ctx context.Context) ([]string, error) {
+	return queryReadable(ctx, s, "read the rooms with cards", func(rows *sql.Rows) (room string, err error) { return room, rows.Scan(&room) },
+		`SELECT DISTINCT c.room FROM cursors c CROSS JOIN posts t ON t.event_id = c.event_id AND t.source = c.source AND t.room = c.room
+			WHERE c.card_actions <> '' AND c.state = 'live' AND t.open = 1 ORDER BY c.room`)
+}
+
 const duePosts = `SELECT ` + postColumns + ` FROM posts t` + withCursor + withPending + `
 	WHERE t.due_at > 0 AND t.due_at <= ? ORDER BY t.due_at LIMIT ?`
 

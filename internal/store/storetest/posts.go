@@ -40,6 +40,24 @@ func onePost(t testing.TB, s store.Store, id, room string) store.Post {
 	return store.Post{}
 }
 
+// Only an open problem's card with buttons counts, and each room once.
+func testCardRooms(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	require.Empty(t, must(s.CardRooms(t.Context()))(t))
+	resolved := post("3", "resolved", 9)
+	resolved.Open = false
+	fold(t, s, store.Fold{Posts: []store.Post{post("1", "noc", 9), post("2", "noc", 9), post("1", "db", 9), post("1", "dead", 9), post("1", "lines", 9), post("1", "fresh", 9), resolved}})
+	dead, line := cursor, cursor
+	dead.State, line.CardActions = store.PostDead, ""
+	save(t, s, "1", "noc", cursor)
+	save(t, s, "2", "noc", cursor)
+	save(t, s, "1", "db", cursor)
+	save(t, s, "1", "dead", dead)
+	save(t, s, "1", "lines", line)
+	save(t, s, "3", "resolved", cursor)
+	require.Equal(t, []string{"db", "noc"}, must(s.CardRooms(t.Context()))(t))
+}
+
 // The ledger and delivery write the same post without overwriting each other.
 func testPosts(t *testing.T, open Opener) {
 	dir := t.TempDir()

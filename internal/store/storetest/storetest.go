@@ -38,6 +38,7 @@ func Run(t *testing.T, open Opener) {
 		"posts/pending":             testPending,
 		"posts/claim":               testClaimPost,
 		"posts/pending of rooms":    testPendingPosts,
+		"posts/rooms with cards":    testCardRooms,
 		"posts/moved":               testMovedPosts,
 		"groups/cursor and ledger":  testGroups,
 		"groups/pending":            testPendingGroups,

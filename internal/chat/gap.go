@@ -1,0 +1,163 @@
+package chat
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/pace"
+)
+
+// This file is about presses of buttons that didn't reach the relay. Webex doesn't list them, so people are asked to press again.
+
+const (
+	// signEvery is how often the last sign that a bot hears is stored, so that a start knows since when nobody heard.
+	signEvery = 30 * time.Second
+	// gapLeast is how long a gap is at least that rooms are told of.
+	gapLeast = time.Minute
+)
+
+// signs are the signs that a bot hears: frames of its websocket, or a relay that runs while its webhooks are right.
+type signs struct {
+	mu     sync.Mutex
+	loaded bool      // last is what the store has, or later
+	last   time.Time // zero for never
+	stored time.Time
+	gap    period // that rooms aren't told of yet; zero for none
+
+	hooked  bool      // the webhooks were right at the last check that succeeded
+	checked time.Time // when that was; zero for not since the start
+}
+
+type period struct{ from, to time.Time }
+
+// signName is the store's key for the last sign that a bot hears.
+func signName(bot string) string { return "webex/" + bot + "/heard" }
+
+// lastSign returns when a bot last heard; zero for never.
+func (l *Listener) lastSign(ctx context.Context, bot string, s *signs) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.loaded {
+		text, err := l.value(ctx, signName(bot))
+		if err != nil {
+			l.o.Log.Error("cannot read when the bot heard last: rooms aren't told of presses that it missed", "bot", bot, "error", err)
+		}
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			s.last = pace.Later(s.last, at)
+		}
+		s.loaded = true
+	}
+	return s.last
+}
+
+// sign records that the bot hears now.
+func (s *signs) sign() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = time.Now()
+}
+
+// hearsAgain records that the bot hears, since now, after it heard last at since; zero for never.
+func (s *signs) hearsAgain(since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !since.IsZero() && now.Sub(since) > gapLeast {
+		if s.gap == (period{}) {
+			s.gap.from = since
+		}
+		s.gap.to = now
+	}
+	s.last = now
+}
+
+// webhooksChecked records that a bot's webhooks are right, and whether deliveries were lost since the last check.
+func (l *Listener) webhooksChecked(ctx context.Context, bot string, lost bool) {
+	c, ok := l.catchers.Get(bot)
+	if !ok {
+		return
+	}
+	since := l.lastSign(ctx, bot, &c.signs)
+	c.signs.mu.Lock()
+	first := c.signs.checked.IsZero()
+	if !first {
+		since = c.signs.checked
+	}
+	c.signs.hooked, c.signs.checked = true, time.Now()
+	c.signs.mu.Unlock()
+	if first || lost {
+		c.signs.hearsAgain(since)
+	}
+	if lost {
+		l.CatchUp(bot, catchUpWebhook)
+	}
+}
+
+// unhook records that nobody checks the webhooks any more.
+func (s *signs) unhook() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooked, s.checked = false, time.Time{}
+}
+
+// keepSign stores the last sign, unless rooms are still to be told of a gap: after a crash they are told then.
+func (l *Listener) keepSign(ctx context.Context, bot string, s *signs) {
+	l.lastSign(ctx, bot, s)
+	s.mu.Lock()
+	if s.hooked {
+		s.last = time.Now()
+	}
+	last, waits := s.last, s.gap != period{} || s.last.Equal(s.stored)
+	s.mu.Unlock()
+	if waits {
+		return
+	}
+	if err := l.o.Store.SetValue(ctx, signName(bot), last.UTC().Format(time.RFC3339)); err != nil {
+		l.o.Log.Warn("cannot store when the bot heard last", "bot", bot, "error", err)
+		return
+	}
+	s.mu.Lock()
+	s.stored = last
+	s.mu.Unlock()
+}
+
+// tellGap tells the rooms that have cards of the gap in which presses didn't reach the bot, once.
+func (l *Listener) tellGap(ctx context.Context, bot string, s *signs) {
+	s.mu.Lock()
+	gap := s.gap
+	s.mu.Unlock()
+	if gap == (period{}) {
+		return
+	}
+	if err := l.tellRooms(ctx, bot, gap); err != nil {
+		l.o.Log.Error("cannot tell the rooms of missed presses: trying again", "bot", bot, "error", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gap == gap {
+		s.gap = period{}
+	}
+}
+
+func (l *Listener) tellRooms(ctx context.Context, bot string, gap period) error {
+	rooms, err := l.o.Store.CardRooms(ctx)
+	if err != nil {
+		return err
+	}
+	told := 0
+	for _, room := range rooms {
+		for _, n := range l.o.MissedPresses(room, gap.from, gap.to) {
+			if n.Bot != bot {
+				continue
+			}
+			if _, err := l.o.Store.AddNotice(ctx, n); err != nil {
+				return err
+			}
+			told++
+		}
+	}
+	l.o.Log.Info("the bot didn't hear for a while: presses of buttons may be lost", "bot", bot, "from", gap.from, "to", gap.to, "rooms_told", told)
+	return nil
+}

@@ -1,0 +1,110 @@
+package chat
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/store/sqlite"
+)
+
+// told is what rooms were told of missed presses.
+func (r *real) told() []string { return r.inRoom("noc", "Missed presses") }
+
+// toldOf is the message about a gap between two times.
+func toldOf(from, to time.Time) string {
+	return "Missed presses from " + from.UTC().Format("15:04") + " to " + to.UTC().Format("15:04") + "."
+}
+
+// After an absence of more than a minute, the rooms that have cards are told once that presses are lost.
+func TestRoomsAreToldOfMissedPresses(t *testing.T) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.pass(5*time.Minute + 30*time.Second) // in the middle of a minute, since times are shown to the minute
+		from := time.Now()
+		card := r.post().CardID
+		r.away(7*time.Minute, func() {
+			_, err := r.webex.Press(card, aliceAddr, map[string]any{"relay": 1, "action": "ack", "key": "main/" + r.key().EventID})
+			require.NoError(t, err)
+		})
+		require.Equal(t, []string{toldOf(from, from.Add(7*time.Minute))}, r.told())
+		r.pass(time.Hour)
+		r.away(30*time.Second, func() {})
+		r.pass(time.Hour)
+		require.Len(t, r.told(), 1, "once, and not of a short absence")
+		require.Empty(t, r.acks(), "a press that was missed has no effect")
+	})
+}
+
+// A relay that was killed tells of the time since its last sign of life, which is on disk.
+func TestGapAfterACrash(t *testing.T) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.pass(5 * time.Minute)
+		from := time.Now()
+		copied := t.TempDir() + "/copy.db"
+		_, err := sqlite.Backup(t.Context(), r.path, copied)
+		require.NoError(t, err)
+		r.away(7*time.Minute, func() { r.path = copied }) // as it was before the last words of a stop
+		require.Len(t, r.told(), 1)
+		require.Contains(t, []string{toldOf(from, from.Add(7*time.Minute)), toldOf(from.Add(-signEvery), from.Add(7*time.Minute))}, r.told()[0])
+	})
+}
+
+// A room without a card isn't told, nor is anybody after the first start.
+func TestNobodyIsToldWithoutCards(t *testing.T) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.pass(5 * time.Minute)
+		cursor := r.post().Cursor
+		cursor.CardActions = ""
+		require.NoError(t, r.store.SavePost(t.Context(), r.key(), "noc", cursor))
+		r.away(7*time.Minute, func() {})
+		r.pass(time.Hour)
+		require.Empty(t, r.told())
+	})
+}
+
+// While a websocket can't be opened, its gap grows; rooms are told when it is open again, and not of short gaps or renewals.
+func TestGapOfAWebsocket(t *testing.T) {
+	bySocket(t, func(t *testing.T, r *real) {
+		r.pass(5 * time.Minute)
+		r.webex.CloseSockets(botAddr, 0, "")
+		r.pass(5 * time.Minute)
+		r.webex.AnnounceShutdown(botAddr)
+		r.pass(5 * time.Minute)
+		require.Empty(t, r.told())
+		remove := r.webex.AddFault(webexsim.Fault{Op: "GET /mercury/{id}", Status: 503})
+		from := time.Now()
+		r.webex.CloseSockets(botAddr, 0, "")
+		r.pass(20 * time.Minute)
+		require.Empty(t, r.told())
+		remove()
+		r.pass(5 * time.Minute)
+		require.Len(t, r.told(), 1)
+		require.Regexp(t, "from ("+from.UTC().Format("15:04")+"|"+from.Add(-30*time.Second).UTC().Format("15:04")+") to ", r.told()[0])
+		r.pass(time.Hour)
+		require.Len(t, r.told(), 1)
+	})
+}
+
+// Webhooks that Webex disabled lost presses since the last check. A webhook that only has another name, or is there twice, lost none.
+func TestGapOfWebhooks(t *testing.T) {
+	withTransport(t, config.ListenWebhook, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.pass(time.Hour)
+		r.webex.DisableWebhooks(botAddr)
+		r.pass(checkInterval + time.Minute)
+		require.Len(t, r.told(), 1)
+		hooks, err := r.client.Webhooks(t.Context())
+		require.NoError(t, err)
+		for _, h := range hooks {
+			h.Name = "old " + h.Name
+			_, err := r.client.UpdateWebhook(t.Context(), h)
+			require.NoError(t, err)
+			_, err = r.client.CreateWebhook(t.Context(), h)
+			require.NoError(t, err)
+		}
+		r.pass(checkInterval + time.Minute)
+		require.Len(t, r.told(), 1)
+	})
+}
