@@ -42,9 +42,13 @@ func (d *Delivery) newNoticeTask(n store.Notice) *task {
 	if u.Since.IsZero() {
 		u.Since = n.CreatedAt
 	}
+	lane := string(n.Kind) + " " + to
+	if n.Thread == "" { // the messages of a thread find their root when they are sent: each needs those before it
+		lane += " " + n.ParentID
+	}
 	return &task{
 		ID: "notice:" + strconv.FormatInt(n.ID, 10), Room: to, Urgency: u, Order: n.ID,
-		Lane:  string(n.Kind) + " " + to + " " + n.ParentID,
+		Lane:  lane,
 		Value: work{bot: b, about: []any{"notice", n.ID, "kind", n.Kind}, version: n.Version, notice: &noticeTask{id: n.ID, canary: n.Kind == store.NoticeCanary}},
 	}
 }

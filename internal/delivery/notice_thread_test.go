@@ -56,6 +56,28 @@ func TestNoticesOfAThreadAreReplies(t *testing.T) {
 	})
 }
 
+// Messages of a thread keep their order across a failure and a restart.
+func TestNoticesOfANotifyThreadKeepTheirOrder(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Thread: "deploy"}
+		say := func(text string) {
+			n.Markdown = text
+			w.notice(n)
+		}
+		say("1")
+		w.pass(time.Second)
+		w.refuse(503)
+		say("2")
+		w.pass(500 * time.Millisecond)
+		w.stop()
+		w.webex.set(func(f *fakeWebex) { f.meet = nil })
+		say("3")
+		w.start()
+		w.pass(time.Minute)
+		require.Equal(t, []string{"1", "1 > 2", "1 > 3"}, w.inThread("R-noc"))
+	})
+}
+
 // A thread whose root was deleted begins again with the next message, and goes on below that.
 func TestAThreadWithADeletedRootBeginsAgain(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {

@@ -19,6 +19,7 @@ const (
 	formOverhead = 64 << 10
 	// uploadTime bounds how long a form may take to arrive: longer than other bodies.
 	uploadTime = 2 * time.Minute
+	answerTime = time.Minute
 )
 
 // may returns nil if the sender may send the notice.
@@ -106,8 +107,10 @@ func (r *Receiver) notifyBody(c *gin.Context, sender Sender) ([]byte, *refusal) 
 	if _, form := formBoundary(c.Request.Header); !form {
 		return r.limits.notices.read(c, MaxBody, fmt.Sprintf("Webex accepts %d bytes in a message", maxMessage))
 	}
-	// If the writer can't do it, like a test's recorder, the server's own deadline stays.
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(uploadTime))
+	// If the writer can't do it, like a test's recorder, the server's own deadlines stay. That of the answer began with the request.
+	deadlines := http.NewResponseController(c.Writer)
+	_ = deadlines.SetReadDeadline(time.Now().Add(uploadTime))
+	_ = deadlines.SetWriteDeadline(time.Now().Add(uploadTime + answerTime))
 	body, refused := r.limits.files.read(c, sender.MaxFile+formOverhead, "")
 	if refused != nil && refused.status == http.StatusRequestEntityTooLarge {
 		return nil, hangUp(sender.fileTooLarge())

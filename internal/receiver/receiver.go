@@ -203,8 +203,8 @@ func NewServer(addr string, h http.Handler) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second, // an append may wait for a slow disk
-		IdleTimeout:       2 * time.Minute,  // longer than the pauses of Zabbix and Prometheus
+		WriteTimeout:      answerTime,      // an append may wait for a slow disk
+		IdleTimeout:       2 * time.Minute, // longer than the pauses of Zabbix and Prometheus
 		MaxHeaderBytes:    16 << 10,
 		ConnState:         connState,
 	}
