@@ -36,11 +36,20 @@ func (p Problem) Trigger() (TriggerKey, bool) {
 	return k, true
 }
 
+// Micro is a time in microseconds since 1970. In JSON it costs a fraction of a time.Time. 0 is the zero time.
+type Micro int64
+
+// MicroOf returns a time as a Micro.
+func MicroOf(t time.Time) Micro { return Micro(micro(t)) }
+
+// Time returns the time in UTC.
+func (m Micro) Time() time.Time { return fromMicro(int64(m)) }
+
 // Occurrence is a resolved problem of a trigger, in short.
 type Occurrence struct {
-	EventID    string    `json:"e"`
-	OpenedAt   time.Time `json:"o"`
-	ResolvedAt time.Time `json:"r,omitzero"` // zero if unknown: it was gone from Zabbix
+	EventID  string `json:"e"`
+	Opened   Micro  `json:"o"`
+	Resolved Micro  `json:"r,omitempty"` // 0 if unknown: it was gone from Zabbix
 	// Rooms are those that the problem was posted in, sorted. Others may not read the remark.
 	Rooms  []string `json:"in,omitempty"`
 	Remark *Remark  `json:"s,omitempty"`
@@ -67,29 +76,27 @@ func (s TriggerStats) Add(p Problem, rooms []string) (TriggerStats, bool) {
 	if p.OpenedAt.IsZero() {
 		return s, false
 	}
-	o := occurrenceOf(p, rooms)
-	old := slices.IndexFunc(s.Occurrences, func(k Occurrence) bool { return k.Of(p) })
-	full := len(s.Occurrences) == keepOccurrences
+	o, was := occurrenceOf(p, rooms), s.Occurrences
+	full := len(was) == keepOccurrences
+	old := slices.IndexFunc(was, func(k Occurrence) bool { return k.Of(p) })
 	switch {
-	case old >= 0 && s.Occurrences[old].same(o):
+	case old >= 0 && was[old].same(o):
 		return s, false
-	case old < 0 && full && compareOccurrences(o, s.Occurrences[0]) < 0:
-		forgot := o.OpenedAt.After(s.Forgotten)
+	case old < 0 && full && compareOccurrences(o, was[0]) < 0:
+		forgot := p.OpenedAt.After(s.Forgotten)
 		if forgot {
-			s.Forgotten = o.OpenedAt
+			s.Forgotten = p.OpenedAt
 		}
 		return s, forgot
 	}
-	was := s.Occurrences
-	s.Occurrences = slices.Clone(was)
+	s.Occurrences = append(make([]Occurrence, 0, len(was)+1), was...)
 	if old >= 0 {
-		s.Occurrences[old] = o
-	} else {
-		s.Occurrences = append(s.Occurrences, o)
+		s.Occurrences = slices.Delete(s.Occurrences, old, old+1)
 	}
-	slices.SortFunc(s.Occurrences, compareOccurrences)
+	i, _ := slices.BinarySearchFunc(s.Occurrences, o, compareOccurrences)
+	s.Occurrences = slices.Insert(s.Occurrences, i, o)
 	if full && old < 0 {
-		s.Forgotten = s.Occurrences[0].OpenedAt
+		s.Forgotten = s.Occurrences[0].Opened.Time()
 		s.Occurrences = s.Occurrences[1:]
 	}
 	remarks := 0
@@ -106,9 +113,9 @@ func (s TriggerStats) Add(p Problem, rooms []string) (TriggerStats, bool) {
 
 // occurrenceOf returns a resolved problem that was posted in these rooms in short.
 func occurrenceOf(p Problem, rooms []string) Occurrence {
-	o := Occurrence{EventID: p.Key.EventID, OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt, Remark: remarkOf(p)}
+	o := Occurrence{EventID: p.Key.EventID, Opened: MicroOf(p.OpenedAt), Resolved: MicroOf(p.ResolvedAt), Remark: remarkOf(p)}
 	if p.Gone {
-		o.ResolvedAt = time.Time{}
+		o.Resolved = 0
 	}
 	rooms = slices.Compact(slices.Sorted(slices.Values(rooms)))
 	o.Rooms = rooms[:min(len(rooms), keepRooms)]
@@ -116,23 +123,23 @@ func occurrenceOf(p Problem, rooms []string) Occurrence {
 }
 
 func compareOccurrences(a, b Occurrence) int {
-	return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), cmp.Compare(len(a.EventID), len(b.EventID)), strings.Compare(a.EventID, b.EventID))
+	return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(len(a.EventID), len(b.EventID)), strings.Compare(a.EventID, b.EventID))
 }
 
 // Of reports whether the occurrence is this problem. Its start may have become more precise since, and its event id may belong to
 // another problem now (Key.Earlier).
 func (o Occurrence) Of(p Problem) bool {
 	if o.EventID == p.Key.EventID {
-		return distance(micro(o.OpenedAt), micro(p.OpenedAt)) <= zoneSpan
+		return distance(int64(o.Opened), micro(p.OpenedAt)) <= zoneSpan
 	}
-	return o.EventID == p.Key.Original().EventID && o.OpenedAt.Equal(p.OpenedAt)
+	return o.Opened == MicroOf(p.OpenedAt) && o.EventID == p.Key.Original().EventID
 }
 
 // same reports whether two versions of an occurrence are equal.
 func (o Occurrence) same(with Occurrence) bool {
 	remark := o.Remark == nil && with.Remark == nil ||
 		o.Remark != nil && with.Remark != nil && o.Remark.At.Equal(with.Remark.At) && o.Remark.By == with.Remark.By && o.Remark.Text == with.Remark.Text
-	return remark && o.EventID == with.EventID && o.OpenedAt.Equal(with.OpenedAt) && o.ResolvedAt.Equal(with.ResolvedAt) && slices.Equal(o.Rooms, with.Rooms)
+	return remark && o.EventID == with.EventID && o.Opened == with.Opened && o.Resolved == with.Resolved && slices.Equal(o.Rooms, with.Rooms)
 }
 
 // remarkOf returns the last text that somebody wrote about a problem; nil for none.
@@ -181,7 +188,7 @@ func (m Memory) Last(mayRead func(rooms []string) bool) *Remark {
 
 // Before returns the memory of a problem: what is known of those that opened before it.
 func (s TriggerStats) Before(p Problem) Memory {
-	self := Occurrence{EventID: p.Key.EventID, OpenedAt: p.OpenedAt}
+	self := Occurrence{EventID: p.Key.EventID, Opened: MicroOf(p.OpenedAt)}
 	since := p.OpenedAt.Add(-MemoryWindow)
 	m := Memory{Known: !s.Forgotten.IsZero() && s.Forgotten.Before(p.OpenedAt), Times: 1, AtLeast: s.Forgotten.After(since)}
 	var lasted []time.Duration
@@ -191,10 +198,10 @@ func (s TriggerStats) Before(p Problem) Memory {
 			break
 		}
 		m.Known, m.Latest = true, 0
-		if o.OpenedAt.After(since) {
+		if o.Opened > MicroOf(since) {
 			m.Times++
 		}
-		if d := o.ResolvedAt.Sub(o.OpenedAt); !o.ResolvedAt.IsZero() && d >= 0 {
+		if d := time.Duration(o.Resolved-o.Opened) * time.Microsecond; o.Resolved != 0 && d >= 0 {
 			m.Latest = d
 			lasted = append(lasted, d)
 		}

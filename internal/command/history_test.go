@@ -21,7 +21,7 @@ func TestHistoryOfATrigger(t *testing.T) {
 		p := w.find(k)
 		p.TriggerID, p.Hosts = "23118", []alert.Host{{Host: "sw1"}}
 		trigger := alert.TriggerKey{Source: "main", TriggerID: "23118", Host: "sw1"}
-		stats := alert.TriggerStats{Trigger: trigger, Occurrences: []alert.Occurrence{{EventID: "4600", OpenedAt: time.Now().Add(-time.Hour), Rooms: []string{"noc"}}}}
+		stats := alert.TriggerStats{Trigger: trigger, Occurrences: []alert.Occurrence{{EventID: "4600", Opened: alert.MicroOf(time.Now().Add(-time.Hour)), Rooms: []string{"noc"}}}}
 		w.commit(store.Fold{Problems: []alert.Problem{p}, Triggers: []alert.TriggerStats{stats}})
 		w.problem("main/4712", "noc")
 		r := w.start(t)
@@ -49,8 +49,8 @@ func TestWhoReadsWhatWasWrittenEarlier(t *testing.T) {
 		p.TriggerID, p.Hosts = "23118", []alert.Host{{Host: "sw1"}}
 		p.Memory = &alert.Memory{Known: true, Times: 2, Remarks: []alert.PostedRemark{{Remark: alert.Remark{Text: "loose cable"}, Rooms: []string{"db"}}}}
 		stats := alert.TriggerStats{Trigger: alert.TriggerKey{Source: "main", TriggerID: "23118", Host: "sw1"}, Occurrences: []alert.Occurrence{
-			{EventID: "4500", OpenedAt: time.Now().Add(-2 * time.Hour)}, // of which nobody knows the rooms
-			{EventID: "4600", OpenedAt: time.Now().Add(-time.Hour), Rooms: []string{"db"}},
+			{EventID: "4500", Opened: alert.MicroOf(time.Now().Add(-2 * time.Hour))}, // of which nobody knows the rooms
+			{EventID: "4600", Opened: alert.MicroOf(time.Now().Add(-time.Hour)), Rooms: []string{"db"}},
 		}}
 		w.commit(store.Fold{Problems: []alert.Problem{p}, Triggers: []alert.TriggerStats{stats}})
 		w.setDown("main", true) // show answers with the stored problem

@@ -65,21 +65,15 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 
 // occurrence is a line of a history.
 func (b *builder) occurrence(source string, o alert.Occurrence) string {
-	line := "✅ " + formatPeriod(false, o.OpenedAt.In(b.loc), inZone(o.ResolvedAt, b.loc))
-	if o.ResolvedAt.IsZero() {
-		line = "☑️ " + formatTime(o.OpenedAt.In(b.loc)) + ", gone from Zabbix"
+	opened := o.Opened.Time().In(b.loc)
+	line := "✅ " + formatPeriod(false, opened, o.Resolved.Time().In(b.loc))
+	if o.Resolved == 0 {
+		line = "☑️ " + formatTime(opened) + ", gone from Zabbix"
 	}
 	line += " · " + b.r.idOf(alert.Key{Source: source, EventID: o.EventID}).String()
 	if o.Remark != nil {
-		by, on, said := b.remark(*o.Remark, o.OpenedAt)
+		by, on, said := b.remark(*o.Remark, opened)
 		line += " · " + by.String() + ", " + on + ": “" + said.String() + "”"
 	}
 	return line
-}
-
-func inZone(t time.Time, loc *time.Location) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.In(loc)
 }

@@ -18,10 +18,10 @@ func TestHistory(t *testing.T) {
 	day := 24 * time.Hour
 	at := func(days int) time.Time { return p.OpenedAt.Add(time.Duration(-days) * day) }
 	stats := alert.TriggerStats{Forgotten: at(90), Occurrences: []alert.Occurrence{
-		{EventID: "4100", OpenedAt: at(60), Rooms: []string{"db", "noc"}},
-		{EventID: "4200", OpenedAt: at(20), ResolvedAt: at(20).Add(12 * time.Minute), Rooms: []string{"noc"},
+		{EventID: "4100", Opened: alert.MicroOf(at(60)), Rooms: []string{"db", "noc"}},
+		{EventID: "4200", Opened: alert.MicroOf(at(20)), Resolved: alert.MicroOf(at(20).Add(12 * time.Minute)), Rooms: []string{"noc"},
 			Remark: &alert.Remark{By: "Alice Example", At: at(20), Text: "<@all> **loose** cable"}},
-		{EventID: "4711", OpenedAt: p.OpenedAt, ResolvedAt: p.OpenedAt.Add(time.Minute)},
+		{EventID: "4711", Opened: alert.MicroOf(p.OpenedAt), Resolved: alert.MicroOf(p.OpenedAt.Add(time.Minute))},
 	}}
 	require.Equal(t, "🟧 **Temperature too high on Core switch 1** · Core switch 1 · 4711  \n"+
 		"2nd time in 30 days · last time 12m  \n"+
@@ -42,7 +42,7 @@ func TestHistory(t *testing.T) {
 
 	stats = alert.TriggerStats{}
 	for i := range 50 {
-		stats.Occurrences = append(stats.Occurrences, alert.Occurrence{EventID: "4000", OpenedAt: at(50 - i), Rooms: []string{"noc"}, Remark: &alert.Remark{At: at(1), Text: strings.Repeat("<", 300)}})
+		stats.Occurrences = append(stats.Occurrences, alert.Occurrence{EventID: "4000", Opened: alert.MicroOf(at(50 - i)), Rooms: []string{"noc"}, Remark: &alert.Remark{At: at(1), Text: strings.Repeat("<", 300)}})
 	}
 	long := r.History(p, stats, Room{Name: "noc"}, SamplesNow)
 	require.LessOrEqual(t, len(long), webex.MaxMessageBytes)

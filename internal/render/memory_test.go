@@ -45,8 +45,8 @@ func TestRemarksAreForTheirRooms(t *testing.T) {
 	}}
 	trigger, _ := p.Trigger()
 	stats := alert.TriggerStats{Trigger: trigger, Occurrences: []alert.Occurrence{
-		{EventID: "4600", OpenedAt: p.OpenedAt.Add(-2 * time.Hour), Rooms: []string{"net", "wan"}, Remark: &p.Memory.Remarks[1].Remark},
-		{EventID: "4700", OpenedAt: p.OpenedAt.Add(-time.Hour), Rooms: []string{"db"}, Remark: &p.Memory.Remarks[0].Remark},
+		{EventID: "4600", Opened: alert.MicroOf(p.OpenedAt.Add(-2 * time.Hour)), Rooms: []string{"net", "wan"}, Remark: &p.Memory.Remarks[1].Remark},
+		{EventID: "4700", Opened: alert.MicroOf(p.OpenedAt.Add(-time.Hour)), Rooms: []string{"db"}, Remark: &p.Memory.Remarks[0].Remark},
 	}}
 	of := func(rooms ...string) func([]string) bool {
 		return func(posted []string) bool {

@@ -172,8 +172,8 @@ func works(t *testing.T, s *Store) {
 		i := slices.IndexFunc(found[trigger].Occurrences, func(o alert.Occurrence) bool { return o.EventID == p.Key.EventID })
 		require.GreaterOrEqual(t, i, 0, "%s is remembered", p.Key)
 		o := found[trigger].Occurrences[i]
-		require.WithinDuration(t, p.OpenedAt, o.OpenedAt, time.Second)
-		require.True(t, p.Gone || p.ResolvedAt.Equal(o.ResolvedAt))
+		require.Equal(t, alert.MicroOf(p.OpenedAt), o.Opened)
+		require.True(t, p.Gone || p.ResolvedAt.Sub(o.Resolved.Time()).Abs() < time.Millisecond)
 		var rooms []string
 		for _, post := range posts[p.Key] {
 			rooms = append(rooms, post.Room)

@@ -18,8 +18,8 @@ func testTriggerStats(t *testing.T, open Opener) {
 	stats := alert.TriggerStats{
 		Trigger: one, Forgotten: t0.Add(-time.Hour),
 		Occurrences: []alert.Occurrence{
-			{EventID: "1", OpenedAt: t0, ResolvedAt: t0.Add(time.Minute), Remark: &alert.Remark{By: "Alice", At: t0, Text: "<@all> ü"}},
-			{EventID: "2", OpenedAt: t0.Add(time.Hour)},
+			{EventID: "1", Opened: alert.MicroOf(t0), Resolved: alert.MicroOf(t0.Add(time.Minute)), Remark: &alert.Remark{By: "Alice", At: t0, Text: "<@all> ü"}},
+			{EventID: "2", Opened: alert.MicroOf(t0.Add(time.Hour))},
 		},
 	}
 	read := func() map[alert.TriggerKey]alert.TriggerStats {

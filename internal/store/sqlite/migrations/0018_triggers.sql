@@ -17,7 +17,7 @@ INSERT INTO trigger_stats (trigger_id, host, source, written_at, doc)
 SELECT trigger_id, host, source, max(written_at), CAST(json_object('occurrences', json_group_array(json(occurrence) ORDER BY age DESC)) AS BLOB)
 FROM (
 	SELECT trigger_id, host, source, written_at, age, json_patch(
-		json_object('e', event_id, 'o', strftime('%Y-%m-%dT%H:%M:%SZ', opened_at / 1000000, 'unixepoch'),
+		json_object('e', event_id, 'o', opened_at,
 			'in', json((SELECT json_group_array(room) FROM (SELECT room FROM posts p WHERE p.event_id = n.event_id AND p.source = n.source ORDER BY room LIMIT 20)))),
 		json_object('r', resolved)) AS occurrence
 	FROM (
@@ -25,7 +25,7 @@ FROM (
 		FROM (
 			SELECT event_id, source, opened_at, written_at, d ->> 'trigger_id' AS trigger_id, d ->> 'origin' AS origin,
 				coalesce((SELECT min(value ->> 'host') FROM json_each(d, '$.hosts') WHERE value ->> 'host' <> ''), '') AS host,
-				CASE WHEN d ->> 'gone' THEN NULL ELSE d ->> 'resolved_at' END AS resolved
+				CASE WHEN d ->> 'gone' THEN NULL ELSE CAST(round(unixepoch(d ->> 'resolved_at', 'subsec') * 1000000) AS INTEGER) END AS resolved
 			FROM (SELECT *, CAST(doc AS TEXT) AS d FROM problems WHERE state = 'resolved' AND opened_at > 0 AND json_valid(CAST(doc AS TEXT)))
 		)
 		WHERE coalesce(trigger_id, '') <> '' AND origin = 'trigger'
