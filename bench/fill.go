@@ -119,6 +119,11 @@ func (b *bench) fill(ctx context.Context, name string, n int, over bool) (took t
 				p := l.problem(i, began, over)
 				f.Problems = append(f.Problems, p)
 				f.Posts = append(f.Posts, post(p, began))
+				if trigger, ok := p.Trigger(); ok && over {
+					stats, _ := alert.TriggerStats{}.Add(p, []string{"noc"})
+					stats.Trigger = trigger
+					f.Triggers = append(f.Triggers, stats)
+				}
 			}
 			return s.CommitFold(ctx, f)
 		})

@@ -1,14 +1,16 @@
 -- +goose Up
 
 -- What is remembered of a trigger's resolved problems after they were pruned: alert.TriggerStats.
+-- It has rowids: a doc grows to some kilobytes, and a b-tree of such rows would be deep.
 CREATE TABLE trigger_stats (
+	id         INTEGER PRIMARY KEY,
 	trigger_id TEXT    NOT NULL,
 	host       TEXT    NOT NULL, -- the technical name of the first host
 	source     TEXT    NOT NULL,
 	written_at INTEGER NOT NULL,
 	doc        BLOB    NOT NULL,
-	PRIMARY KEY (trigger_id, host, source)
-) STRICT, WITHOUT ROWID;
+	UNIQUE (trigger_id, host, source)
+) STRICT;
 CREATE INDEX trigger_stats_written ON trigger_stats (written_at);
 
 -- The newest 50 resolved problems of each trigger that are still stored, with the rooms that they were posted in. What people wrote
