@@ -242,8 +242,8 @@ func TestStory(t *testing.T) {
 		require.NoError(t, err)
 		ack = s.acknowledgements(fan, 1)
 		require.Contains(t, ack["message"], "spare is here")
-		require.Contains(t, ack["message"], "Bob Baker")
-		s.root("noc", fan, "acknowledged", "Bob Baker")
+		require.Contains(t, ack["message"], "Bob Builder")
+		s.root("noc", fan, "acknowledged", "Bob Builder")
 		// The card of an acknowledged problem is replaced, since its buttons differ.
 		eventually(t, "the card is pressed", func() error {
 			_, err := s.webex.PressButton(s.card("noc", fanRoot.ID).ID, "bob@example.com", "Close problem", map[string]any{"comment": "replaced"})

@@ -201,9 +201,9 @@ func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []t
 func whoActed(p alert.Problem, several bool, now time.Time, loc *time.Location) string {
 	out := "**" + titled(p.Key, p.Name, several) + "**"
 	if p.Owner.Email == "" {
-		out += "\n👤 Nobody's yet"
+		out += "\n- 👤 nobody yet"
 	} else {
-		out += fmt.Sprintf("\n👤 %s, since %s", ownerName(p.Owner), render.Moment(p.Owner.Since, now, loc))
+		out += fmt.Sprintf("\n- 👤 %s, since %s", ownerName(p.Owner), render.Moment(p.Owner.Since, now, loc))
 	}
 	type actor struct {
 		name string
@@ -228,20 +228,23 @@ func whoActed(p alert.Problem, several bool, now time.Time, loc *time.Location) 
 	slices.SortStableFunc(actors, func(a, b actor) int { return b.last.Compare(a.last) })
 	for i, a := range actors {
 		if i == maxActors {
-			out += fmt.Sprintf("\n… and %d more people", len(actors)-i)
+			out += fmt.Sprintf("\n- … and %d more people", len(actors)-i)
 			break
 		}
-		out += fmt.Sprintf("\n✋ %s acted %s, last at %s", a.name, times(a.acts), render.Moment(a.last, now, loc))
+		out += fmt.Sprintf("\n- ✋ %s acted %s, last at %s", a.name, times(a.acts), render.Moment(a.last, now, loc))
 	}
 	if len(actors) == 0 {
-		out += "\nNobody has acted on it."
+		out += "\n- ✋ nobody has acted on it"
 	}
 	return out
 }
 
 func times(n int) string {
-	if n == 1 {
+	switch n {
+	case 1:
 		return "once"
+	case 2:
+		return "twice"
 	}
 	return fmt.Sprintf("%d times", n)
 }

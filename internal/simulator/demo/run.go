@@ -46,7 +46,7 @@ const secret = "simulated-secret-of-the-demo"
 // people of the demo, with their roles.
 var people = []Person{
 	{Email: "alice@example.com", Name: "Alice Archer", Role: "operator"},
-	{Email: "bob@example.com", Name: "Bob Baker", Role: "admin"},
+	{Email: "bob@example.com", Name: "Bob Builder", Role: "admin"},
 	{Email: "carol@example.com", Name: "Carol Carter", Role: "viewer"},
 }
 

@@ -17,7 +17,7 @@ func NewDefault(opts Options) *Server {
 	s := New(opts)
 	s.AddBot(DefaultBot, DefaultBotName, DefaultBotToken)
 	s.AddPerson("alice@example.com", "Alice Archer")
-	s.AddPerson("bob@example.com", "Bob Baker")
+	s.AddPerson("bob@example.com", "Bob Builder")
 	s.AddPerson("carol@example.com", "Carol Carter")
 	s.AddPerson("mallory@example.org", "Mallory Moss")
 	everywhere := []string{DefaultBot, "alice@example.com", "bob@example.com"}

@@ -208,7 +208,7 @@ func TestMarkdownRendering(t *testing.T) {
 			{"<div onclick=x>\nhi", "<p>&lt;div onclick=x&gt;\nhi</p>", "<div onclick=x>\nhi"},
 			{"hi <@personEmail:Alice@example.com|Al>", "<p>hi " + mention + "</p>", "hi Al"},
 			{"hi <@personId:" + PersonID(alice) + "|Al>", "<p>hi " + mention + "</p>", "hi Al"},
-			{"hi <@personEmail:bob@example.com>", `<p>hi <spark-mention data-object-type="person" data-object-id="` + PersonID(bob) + `">Bob Baker</spark-mention></p>`, "hi Bob Baker"},
+			{"hi <@personEmail:bob@example.com>", `<p>hi <spark-mention data-object-type="person" data-object-id="` + PersonID(bob) + `">Bob Builder</spark-mention></p>`, "hi Bob Builder"},
 			{"hi <@personEmail:eve@example.com|<b>>", "<p>hi &lt;b&gt;</p>", "hi <b>"},
 			{"hi <@personEmail:eve@example.com>", "<p>hi eve@example.com</p>", "hi eve@example.com"},
 			{"<@all> `<@all>` \\<@all>", "<p>" + all + " <code>" + all + "</code> \\" + all + "</p>", "All All \\All"},
