@@ -196,6 +196,7 @@ type Update struct {
 	Message string    `json:"message,omitempty"` // exactly as Zabbix stores it
 	Comment string    `json:"comment,omitempty"` // of an action: the person's text, without the relay's signature
 	Wide    bool      `json:"wide,omitempty"`    // of an action: done to many problems at once
+	Card    string    `json:"card,omitempty"`    // of an action: the message whose button was pressed for it
 	Owner   *Owner    `json:"owner,omitempty"`   // of an action: who owns the problem from then on, the zero value for nobody; nil for no change
 }
 

@@ -428,5 +428,5 @@ func (e Entry) looksSame(o Entry) bool {
 	a.Severity, b.Severity = nil, nil
 	sameOwner := ownershipOf(e.Update.Owner, e.At) == ownershipOf(o.Update.Owner, o.At)
 	return sameChange && sameOwner && a == b && e.Update.Actor == o.Update.Actor && e.Update.Message == o.Update.Message &&
-		e.Update.Comment == o.Update.Comment
+		e.Update.Comment == o.Update.Comment && e.Update.Card == o.Update.Card
 }

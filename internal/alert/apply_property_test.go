@@ -137,6 +137,7 @@ func (g generator) update() Update {
 		At:      epoch.Add(g.seconds("at")),
 		Message: pick(g, "message", "", "on it", "on it "),
 		Actions: g.actions(),
+		Card:    pick(g, "card", "", "", "CARD"),
 	}
 	u.Actions.Comment = u.Message != "" && g.maybe("comment")
 	return u
@@ -170,7 +171,7 @@ func (g generator) event() Event {
 		o := Observation{
 			At: e.ReceivedAt, Gone: pick(g, "gone", false, false, true), TriggerGone: g.maybe("orphaned"), Severity: pick(g, "sev", Average, High),
 			Acknowledged: g.maybe("acked"), Suppressed: g.maybe("suppressed"), ByHand: g.maybe("byhand"),
-			Resolved: g.maybe("resolved"), ManualClose: g.maybe("manual"), Opened: pick(g, "opened", time.Time{}, epoch),
+			Resolved: g.maybe("resolved"), ManualClose: g.maybe("manual"), CanSuppress: g.maybe("can suppress"), Opened: pick(g, "opened", time.Time{}, epoch),
 			Name: pick(g, "oname", "", "Link down"), Hosts: pick(g, "ohosts", nil, []Host{{ID: "1", Host: "sw1"}, {ID: "2", Host: "sw2"}}),
 		}
 		if o.Resolved {

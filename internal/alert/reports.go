@@ -51,6 +51,7 @@ type report struct {
 	Blank   bool            `json:"z,omitempty"` // it doesn't name the actions
 	Seen    int64           `json:"sn,omitempty"`
 	Wide    bool            `json:"wd,omitempty"`
+	Card    string          `json:"cd,omitempty"`
 	Owner   ownership       `json:"ow,omitzero"`
 	Found   bool            `json:"f,omitempty"` // only reconciliation reported it
 
@@ -77,7 +78,7 @@ func newReport(origin string, u Update, seenAt time.Time) report {
 	}
 	switch origin {
 	case fromRelay:
-		c.AckID, c.Email, c.Comment, c.Wide = "", u.Actor.Email, u.Comment, u.Wide
+		c.AckID, c.Email, c.Comment, c.Wide, c.Card = "", u.Actor.Email, u.Comment, u.Wide, u.Card
 		c.Owner = ownershipOf(u.Owner, u.At)
 	case fromPayload:
 		c.AckID = ""
@@ -156,6 +157,7 @@ func (c *report) merge(o report) bool {
 	c.Until = least(c.Until, o.Until)
 	c.Seen = least(c.Seen, o.Seen)
 	c.Wide = c.Wide || o.Wide
+	c.Card = least(c.Card, o.Card)
 	improve(&c.Owner, o.Owner)
 	c.Found = c.Found && o.Found
 	if o.Change != nil && (c.Change == nil || compareChange(*o.Change, *c.Change) < 0) {

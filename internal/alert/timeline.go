@@ -209,7 +209,7 @@ func newEntry(reports []report, g []int) Entry {
 		u.Actor.Name = name
 	}
 	if own != nil {
-		u.Comment, u.Wide, u.Owner = own.Comment, own.Wide, own.Owner.owner()
+		u.Comment, u.Wide, u.Card, u.Owner = own.Comment, own.Wide, own.Card, own.Owner.owner()
 		if own.Name != "" || own.Email != "" {
 			u.Actor = Actor{Name: own.Name, Email: own.Email}
 		}

@@ -512,3 +512,14 @@ func TestButtonsOfOtherCards(t *testing.T) {
 		require.Equal(t, ours, got, "%v", mark)
 	}
 }
+
+// Every value of a press is read; what isn't text counts as absent.
+func TestValuesOfAPress(t *testing.T) {
+	press := webex.AttachmentAction{MessageID: "CARD", Inputs: map[string]any{
+		"relay": 1.0, "action": "suppress", "key": "main/4711", "value": "1h", "comment": "on it", "for": "2d", "severity": "high", "other": "x",
+	}}
+	got, _ := buttonOf(press)
+	require.Equal(t, command.Button{Action: "suppress", Key: "main/4711", Value: "1h", Comment: "on it", For: "2d", Severity: "high", MessageID: "CARD"}, got)
+	got, _ = buttonOf(webex.AttachmentAction{MessageID: "CARD", Inputs: map[string]any{"relay": 1.0, "action": []any{"ack"}, "value": 7.0, "for": map[string]any{}, "severity": true}})
+	require.Equal(t, command.Button{MessageID: "CARD"}, got)
+}

@@ -24,6 +24,9 @@ func (e *Executor) Accept(ctx context.Context, c store.Command, h Input) error {
 }
 
 func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error {
+	if in.Button != nil {
+		in.Button = new(in.Button.bounded())
+	}
 	before, _ := decodeDetail(c.Detail)
 	d := detail{Envelope: before.Envelope, Input: &in}
 	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID
@@ -168,9 +171,8 @@ func (s scope) where() string {
 func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (req Request, q *question, err error) {
 	switch b := s.Button; {
 	case b != nil:
-		press := b.bounded()
-		c.Text = press.words()
-		req, q, err = e.press(ctx, c, s, press)
+		c.Text = b.words()
+		req, q, err = e.press(ctx, c, s, *b)
 	case s.Unclear:
 		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:

@@ -172,6 +172,7 @@ func TestButtons(t *testing.T) {
 		require.Equal(t, signed(t, w, "main/4711", "on it"), w.calls("main")[0].Message)
 		require.True(t, w.calls("main")[1].Close)
 		require.Equal(t, "pressed ack on main/4711: on it", w.command("A1").Text)
+		require.Contains(t, string(w.entries()[0].Payload), `"card":"CARD-main/4711@noc"`, "the card is spent")
 		require.Equal(t, []string{"✅ Asked Zabbix to close `main/4711` problem 4711: its message here changes once Zabbix has closed it"}, w.answers())
 		require.Equal(t, "ROOT-main/4711@noc", w.notices()[0].ParentID)
 		require.Len(t, w.changed, 5, "close finds the acknowledgement; then it is read at once and twice later")

@@ -3,11 +3,13 @@ package command
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/zabbix"
 )
 
 // A press reads the length of a suppression as the command does: the button's own before the field's.
@@ -60,5 +62,21 @@ func FuzzPress(f *testing.F) {
 		require.Equal(t, v.lasts, r.Length != (Length{}))
 		require.Equal(t, v.name == Severity, r.Severity != nil)
 		require.False(t, v.prose && r.Text == "")
+	})
+}
+
+// A client can send anything as a press: what is kept of it is bounded.
+func TestAHugePressIsCut(t *testing.T) {
+	story(t, func(t *testing.T, w *world, r *relay) {
+		huge := strings.Repeat("x", 1<<20)
+		r.receives("A1", Input{Button: &Button{Action: "ack", Key: "main/4711", Value: huge, Comment: huge, For: huge, Severity: huge, MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		r.receives("A2", Input{Button: &Button{Action: huge, Key: huge, MessageID: "CARD-main/4711@noc"}, Room: "noc"})
+		synctest.Wait()
+		for _, id := range []string{"A1", "A2"} {
+			c := w.command(id)
+			require.Less(t, len(c.Detail)+len(c.Text), 40_000)
+		}
+		require.Len(t, w.calls("main"), 1)
+		require.LessOrEqual(t, len([]rune(w.calls("main")[0].Message)), zabbix.MaxMessage)
 	})
 }

@@ -295,11 +295,14 @@ func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string
 // succeed journals the actions, so that the rooms show them at once, and then ends the attempts. After a crash in
 // between it is journalled again, and the ledger recognises it.
 func (e *Executor) succeed(ctx context.Context, b *batch) error {
-	person := b.job.d.Input.Person
+	person, button := b.job.d.Input.Person, b.job.d.Input.Button
 	errs := make([]error, len(b.attempts))
 	var appends sync.WaitGroup // concurrent, so that the store commits them together
 	for n, a := range b.attempts {
 		update := a.update(b.req, person)
+		if button != nil {
+			update.Card = button.MessageID
+		}
 		appends.Go(func() {
 			errs[n] = e.journal(ctx, b.job.c.Trace, a.Key, store.EntryAction, store.Envelope{EventID: a.Key.EventID, Update: &update})
 		})

@@ -23,6 +23,8 @@ const maxLines = 20
 // for nothing; other changes wait for room.Debounce. The last edit is kept for the resolution: before that, changes
 // are posted in the thread.
 //
+// A card in the thread is deleted at once when somebody has pressed one of its buttons, and a new one follows the rest.
+//
 // A card that is the root can't be edited: comments go to its thread, and it is deleted and posted again when its
 // buttons or severity change. On resolution a plain root is posted before the card is deleted, so that the room
 // always has the outcome.
@@ -50,6 +52,9 @@ func NextPost(p alert.Problem, post store.Post, d PostDoubt, room Room, actions 
 	}
 	switch step.Op {
 	case OpEdit, OpLines, OpDelete:
+		if step.Reason == ReasonSpent || c.CardID == c.RootID && pressed(p, c) {
+			return step // somebody waits for a sign
+		}
 		if until := debounced(p, post, room.Debounce); now.Before(until) {
 			return Step{Op: OpWait, Reason: ReasonDebounce, Until: until}
 		}
@@ -78,6 +83,9 @@ func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step
 		return Step{Op: OpRoot, Reason: ReasonNew, AsCard: asCard}
 	}
 	rootIsCard := c.CardID == c.RootID
+	if !rootIsCard && p.Open() && pressed(p, c) {
+		return Step{Op: OpDelete, Reason: ReasonSpent}
+	}
 	if rootIsCard {
 		if actions == "" {
 			return Step{Op: OpRoot, Reason: ReasonNoButtons}
@@ -113,6 +121,13 @@ func difference(p alert.Problem, c store.Cursor, room Room, actions string) Step
 		return Step{Op: OpDelete, Reason: ReasonNewButtons}
 	}
 	return Step{Op: OpCard, Reason: ReasonNewButtons}
+}
+
+// pressed reports whether the room's card has a button by which something was done that the room doesn't show yet.
+func pressed(p alert.Problem, c store.Cursor) bool {
+	return c.CardID != "" && slices.ContainsFunc(p.Timeline, func(e alert.Entry) bool {
+		return e.Update != nil && e.Update.Card == c.CardID && (c.CardID != c.RootID || e.Seq > c.ToldSeq)
+	})
 }
 
 // editLimit is how many edits of the root may be used: the last is kept for the resolution.
@@ -158,12 +173,16 @@ func ToldLines(entries []alert.Entry, p alert.Problem, c store.Cursor, room Room
 	return c
 }
 
-// face is the value of Cursor.CardActions: the buttons and the severity. A card is replaced when it changes.
+// face is the value of Cursor.CardActions: the buttons, the severity and the owner. A card is replaced when it changes.
 func face(p alert.Problem, actions string) string {
-	if actions != "" {
-		return actions + ";severity=" + strconv.Itoa(int(p.Severity))
+	if actions == "" {
+		return ""
 	}
-	return actions
+	f := actions + ";severity=" + strconv.Itoa(int(p.Severity))
+	if p.Owner.Email != "" {
+		f += ";owner=" + p.Owner.Email
+	}
+	return f
 }
 
 // saysSuppressed marks the face of a card that is the root and says that its problem is suppressed.

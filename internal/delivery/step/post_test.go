@@ -3,6 +3,7 @@ package step
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,6 +38,18 @@ func resolved(p alert.Problem) alert.Problem {
 	p.State, p.ResolvedAt = alert.StateResolved, noon
 	p.Revision++
 	p.Timeline = append(p.Timeline[:len(p.Timeline):len(p.Timeline)], alert.Entry{Seq: p.LastSeq() + 1, Kind: alert.EntryResolved, At: noon})
+	return p
+}
+
+// pressing is a problem whose first update was made by a button of this card.
+func pressing(p alert.Problem, card string) alert.Problem {
+	p.Timeline = slices.Clone(p.Timeline)
+	p.Timeline[1].Update = &alert.Update{At: noon, Message: "word 1", Card: card}
+	return p
+}
+
+func owned(p alert.Problem) alert.Problem {
+	p.Owner.Email = "alice@example.com"
 	return p
 }
 
@@ -87,6 +100,12 @@ func TestNextPost(t *testing.T) {
 		{promise: "and the new card is posted", p: acked, c: with(lined, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "unack", op: OpCard, reason: ReasonNewButtons},
 		{promise: "a card with the right buttons stays", p: acked, c: lined, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "a card with an old severity is deleted", p: func() alert.Problem { p := acked; p.Severity = alert.Disaster; return p }(), c: lined, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "a card with another owner is deleted", p: owned(acked), c: lined, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "a card that somebody pressed is deleted at once", p: pressing(acked, "m2"), c: withCard, actions: "ack", dirty: noon, op: OpDelete, reason: ReasonSpent},
+		{promise: "and the rest waits for the debounce", p: pressing(acked, "m2"), c: with(withCard, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "ack", dirty: noon, op: OpWait, reason: ReasonDebounce},
+		{promise: "and the same card follows", p: pressing(acked, "m2"), c: with(lined, func(c *store.Cursor) { c.CardID, c.CardActions = "", "" }), actions: "ack", op: OpCard, reason: ReasonNewButtons},
+		{promise: "a press on another room's card or an earlier one spends nothing", p: pressing(acked, "m3"), c: lined, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
+		{promise: "a resolution comes before a card that was pressed", p: pressing(over, "m2"), c: withCard, dirty: noon, op: OpEdit, reason: ReasonResolved},
 		{promise: "a resolution waits for nothing", p: over, c: withCard, dirty: noon, op: OpEdit, reason: ReasonResolved},
 		{promise: "a resolution is posted in the thread", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 2 }), op: OpLines, reason: ReasonTimeline},
 		{promise: "after a resolution the card is deleted", p: over, c: with(withCard, func(c *store.Cursor) { c.Shown = 3; c.ToldSeq = 3 }), op: OpDelete, reason: ReasonNoButtons},
@@ -110,6 +129,8 @@ func TestNextPost(t *testing.T) {
 		{promise: "card: a suppression doesn't replace it", p: suppressed(acked), c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq = 2 }), present: config.PresentCard, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "card: it stays while what it says of a suppression holds", p: suppressed(acked), c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq, c.CardActions = 2, "ack;severity=4;suppressed" }), present: config.PresentCard, actions: "ack", op: OpNone, reason: ReasonCaughtUp},
 		{promise: "card: it is replaced when the suppression that it shows is over", p: acked, c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq, c.CardActions = 2, "ack;severity=4;suppressed" }), present: config.PresentCard, actions: "ack", op: OpDelete, reason: ReasonNewButtons},
+		{promise: "card: what its own button did waits for nothing", p: pressing(acked, "m1"), c: cardRoot, present: config.PresentCard, actions: "ack", dirty: noon, op: OpLines, reason: ReasonTimeline},
+		{promise: "card: a press doesn't replace it", p: pressing(acked, "m1"), c: with(cardRoot, func(c *store.Cursor) { c.ToldSeq = 2 }), present: config.PresentCard, actions: "ack", dirty: noon, op: OpNone, reason: ReasonCaughtUp},
 		{promise: "card: a resolution posts a plain root first", p: over, c: cardRoot, present: config.PresentCard, op: OpRoot, reason: ReasonNoButtons,
 			check: func(t *testing.T, s Step) { require.False(t, s.AsCard) }},
 		{promise: "card: and deletes the card then", p: over, c: with(cardRoot, func(c *store.Cursor) { c.RootID, c.Shown, c.ToldSeq = "m9", 3, 3 }), present: config.PresentCard, op: OpDelete, reason: ReasonNoButtons},

@@ -47,6 +47,7 @@ const (
 	ReasonProbe      Reason = "checking whether the message exists after a refused reply"
 	ReasonTimeline   Reason = "new timeline entries"
 	ReasonNewButtons Reason = "the buttons changed"
+	ReasonSpent      Reason = "somebody pressed a button"
 	ReasonNoButtons  Reason = "no buttons any more"
 	ReasonPosted     Reason = "posted"
 	ReasonRead       Reason = "read back"
