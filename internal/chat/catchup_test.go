@@ -216,34 +216,77 @@ func TestCatchUpWaits(t *testing.T) {
 type listingWebex struct {
 	*fakeWebex
 	list []webex.Message
+	read []string         // rooms
+	fail map[string]error // of the next read of a room
 }
 
-func (w *listingWebex) Messages(_ context.Context, _ string, _ bool, take func([]webex.Message) bool) error {
+func (w *listingWebex) Messages(_ context.Context, room string, _ bool, take func([]webex.Message) bool) error {
+	w.read = append(w.read, room)
+	if err := w.fail[room]; err != nil {
+		delete(w.fail, room)
+		return err
+	}
 	take(w.list)
 	return nil
 }
 
-// A store that fails while a message is claimed loses nothing: the next look finds it.
+// failingClaims fails to claim with an error.
+type failingClaims struct {
+	*claims
+	err error
+}
+
+func (c *failingClaims) ClaimCommand(ctx context.Context, cmd store.Command) (bool, error) {
+	if c.err != nil {
+		return false, c.err
+	}
+	return c.claims.ClaimCommand(ctx, cmd)
+}
+
+// looking makes a listener of a bot that serves the rooms noc and dm, and whose first look is over.
+func looking(t *testing.T) (l *Listener, w *listingWebex, c *failingClaims) {
+	w, c = &listingWebex{fakeWebex: newFake(), fail: map[string]error{}}, &failingClaims{claims: emptyClaims()}
+	r, m := newReader(w.fakeWebex)
+	r.setBots([]Bot{{Name: "noc", Listen: config.ListenWebhook, Webex: w}})
+	l = newListener(r, c.claims, m, slog.New(slog.DiscardHandler))
+	l.o.Inbox.o.Store = c
+	n, err := l.look(t.Context(), "noc", map[string]bool{})
+	require.NoError(t, err)
+	require.Zero(t, n)
+	time.Sleep(time.Minute)
+	w.list = []webex.Message{{ID: "M1", RoomID: "ROOM-noc", RoomType: "group", PersonID: personID("a11ce"), Created: webex.Time{Time: time.Now()}}}
+	w.read = nil
+	return l, w, c
+}
+
+// A claim that fails loses nothing: the next look, also that of another process, finds the message.
 func TestCatchUpAfterAFailedClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, c := &listingWebex{fakeWebex: newFake()}, emptyClaims()
-		r, m := newReader(w.fakeWebex)
-		r.setBots([]Bot{{Name: "noc", Listen: config.ListenWebhook, Webex: w}})
-		l := newListener(r, c, m, slog.New(slog.DiscardHandler))
-		look := func() (int, error) { return l.look(t.Context(), "noc", map[string]bool{}) }
-		n, err := look()
-		require.NoError(t, err)
-		require.Zero(t, n)
-		time.Sleep(time.Minute)
-		w.list = []webex.Message{{ID: "M1", RoomID: "ROOM-noc", RoomType: "group", PersonID: personID("a11ce"), Created: webex.Time{Time: time.Now()}}}
+		l, _, c := looking(t)
 		c.err = errors.New("disk full")
-		_, err = look()
+		_, err := l.look(t.Context(), "noc", map[string]bool{})
 		require.ErrorIs(t, err, c.err)
 		c.err = nil
-		n, err = look()
+		time.Sleep(overlap + time.Minute)
+		n, err := l.look(t.Context(), "noc", map[string]bool{})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		require.Equal(t, []string{"M1"}, c.order)
+	})
+}
+
+// A look that failed goes on where it was.
+func TestCatchUpGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w, _ := looking(t)
+		w.fail["ROOM-dm"] = &webex.Error{Status: 429, RetryAfter: time.Minute}
+		done := map[string]bool{}
+		n, err := l.look(t.Context(), "noc", done)
+		require.Error(t, err)
+		require.Equal(t, 1, n)
+		_, err = l.look(t.Context(), "noc", done)
+		require.NoError(t, err)
+		require.Equal(t, []string{"ROOM-noc", "ROOM-dm", "ROOM-dm"}, w.read)
 	})
 }
 

@@ -1,13 +1,18 @@
 package chat
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
 )
 
@@ -49,6 +54,41 @@ func TestGapAfterACrash(t *testing.T) {
 		r.away(7*time.Minute, func() { r.path = copied }) // as it was before the last words of a stop
 		require.Len(t, r.told(), 1)
 		require.Contains(t, []string{toldOf(from, from.Add(7*time.Minute)), toldOf(from.Add(-signEvery), from.Add(7*time.Minute))}, r.told()[0])
+	})
+}
+
+// As long as rooms can't be told, the sign on disk stays where it is, so that a crash doesn't keep them from being told.
+func TestGapIsKeptUntilRoomsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, m := newReader(newFake())
+		c := emptyClaims()
+		l := newListener(r, c, m, slog.New(slog.DiscardHandler))
+		l.o.MissedPresses = func(room string, from, to time.Time) []store.Notice {
+			return []store.Notice{{Room: room, Bot: "noc", Markdown: fmt.Sprint(room, " ", to.Sub(from))}, {Room: room, Bot: "otherbot"}}
+		}
+		var s signs
+		s.sign()
+		l.keepSign(t.Context(), "noc", &s)
+		first := c.values[signName("noc")]
+		require.NotEmpty(t, first)
+		since := time.Now()
+		time.Sleep(5 * time.Minute)
+		s.hearsAgain(since)
+		c.noNotices = errors.New("disk full")
+		for range 3 {
+			l.tellGap(t.Context(), "noc", &s)
+			time.Sleep(signEvery)
+			s.sign()
+			l.keepSign(t.Context(), "noc", &s)
+			require.Equal(t, first, c.values[signName("noc")])
+		}
+		c.noNotices = nil
+		for range 3 {
+			l.tellGap(t.Context(), "noc", &s)
+			l.keepSign(t.Context(), "noc", &s)
+		}
+		require.Equal(t, []string{"noc 5m0s"}, c.notices)
+		require.Greater(t, c.values[signName("noc")], first)
 	})
 }
 

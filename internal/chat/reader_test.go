@@ -359,6 +359,9 @@ type claims struct {
 	values map[string]string
 	err    error
 	broken error // of every command's record
+
+	notices   []string
+	noNotices error // of AddNotice
 }
 
 func (c *claims) ClaimCommand(_ context.Context, cmd store.Command) (bool, error) {
@@ -393,9 +396,17 @@ func (c *claims) Value(_ context.Context, name string) (string, error) {
 	return "", store.ErrNotFound
 }
 
-func (c *claims) CardRooms(context.Context) ([]string, error) { return nil, c.err }
+func (c *claims) CardRooms(context.Context) ([]string, error) { return []string{"noc"}, c.err }
 
-func (c *claims) AddNotice(context.Context, store.Notice) (int64, error) { return 0, c.err }
+func (c *claims) AddNotice(_ context.Context, n store.Notice) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.noNotices != nil {
+		return 0, c.noNotices
+	}
+	c.notices = append(c.notices, n.Markdown)
+	return int64(len(c.notices)), c.err
+}
 
 func (c *claims) SetValue(_ context.Context, name, value string) error {
 	c.mu.Lock()
