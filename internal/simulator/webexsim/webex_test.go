@@ -306,6 +306,25 @@ func TestListsArePaged(t *testing.T) {
 	})
 }
 
+// Direct chats are listed by when somebody last wrote in them, the latest first.
+func TestDirectChatsByActivity(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		var order []string
+		for _, email := range []string{alice, mallory, alice} {
+			time.Sleep(time.Second)
+			w.Direct(DefaultBot, email)
+			_, err := w.Say(Line{Room: DirectRoomID(DefaultBot, email), From: email, Text: "hello"})
+			require.NoError(t, err)
+			found, err := w.bot.DirectRooms(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "direct", found[0].Type)
+			require.Equal(t, time.Now().UTC().Truncate(time.Millisecond), found[0].LastActivity.UTC())
+			order = append(order, found[0].ID)
+		}
+		require.Equal(t, []string{DirectRoomID(DefaultBot, alice), DirectRoomID(DefaultBot, mallory), DirectRoomID(DefaultBot, alice)}, order)
+	})
+}
+
 func TestPeopleRoomsAndMemberships(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -404,6 +423,7 @@ func TestInvalidRequests(t *testing.T) {
 			{"GET", "/v1/rooms?max=1001", "", "", 400},
 			{"GET", "/v1/rooms?cursor=x", "", "", 400},
 			{"GET", "/v1/rooms?type=x", "", "", 400},
+			{"GET", "/v1/rooms?sortBy=x", "", "", 400},
 		} {
 			resp := w.raw(t, tc.method, tc.path, tc.ctype, tc.body)
 			require.Equal(t, tc.status, resp.StatusCode, tc.method+" "+tc.path)
