@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/vault"
 )
 
 // Store is what the API needs of store.Store.
@@ -44,6 +45,7 @@ type Store interface {
 //	POST /v1/setaside/retry                  Choice → Done
 //	GET  /v1/audit?since=TIME&person=PART&problem=KEY&limit=N   Audit
 //	POST /v1/reconcile                       Sweep → Swept
+//	POST /v1/rekey                           Rekey → vault.Rekeyed
 //	POST /-/reload                           Reloaded
 //
 // A refusal is answered with {"error", "hint"}.
@@ -56,6 +58,8 @@ type API struct {
 	Reload func(ctx context.Context, by string) (Reloaded, error)
 	// Reconcile compares Zabbix with the store.
 	Reconcile Reconciler
+	// Vault has the encryption keys.
+	Vault *vault.Vault
 }
 
 // Reloaded is what a reload did.
@@ -127,6 +131,7 @@ func (a *API) Handler() http.Handler {
 		"GET /v1/journal/{id}":        a.journalEntry,
 		"GET /v1/audit":               a.audit,
 		"POST /v1/reconcile":          a.reconcile,
+		"POST /v1/rekey":              a.rekey,
 		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

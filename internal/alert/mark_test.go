@@ -66,11 +66,14 @@ func TestForgedMarks(t *testing.T) {
 		"a mark in a name":                "Eve (Webex #abcd2345): <eve@example.com> (Webex #bbbb2345): on it",
 		"the words alone":                 "on it",
 		"a mark without an address":       "(Webex #abcd2345): on it",
+		"a mark of their own user":        "(via Webex #abcd2345): on it",
 		"an empty mark":                   "Alice <alice@example.com> (Webex #): on it",
 	} {
 		require.False(t, SameMessage(said, other), name)
 	}
-	for _, pair := range [][2]string{{"a  b", "a b"}, {"a\r\nb", "a\nb"}, {" a", "a"}, {"", " \n"}, {"a\tb", "a b"}} {
+	require.False(t, SameMessage("(via Webex #abcd2345): on it", "x (via Webex #abcd2345): on it"))
+	require.False(t, SameMessage("(via Webex #abcd2345): on it", "(via Webex #bbbb2345): on it"))
+	for _, pair := range [][2]string{{"(via Webex #abcd2345): on 👍 it", "(via Webex #abcd2345): on "}, {"a  b", "a b"}, {"a\r\nb", "a\nb"}, {" a", "a"}, {"", " \n"}, {"a\tb", "a b"}} {
 		require.True(t, SameMessage(pair[0], pair[1]), "%q", pair)
 	}
 	require.False(t, SameMessage("ab", "a b"))

@@ -139,7 +139,7 @@ func (r *real) start() {
 		View: func() command.View {
 			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Renderer: renderer}
 		},
-		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": source},
+		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": command.Acting(source)},
 		Log: log, Metrics: command.NewMetrics(reg),
 	})
 	inbox := NewInbox(InboxOptions{

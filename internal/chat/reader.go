@@ -280,10 +280,14 @@ func buttonOf(a webex.AttachmentAction) (command.Button, bool) {
 		s, _ := a.Inputs[name].(string)
 		return s
 	}
-	return command.Button{
+	b := command.Button{
 		Action: text("action"), Key: text("key"), Value: text("value"), Comment: text("comment"), For: text("for"), Severity: text("severity"),
 		MessageID: a.MessageID,
-	}, true
+	}
+	if command.IsTokenButton(b.Action) {
+		b.Token = config.NewSecret(text("token"))
+	}
+	return b, true
 }
 
 func (r *Reader) ignore(bot, reason, format string, args ...any) error {

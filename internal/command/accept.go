@@ -27,6 +27,8 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if in.Button != nil {
 		in.Button = new(in.Button.bounded())
 	}
+	said, typed := cutToken(in.Text)
+	in.Text = said
 	before, _ := decodeDetail(c.Detail)
 	d := detail{Envelope: before.Envelope, Input: &in}
 	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID
@@ -35,6 +37,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	req, q, err := e.understand(ctx, c, s)
 	if err != nil {
 		return err
+	}
+	if typed {
+		c.Action, q = string(Token), typedTokenReply()
 	}
 	if ok, warn := e.limit.allow(in.Person.Email, c.CreatedAt, time.Now()); !ok {
 		return e.limited(ctx, *c, warn)
@@ -81,6 +86,12 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			e.present(ctx, targets)
 		}
 	}
+	if v.ask != nil {
+		if c.Outcome, err = v.ask(e, ctx, *c, s, req); err != nil {
+			return err
+		}
+		return e.finish(ctx, *c, "", store.CommandDone, "")
+	}
 	if v.answer != nil {
 		var reply string
 		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, room); err != nil {
@@ -92,8 +103,12 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if repeated, err := e.once(ctx, c, d, targets); repeated || err != nil {
 		return err
 	}
+	as, err := e.actsAs(ctx, in.Person)
+	if err != nil {
+		return err
+	}
 	for _, t := range targets {
-		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, room))
+		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, room, as[t.Key.Source]))
 	}
 	c.Detail = d.encode()
 	return e.dispatch(ctx, &job{c: *c, d: d})
@@ -210,11 +225,8 @@ func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error
 }
 
 // attempt prepares the attempt for one problem. It has already ended if nothing needs to be done, or can be.
-func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room) attempt {
-	a := newAttempt(t.Problem, command, req.Text, s.Person)
-	if req.Owner != nil {
-		a.withOwner(command, *req.Owner, s.Person)
-	}
+func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room, as string) attempt {
+	a := newAttempt(t.Problem, command, req.Text, req.Owner, s.Person, as)
 	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem
 		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)

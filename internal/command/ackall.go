@@ -129,6 +129,10 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, words str
 		}
 	}
 	slices.SortFunc(keys, orderKeys)
+	as, err := e.actsAs(ctx, s.Person)
+	if err != nil {
+		return nil, err
+	}
 	var out []attempt
 	for batch := range slices.Chunk(keys, wideBatch) {
 		targets, err := e.visible(ctx, s, batch)
@@ -151,7 +155,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, words str
 			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(clockSlack)) {
 				continue
 			}
-			out = append(out, newAttempt(p, c.ID, words, s.Person))
+			out = append(out, newAttempt(p, c.ID, words, nil, s.Person, as[k.Source]))
 		}
 	}
 	return out, nil

@@ -91,6 +91,8 @@ type attempt struct {
 	StartedAt  time.Time `json:"started_at,omitzero"` // of the last call
 	Message    string    `json:"message,omitempty"`   // as sent to Zabbix
 	Words      string    `json:"words,omitempty"`     // the person's part of it
+	// As is the Zabbix user as whom the person acts, with their own token; "" for the relay's user.
+	As string `json:"as,omitempty"`
 	// Plain: Zabbix's database may not store characters of four bytes, so the message is sent without them.
 	Plain bool `json:"plain,omitempty"`
 	// Ended: Zabbix answered the last call with a failure of its own, so it is no longer in flight.
@@ -104,11 +106,27 @@ type attempt struct {
 	NeedsReply bool   `json:"told,omitempty"`
 }
 
-// newAttempt returns an attempt at a problem for this person's command.
-func newAttempt(p alert.Problem, command, words string, person Person) attempt {
-	a := attempt{Key: p.Key, Name: p.Name, Severity: p.Severity, Generation: p.Generation}
-	a.Message, a.Words = sign(words, person, markOf(command))
+// newAttempt returns an attempt at a problem for this person's command. as is the Zabbix user whose token they have; "" for none.
+func newAttempt(p alert.Problem, command, words string, owner *alert.Owner, person Person, as string) attempt {
+	a := attempt{Key: p.Key, Name: p.Name, Severity: p.Severity, Generation: p.Generation, As: as}
+	a.sign(words, command, owner, person)
 	return a
+}
+
+// sign makes the message for Zabbix's record.
+func (a *attempt) sign(words, command string, owner *alert.Owner, person Person) {
+	signed := sign
+	if a.As != "" {
+		signed = signMark // Zabbix knows the person
+	}
+	a.Message, a.Words = signed(words, person, markOf(command))
+	if owner != nil {
+		note := ownerNote(*owner, person)
+		if a.Words != "" {
+			note += ": " + a.Words
+		}
+		a.Message, _ = signed(note, person, markOf(command))
+	}
 }
 
 // call returns the batch's call to Zabbix.
@@ -180,7 +198,15 @@ func markOf(command string) string {
 // own user, the mark, and the person's words. The signature comes first and has no character of four bytes, so that
 // it survives a database that truncates the text. kept is the part of the words that fits.
 func sign(words string, p Person, mark string) (message, kept string) {
-	signature := signature(p) + " " + alert.MarkPrefix + mark + ")"
+	return signedWith(signature(p)+" "+alert.MarkPrefix+mark+")", words)
+}
+
+// signMark is sign for a person as whom Zabbix records the message: it has the mark alone.
+func signMark(words string, _ Person, mark string) (message, kept string) {
+	return signedWith(alert.OwnMarkPrefix+mark+")", words)
+}
+
+func signedWith(signature, words string) (message, kept string) {
 	kept = text.Block(words)
 	if kept == "" {
 		return signature, ""

@@ -19,13 +19,18 @@ import (
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/tracing"
+	"nms-alert-relay/internal/vault"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
 
 // Zabbix is the API of one source: zabbix.Client.
 type Zabbix interface {
-	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
+	Personal
+	// As returns a client that acts with a person's own API token.
+	As(token string) Personal
+	// CheckToken returns whose token it is.
+	CheckToken(ctx context.Context, token string) (zabbix.TokenOwner, error)
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
 	OldestEvent(ctx context.Context) (time.Time, error)
 	Hosts
@@ -39,6 +44,18 @@ type Hosts interface {
 	StartMaintenance(ctx context.Context, m zabbix.NewMaintenance) error
 	EndMaintenance(ctx context.Context, id string) error
 }
+
+// Personal acts as one user of a source.
+type Personal interface {
+	Acknowledge(ctx context.Context, a zabbix.Acknowledge) error
+}
+
+// Acting makes a client the Zabbix of commands.
+func Acting(c *zabbix.Client) Zabbix { return acting{c} }
+
+type acting struct{ *zabbix.Client }
+
+func (a acting) As(token string) Personal { return a.Client.As(token) }
 
 // Renderer shows problems: render.Renderer.
 type Renderer interface {
@@ -65,6 +82,12 @@ type Store interface {
 	Command(ctx context.Context, id string) (store.Command, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
+	PersonTokens(ctx context.Context, person string) ([]store.PersonToken, error)
+	SavePersonToken(ctx context.Context, t store.PersonToken) error
+	ConfirmPersonToken(ctx context.Context, person, source, command string) error
+	ForgetPersonTokens(ctx context.Context, person, source string) (int, error)
+	ForgetSealed(ctx context.Context, sealed string) error
+	TellPersonToken(ctx context.Context, sealed string, at time.Time) error
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
 	FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error)
 }
@@ -85,7 +108,7 @@ type View struct {
 	Settings func(room, rule string) (render.Room, bool) // of a room's messages; false if it isn't configured
 }
 
-// Options configure an Executor. All but Changed, Missing and Trace are required.
+// Options configure an Executor. All but Changed, Missing, Vault and Trace are required.
 type Options struct {
 	View    func() View // called for each command
 	Store   Store
@@ -95,6 +118,7 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Mutes   *Mutes
+	Vault   *vault.Vault    // keeps people's tokens; nil: they can't be kept
 	Trace   *tracing.Tracer // nil while tracing is off
 }
 

@@ -29,7 +29,7 @@ func simulated(t *testing.T, version string, test func(t *testing.T, w *world, r
 		w.problem("main/"+id, "noc")
 		transport, hangUp := memnet.Serve("zabbix.test:80", z)
 		defer hangUp()
-		w.clients = map[string]Zabbix{"main": zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport})}
+		w.clients = map[string]Zabbix{"main": Acting(zabbix.New(zabbix.Options{URL: "http://zabbix.test", Token: zabbixsim.RelayToken, Transport: transport}))}
 		r := w.start(t)
 		defer r.stop()
 		test(t, w, r, z, id)

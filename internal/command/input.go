@@ -1,6 +1,10 @@
 package command
 
-import "time"
+import (
+	"time"
+
+	"nms-alert-relay/internal/config"
+)
 
 // Person is a person by Webex's own record.
 type Person struct {
@@ -20,6 +24,8 @@ type Button struct {
 	Comment  string `json:"comment,omitempty"`
 	For      string `json:"for,omitempty"` // of a suppression: "2h"
 	Severity string `json:"severity,omitempty"`
+	// Token is a person's API token, as entered. It is never stored: a press that is read again has it again.
+	Token config.Secret `json:"-"`
 	// MessageID is the card's.
 	MessageID string `json:"message_id"`
 }

@@ -125,7 +125,7 @@ func (a attempt) lane() string { return cmp.Or(a.Lane, a.Key.Source) }
 
 // sameCall reports whether one call can do both attempts of a command.
 func (a attempt) sameCall(b attempt) bool {
-	return a.Stage == b.Stage && a.Message == b.Message && a.Plain == b.Plain && a.StartedAt.Equal(b.StartedAt) && a.Ended == b.Ended
+	return a.Stage == b.Stage && a.Message == b.Message && a.As == b.As && a.Plain == b.Plain && a.StartedAt.Equal(b.StartedAt) && a.Ended == b.Ended
 }
 
 // some returns a slice of a batch.

@@ -152,15 +152,6 @@ func ownerNote(o alert.Owner, by Person) string {
 	return "Assigned to " + text.Cut(o.Label(), 100) + marker
 }
 
-// withOwner completes an attempt that changes the owner.
-func (a *attempt) withOwner(command string, o alert.Owner, person Person) {
-	note := ownerNote(o, person)
-	if a.Words != "" {
-		note += ": " + a.Words
-	}
-	a.Message, _ = sign(note, person, markOf(command))
-}
-
 // ownerName returns an owner for a reply.
 func ownerName(o alert.Owner) string { return actorName(alert.Actor{Name: o.Name, Email: o.Email}) }
 

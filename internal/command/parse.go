@@ -33,6 +33,7 @@ type Request struct {
 	Person   string          `json:"person,omitempty"` // of assign, as written
 	Owner    *alert.Owner    `json:"owner,omitempty"`  // of take and assign
 	Route    string          `json:"route,omitempty"`  // of mute, as written
+	Token    tokenStep       `json:"token,omitzero"`   // of token
 	Page     int             `json:"page,omitempty"`   // of a list, from 0
 	Task     *Task           `json:"task,omitempty"`   // of a verb that doesn't act on problems
 	Length   Length          `json:"length,omitzero"`

@@ -173,7 +173,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Every verb has a role, help with valid examples, and one of act, answer and work.
+// Every verb has a role, help with valid examples, and one of act, answer, work and ask.
 func TestVerbTable(t *testing.T) {
 	words := map[string]bool{}
 	for _, v := range verbs {
@@ -181,7 +181,7 @@ func TestVerbTable(t *testing.T) {
 		require.NotEmpty(t, v.role, v.name)
 		require.NotNil(t, v.parse, v.name)
 		kinds := 0
-		for _, has := range []bool{v.act != nil, v.answer != nil, v.work != nil, v.name == Approve} { // approve becomes what it approves
+		for _, has := range []bool{v.act != nil, v.answer != nil, v.work != nil, v.ask != nil, v.name == Approve} { // approve becomes what it approves
 			if has {
 				kinds++
 			}

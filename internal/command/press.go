@@ -49,6 +49,11 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	if b.Action == buttonAckAll {
 		return Request{Verb: Ack, All: true, Yes: true, AllText: b.Comment}, nil, nil
 	}
+	switch b.Action {
+	case tokenEnter, tokenYes, tokenNo, tokenForget:
+		r, q := tokenPress(c, b)
+		return r, q, nil
+	}
 	if b.Action == buttonConfirm {
 		return e.confirmation(ctx, c, b.Key)
 	}

@@ -49,6 +49,9 @@ func doneWords(a attempt, r Request, several bool, now time.Time, loc *time.Loca
 	if act.after != nil {
 		after = act.after(r, func(t time.Time) string { return render.Moment(t, now, loc) })
 	}
+	if a.As != "" {
+		after += ", as the Zabbix user **" + webex.EscapeMarkdown(text.Cut(a.As, 100)) + "**"
+	}
 	return fmt.Sprintf("✅ %s %s%s", act.done, titled(a.Key, a.Name, several), after)
 }
 
@@ -135,6 +138,10 @@ func noClient(a attempt, several bool) string {
 // refused explains Zabbix's refusal and the remedy.
 func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	name, verb, source := titled(a.Key, a.Name, several), r.act().infinitive, webex.EscapeCode(a.Key.Source)
+	user := "the relay's user"
+	if a.As != "" {
+		user = "your Zabbix user **" + webex.EscapeMarkdown(text.Cut(a.As, 100)) + "**"
+	}
 	said := ""
 	if e.Message != "" {
 		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
@@ -143,7 +150,7 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 	case zabbix.NotAuthorised:
 		return fmt.Sprintf("🔑 Couldn't %s %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Do it in Zabbix, and tell the relay's administrator: the token must be renewed, or a proxy drops the Authorization header. The relay's log has the details.%s", verb, name, source, said)
 	case zabbix.RoleForbids:
-		return fmt.Sprintf("🚫 Couldn't %s %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow the API method event.acknowledge and the action in that role.%s", verb, name, source, said)
+		return fmt.Sprintf("🚫 Couldn't %s %s: the role of %s in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow the API method event.acknowledge and the action in that role.%s", verb, name, user, source, said)
 	case zabbix.CloseForbidden:
 		return fmt.Sprintf("🚫 Couldn't close %s: its trigger doesn't allow manual closing. It resolves when the trigger recovers. To close it by hand, set “Allow manual close” in the trigger.%s", name, said)
 	case zabbix.NoObject:
@@ -154,7 +161,7 @@ func refused(a attempt, r Request, e *zabbix.Error, several bool) string {
 		if r.act().closes {
 			way = ""
 		}
-		return fmt.Sprintf("🚫 Couldn't %s %s: event not found in Zabbix `%s`, or the relay's user has no %s permission on its host.%s%s", verb, name, source, needs, way, said)
+		return fmt.Sprintf("🚫 Couldn't %s %s: event not found in Zabbix `%s`, or %s has no %s permission on its host.%s%s", verb, name, source, user, needs, way, said)
 	case zabbix.Unsupported:
 		return fmt.Sprintf("🚫 Couldn't %s %s: %s", verb, name, webex.EscapeMarkdown(e.Message))
 	case zabbix.Invalid:

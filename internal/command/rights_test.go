@@ -70,6 +70,8 @@ var rights = map[Verb]wanted{
 	Take:        {role: config.RoleOperator, said: "ID", does: true},
 	Assign:      {role: config.RoleOperator, said: "ID operator@example.com"},
 	Audit:       {role: config.RoleAdmin},
+	Token:       {role: config.RoleOperator},
+	Forget:      {role: config.RoleViewer, said: "me"},
 	MuteRoute:   {role: config.RoleAdmin, said: "to-db 2h"},
 	UnmuteRoute: {role: config.RoleAdmin, said: "to-db"},
 	Show:        {role: config.RoleViewer, said: "ID"},

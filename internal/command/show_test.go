@@ -131,7 +131,7 @@ func TestShowDoesNotWaitForZabbix(t *testing.T) {
 }
 
 // hanging is a Zabbix that never answers.
-type hanging struct{}
+type hanging struct{ Zabbix } // the rest is never called
 
 func (hanging) Acknowledge(ctx context.Context, _ zabbix.Acknowledge) error {
 	<-ctx.Done()

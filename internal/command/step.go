@@ -91,10 +91,24 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	}
 	// A call in flight isn't cancelled; the client's own timeout bounds it.
 	span := e.beginCall(b, failures)
-	err = l.zabbix.Acknowledge(context.WithoutCancel(ctx), b.call())
+	refusedToken, made, err := e.callZabbix(ctx, l, b)
 	span.End(resultOf(err))
+	if !made {
+		if err != nil {
+			return 0, err
+		}
+		return atOnce, e.withoutToken(ctx, b) // forgotten since the command was given
+	}
 	if err == nil {
 		return 0, e.succeed(ctx, b)
+	}
+	if refusedToken != nil {
+		if asked == nil { // Zabbix accepted the relay's own token just now, so nothing on the way removes tokens
+			if err := e.forgetRefused(ctx, *refusedToken, err); err != nil {
+				return 0, err
+			}
+		}
+		return atOnce, e.withoutToken(ctx, b)
 	}
 	var ze *zabbix.Error
 	errors.As(err, &ze)

@@ -10,6 +10,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
 )
 
 // Verb is the full name of a command's verb.
@@ -41,6 +42,8 @@ const (
 	Audit       Verb = "audit"
 	Maintenance Verb = "maintenance"
 	Approve     Verb = "approve"
+	Token       Verb = "token"
+	Forget      Verb = "forget"
 	Help        Verb = "help"
 )
 
@@ -66,6 +69,8 @@ type verb struct {
 	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
 	// reply itself.
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
+	// ask replies itself, with cards, and returns the outcome in the audit log.
+	ask func(e *Executor, ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error)
 }
 
 // The roles in the table of verbs.
@@ -228,7 +233,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), approveVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), approveVerbs(), tokenVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

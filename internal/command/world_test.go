@@ -26,6 +26,7 @@ import (
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
+	"nms-alert-relay/internal/vault"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -43,6 +44,8 @@ type world struct {
 	inputs  map[string]Input
 
 	early func(context.Context, *Executor) // called before Run
+	vault *vault.Vault
+	log   *slog.Logger // nil: none
 
 	names    Names
 	routes   []config.Route
@@ -85,6 +88,47 @@ type fakeZabbix struct {
 	closed      map[string]time.Time // when its API accepted to close an event, which its server does a second later
 	down        bool
 	site        site
+	// tokens are people's API tokens, with their users. as are the users of calls, executed, in their order.
+	tokens map[string]zabbix.TokenOwner
+	as     []string
+	denies map[string]error // what Zabbix answers to a user
+}
+
+// fakePerson is a Zabbix as a person with a token sees it.
+type fakePerson struct {
+	*fakeZabbix
+	token string
+}
+
+func (z *fakeZabbix) As(token string) Personal { return fakePerson{z, token} }
+
+var errNotAuthorised = &zabbix.Error{Method: "event.acknowledge", Kind: zabbix.NotAuthorised, Message: "API token expired."}
+
+func (z *fakeZabbix) CheckToken(_ context.Context, token string) (zabbix.TokenOwner, error) {
+	z.w.mu.Lock()
+	defer z.w.mu.Unlock()
+	owner, ok := z.tokens[token]
+	switch {
+	case z.down:
+		return owner, &zabbix.Error{Kind: zabbix.Unreachable, Message: "connection refused"}
+	case !ok:
+		return owner, errNotAuthorised
+	}
+	return owner, nil
+}
+
+func (p fakePerson) Acknowledge(ctx context.Context, a zabbix.Acknowledge) error {
+	p.w.mu.Lock()
+	owner, ok := p.tokens[p.token]
+	denied := p.denies[owner.Username]
+	p.w.mu.Unlock()
+	switch {
+	case !ok:
+		return errNotAuthorised
+	case denied != nil:
+		return denied
+	}
+	return p.acknowledge(ctx, a, owner.Username)
 }
 
 type failure struct {
@@ -295,7 +339,11 @@ func (r worldRenderer) Problems(list []alert.Problem, _, total int, _ render.Roo
 	return r.list(list, total), len(list)
 }
 
-func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error {
+func (z *fakeZabbix) Acknowledge(ctx context.Context, a zabbix.Acknowledge) error {
+	return z.acknowledge(ctx, a, "")
+}
+
+func (z *fakeZabbix) acknowledge(_ context.Context, a zabbix.Acknowledge, as string) error {
 	time.Sleep(z.took)
 	var answer error
 	err := z.w.effect(func() {
@@ -318,6 +366,7 @@ func (z *fakeZabbix) Acknowledge(_ context.Context, a zabbix.Acknowledge) error 
 			for _, id := range a.EventIDs {
 				one := a
 				one.EventIDs = []string{id}
+				z.as = append(z.as, as)
 				z.execute(one)
 			}
 		}
@@ -435,7 +484,7 @@ func (w *world) start(t *testing.T) *relay {
 			defer w.mu.Unlock()
 			w.changed = append(w.changed, k)
 		},
-		Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(reg),
+		Log: cmp.Or(w.log, slog.New(slog.DiscardHandler)), Metrics: NewMetrics(reg), Vault: w.vault,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	if w.early != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/seal"
 )
 
 // Config is everything that can be configured. A Config that Read returned is valid and has its defaults filled in.
@@ -45,6 +46,8 @@ type Config struct {
 	Flapping Flapping `yaml:"flapping"`
 	// How commands from rooms are executed.
 	Command Command `yaml:"command"`
+	// Encryption of what people entrust to the relay: their own Zabbix API tokens. Without it they can't.
+	Encryption Encryption `yaml:"encryption"`
 	// Polling Zabbix for changes that it doesn't send.
 	Reconcile Reconcile `yaml:"reconcile"`
 	// How long data is kept.
@@ -442,6 +445,23 @@ type Flapping struct {
 type Command struct {
 	// How long a command is retried while Zabbix is unreachable, at most 7d.
 	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"`
+}
+
+// Encryption has the keys of what is stored encrypted.
+type Encryption struct {
+	// Key of 32 bytes as base64 text (openssl rand -base64 32). Several during a rotation: the first one encrypts, all of them decrypt.
+	Keys []Secret `yaml:"keys"`
+}
+
+// Keyring returns the keys, which Read has validated.
+func (e Encryption) Keyring() seal.Keys {
+	var keys seal.Keys
+	for _, s := range e.Keys {
+		if k, err := seal.ParseKey(s.Reveal()); err == nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 // Reconcile is how Zabbix is asked for what its messages missed.

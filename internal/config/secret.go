@@ -182,6 +182,7 @@ func (c *Config) SecretFiles() iter.Seq2[string, string] {
 		for _, n := range c.Notify {
 			secrets("token of notify sender "+n.Name, n.Tokens...)
 		}
+		secrets("encryption.keys", c.Encryption.Keys...)
 		secrets("tracing.token", c.Tracing.Token)
 	}
 }

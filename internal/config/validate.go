@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/seal"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webexid"
 )
@@ -32,6 +33,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkNotify(cfg)
 	l.checkHeartbeats(cfg)
 	l.checkCanary(cfg)
+	l.checkEncryption(cfg.Encryption)
 	l.directory("templates.dir", cfg.Templates.Dir)
 }
 
@@ -70,6 +72,22 @@ func (l *loader) keyPair(path, certFile, keyFile string) *tls.Certificate {
 		return nil
 	}
 	return &pair
+}
+
+// checkEncryption checks the keys.
+func (l *loader) checkEncryption(e Encryption) {
+	known := map[string]int{}
+	for i, s := range e.Keys {
+		key, err := seal.ParseKey(s.Reveal())
+		before, twice := known[key.ID]
+		switch {
+		case err != nil:
+			l.fault(l.secretKey("encryption.keys", i), fmt.Sprintf("key %d (%s) %s", i+1, s.From(), err), "openssl rand -base64 32 makes one")
+		case twice:
+			l.warn(l.secretKey("encryption.keys", i), fmt.Sprintf("key %d (%s) is the same as key %d", i+1, s.From(), before+1), "remove it")
+		}
+		known[key.ID] = i
+	}
 }
 
 // checkAdmin checks who may use the admin listener.

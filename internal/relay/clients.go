@@ -126,4 +126,4 @@ func each[T any](sources map[string]*zabbix.Client, as func(*zabbix.Client) T) m
 
 func observer(c *zabbix.Client) reconcile.Observer { return c }
 func lister(c *zabbix.Client) reconcile.Lister     { return c }
-func acting(c *zabbix.Client) command.Zabbix       { return c }
+func acting(c *zabbix.Client) command.Zabbix       { return command.Acting(c) }

@@ -118,6 +118,7 @@ var metricTables = []struct {
 		{"alert_relay_reconcile_last_success_timestamp_seconds", `time() - alert_relay_reconcile_last_success_timestamp_seconds > 600`},
 		{"alert_relay_commands_pending", `max(alert_relay_commands_pending)`},
 		{"alert_relay_commands_total", `sum by (action, result) (increase(alert_relay_commands_total[1d])) > 0`},
+		{"alert_relay_encryption_key_wrong", `max(alert_relay_encryption_key_wrong)`},
 		{"alert_relay_command_duration_seconds", `histogram_quantile(0.95, sum by (le) (rate(alert_relay_command_duration_seconds_bucket[1h])))`},
 		{"alert_relay_chat_ignored_total", `sum by (reason) (increase(alert_relay_chat_ignored_total[1d])) > 0`},
 	}},

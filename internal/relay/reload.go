@@ -134,6 +134,9 @@ func (r *Relay) apply(next *snapshot) {
 	r.parts.inquirer.SetSources(each(r.clients.zabbix, observer))
 	r.parts.delivery.SetBots(r.clients.delivering(next.cfg), next.cfg.Delivery.Workers, func() { r.live.Store(next) })
 	r.parts.listener.SetBots(r.clients.hearing(next.cfg, r.parts.delivery))
+	if err := r.parts.vault.Use(context.Background(), next.cfg.Encryption.Keyring()); err != nil {
+		r.log.Error("cannot use the encryption keys of the new configuration: those before stay in use", "error", err)
+	}
 	r.parts.executor.SetSources(each(r.clients.zabbix, acting))
 	r.parts.sweeps.SetSources(each(r.clients.zabbix, lister), sweepSettings(next.cfg))
 	r.parts.speaking.SetSources(each(r.clients.zabbix, shows), watchInterval(next.cfg))

@@ -18,6 +18,7 @@ import (
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/vault"
 	"nms-alert-relay/internal/watch"
 )
 
@@ -82,11 +83,15 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Learned:       func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
 		UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger, Trace: r.tracer,
 	})
+	keeper := vault.New(r.store, log, r.registry)
+	if err := keeper.Use(ctx, cfg.Encryption.Keyring()); err != nil {
+		return err
+	}
 	reader := chat.NewReader(r.clients.hearing(cfg, deliver), func() chat.Directory { return now.config() }, r.metrics.chat)
 	executor := command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: each(sources, acting),
-		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Trace: r.tracer,
+		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Vault: keeper, Trace: r.tracer,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
@@ -95,14 +100,14 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL },
 		U2CURL: func() string { return now.config().Webex.U2CURL }, MissedPresses: r.missedPresses, Log: log, Metrics: r.metrics.chat,
 	})
-	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, executor, listener, reader}
+	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, executor, listener, reader, keeper}
 	r.intake.Store(r.receiver(cfg))
 
 	public := receiver.NewServer("", now.certified(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.intake.Load().Handler().ServeHTTP(w, req)
 	})))
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
-		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin, Reconcile: sweeps,
+		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin, Reconcile: sweeps, Vault: keeper,
 	}))
 	for _, s := range []*http.Server{public, private} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
@@ -114,7 +119,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		},
 		{{"delivery", deliver.Run}},
 		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"retention", r.prune}, {"configuration", r.watch}},
-		{{"commands", executor.Run}},
+		{{"commands", executor.Run}, {"people's tokens", executor.WatchTokens}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
 	}
@@ -135,6 +140,7 @@ type parts struct {
 	executor   *command.Executor
 	listener   *chat.Listener
 	reader     *chat.Reader
+	vault      *vault.Vault
 }
 
 // snapshot compiles a configuration for this relay.

@@ -43,6 +43,8 @@ type Store interface {
 	Messages
 	Notices
 	Commands
+	PersonTokens
+	Sealed
 	Values
 	Admin
 

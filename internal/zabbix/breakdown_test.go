@@ -379,8 +379,8 @@ func TestNeededMethodsAreDocumented(t *testing.T) {
 	calls := regexp.MustCompile(`(?:[cC]all\(ctx|[cC]all\(t\.Context\(\)|permitted\(), "([a-z]+\.[a-z]+)"|const method = "([a-z]+\.[a-z]+)"`)
 	for _, dir := range []string{"internal", "cmd"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(name string, d os.DirEntry, err error) error {
-			// provision calls with a Super admin's token, and doctor does without what it may not call.
-			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "simulator") || strings.Contains(name, "provision") || strings.Contains(name, "doctor") {
+			// provision calls with a Super admin's token, person.go with people's own, and doctor does without what it may not call.
+			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "simulator") || strings.Contains(name, "provision") || strings.Contains(name, "doctor") || strings.HasSuffix(name, "person.go") {
 				return err
 			}
 			src, err := os.ReadFile(name)

@@ -68,7 +68,8 @@ type Client struct {
 type neighbour struct {
 	endpoint string
 	http     *httpclient.Client
-	basic    bool // Authorization is the user's and password's
+	basic    bool    // Authorization is the user's and password's
+	opts     Options // it was made of
 }
 
 // New makes a client. The first call that needs the version asks for it.
@@ -106,7 +107,7 @@ func (c *Client) connect(o Options) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	c.to.Store(&neighbour{endpoint: strings.TrimRight(o.URL, "/") + "/api_jsonrpc.php", basic: o.Username != "", http: httpclient.NewClient(httpclient.ClientOptions{
+	c.to.Store(&neighbour{endpoint: strings.TrimRight(o.URL, "/") + "/api_jsonrpc.php", basic: o.Username != "", opts: o, http: httpclient.NewClient(httpclient.ClientOptions{
 		Transport: o.Transport, Timeout: o.Timeout, MaxAnswer: maxAnswer, Version: c.opts.Version, Token: c.token,
 		Headers: o.Headers, Username: o.Username, Password: o.Password,
 	})})

@@ -23,6 +23,7 @@ type Abilities struct {
 	Suppress      bool // problems can be suppressed by hand
 	Rank          bool // problems can be causes or symptoms of others
 	ScriptInput   bool // a script can ask for a value
+	ChecksToken   bool // user.checkAuthentication says whose an API token is (from 6.4.1)
 
 	SelectAcknowledges string // selects an event's acknowledgements. 7.0 accepts either name but not both.
 	SelectHostGroups   string // selects host groups of hosts and triggers
@@ -53,12 +54,12 @@ var abilities = []*Abilities{
 		MonitoredBy: "proxy_hostid", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
-		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true, ScriptInput: true,
+		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true, ScriptInput: true, ChecksToken: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
 		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
-		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true, ScriptInput: true,
+		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true, ScriptInput: true, ChecksToken: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
 		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},

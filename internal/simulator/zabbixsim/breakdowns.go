@@ -263,6 +263,13 @@ func (s *Server) HideAlerts() {
 	s.hidden = true
 }
 
+// SetUser adds an account, or replaces the one with its ID.
+func (s *Server) SetUser(u User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users = append(slices.DeleteFunc(s.users, func(o User) bool { return o.ID == u.ID }), u)
+}
+
 // SetRelayToken gives the relay's user another API token: RelayToken is refused from then on.
 func (s *Server) SetRelayToken(token string) {
 	s.mu.Lock()

@@ -84,6 +84,7 @@ func init() {
 	rule("item.get", method{params: []string{"output", "filter", "monitored", "selectHosts", "sortfield", "limit"}, call: (*Server).itemGet}, false, false)
 	rule("configuration.import", method{call: (*Server).configurationImport}, true, true)
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)
+	rule("user.checkAuthentication", method{call: (*Server).checkAuthentication}, false, true)
 	find := strings.Fields("output filter search searchByAny startSearch limit sortfield sortorder")
 	rule("hostgroup.get", method{params: append([]string{"selectHosts"}, find...), call: (*Server).hostGroupGet}, false, false)
 	rule("host.get", method{params: find, call: (*Server).hostGet}, false, false)
@@ -273,7 +274,7 @@ func (s *Server) builtIn(kind string) (list []row) {
 			role := map[bool]string{true: "3", false: "1"}[u.SuperAdmin]
 			list = append(list, row{"userid": u.ID, "username": u.Username, "name": u.Name, "surname": u.Surname, "roleid": role, "timezone": "default", "lang": "default"})
 		case kind == "token" && u.Token != "":
-			list = append(list, row{"tokenid": "9" + u.ID, "userid": u.ID, "name": "api", "secret": u.Token, "description": "", "status": "0", "expires_at": "0"})
+			list = append(list, row{"tokenid": "9" + u.ID, "userid": u.ID, "name": "api", "secret": u.Token, "description": "", "status": "0", "expires_at": strconv.FormatInt(u.Expires, 10)})
 		}
 	}
 	return list
@@ -336,4 +337,13 @@ func (s *Server) tokenUser(secret string) (User, bool) {
 		return out, true
 	}
 	return User{}, false
+}
+
+// checkAuthentication says whose an API token is.
+func (s *Server) checkAuthentication(_ User, a args) (any, *rpcError) {
+	u, fault := s.authorise(a.text("token"))
+	if fault != nil {
+		return nil, fault
+	}
+	return row{"userid": u.ID, "username": u.Username, "name": u.Name, "surname": u.Surname}, nil
 }

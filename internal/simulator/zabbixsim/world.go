@@ -47,6 +47,7 @@ type User struct {
 	Surname  string
 	Token    string
 	Expired  bool // the token
+	Expires  int64
 	ReadOnly bool // may not close or change the severity
 	// Admin: the role is of type Admin, which maintenances need.
 	Admin bool

@@ -35,6 +35,7 @@ type data struct {
 	values   table[string, string]
 	triggers table[alert.TriggerKey, trigger]
 	requests table[requestID, request] // of notices, by their idempotency keys
+	tokens   table[tokenID, store.PersonToken]
 
 	lastEntry, lastGroup, lastNotice, lastRow int64
 }
@@ -89,6 +90,7 @@ func New(clock func() time.Time) *Store {
 	d.commands, d.values = newTable[string, command](u), newTable[string, string](u)
 	d.triggers = newTable[alert.TriggerKey, trigger](u)
 	d.requests = newTable[requestID, request](u)
+	d.tokens = newTable[tokenID, store.PersonToken](u)
 	return &Store{closed: new(atomic.Bool), data: d}
 }
 

@@ -60,6 +60,7 @@ func Run(t *testing.T, open Opener) {
 		"notices/once":              testNoticeOnce,
 		"commands":                  testCommands,
 		"commands/find":             testFindCommands,
+		"tokens":                    testPersonTokens,
 		"dead letters":              testDeadLetters,
 		"values":                    testValues,
 		"stats":                     testStats,

@@ -1,0 +1,301 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/vault"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// A person may entrust the relay with an API token of their own, so that what they do is theirs in Zabbix. The token is entered into
+// a card in the direct chat: its value is only in the press, is read from Webex when it is needed, and is stored sealed.
+
+func tokenVerbs() []verb {
+	return []verb{
+		{
+			name: Token, role: operator,
+			usage: "token [SOURCE]", does: "asks for your own Zabbix API token, so that what you do is yours in Zabbix. In a direct chat only",
+			examples: []string{"token"},
+			parse:    parseToken, ask: (*Executor).askToken,
+		},
+		{
+			name: Forget, role: viewer,
+			usage: "forget me", does: "forgets your Zabbix API tokens", examples: []string{"forget me"},
+			parse: parseForget, answer: answerForget,
+		},
+	}
+}
+
+// The steps of entering a token: the actions of the buttons. "" is the command that asks for it.
+const (
+	tokenEnter  = "token"
+	tokenYes    = "token_yes"
+	tokenNo     = "token_no"
+	tokenForget = "token_forget"
+)
+
+// IsTokenButton reports whether a button sends an API token.
+func IsTokenButton(action string) bool { return action == tokenEnter }
+
+// tokenStep is a press on a card that is about a token.
+type tokenStep struct {
+	Step   string `json:"step"`
+	Source string `json:"source"`
+	Asked  string `json:"asked"` // id of the command whose reply the card is
+}
+
+// tokenPress reads a press on such a card. Its key is "SOURCE/COMMAND".
+func tokenPress(c *store.Command, b Button) (Request, *question) {
+	source, asked, ok := strings.Cut(b.Key, "/")
+	if !ok {
+		return Request{Verb: Token}, &question{Token, unknownButton()}
+	}
+	c.Text = map[string]string{tokenEnter: "entered a token", tokenYes: "confirmed a token", tokenNo: "rejected a token", tokenForget: "pressed forget"}[b.Action] +
+		" for " + text.Line(text.CutBytes(source, 40))
+	return Request{Verb: Token, Token: tokenStep{b.Action, source, asked}}, nil
+}
+
+// typedToken matches an API token in a message.
+var typedToken = regexp.MustCompile(`\b[0-9a-fA-F]{64}\b`)
+
+// cutToken removes an API token that somebody sent as a message, so that it is stored nowhere. A text with more than a few words is
+// about something else.
+func cutToken(said string) (clean string, found bool) {
+	if len(strings.Fields(said)) > 4 || !typedToken.MatchString(said) {
+		return said, false
+	}
+	return typedToken.ReplaceAllString(said, "[token]"), true
+}
+
+func typedTokenReply() *question {
+	return ask(Token, "🔑 Don't send a token as a message: it stays in Webex. I didn't use it. Delete your message, and the token in Zabbix. Then make a new one, and send `token` in a direct chat with me: I give you a card for it.")
+}
+
+func parseToken(n Names, v *verb, _ spoken, t named) (Request, *question) {
+	word, after := firstWord(strings.TrimLeft(t.rest, ":,; "))
+	if word = strings.Trim(word, ".,!?:;\"'`()"); word == "" {
+		return Request{Verb: v.name}, nil
+	}
+	for name := range n.Sources {
+		if strings.EqualFold(name, word) && strings.TrimSpace(after) == "" {
+			return Request{Verb: v.name, Token: tokenStep{Source: name}}, nil
+		}
+	}
+	return Request{}, ask(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), sourceList(slices.Sorted(maps.Keys(n.Sources))))
+}
+
+func sourceList(names []string) string {
+	quoted := make([]string, 0, len(names))
+	for _, name := range names {
+		quoted = append(quoted, "`"+echo(name)+"`")
+	}
+	return text.Or(quoted)
+}
+
+func parseForget(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	if bareWord(strings.TrimSpace(t.rest)) != "me" {
+		return Request{}, ask(v.name, "`forget me` forgets your own Zabbix API tokens.")
+	}
+	return Request{Verb: v.name}, nil
+}
+
+func answerForget(ctx context.Context, e *Executor, s scope, _ Request, _ []target, _ render.Room) (reply, outcome string, err error) {
+	n, err := e.o.Store.ForgetPersonTokens(ctx, s.Input.Person.ID, "")
+	switch {
+	case err != nil:
+		return "", "", err
+	case n == 0:
+		return "ℹ️ I have no Zabbix API token of yours.", "", nil
+	}
+	return "✅ I forgot your Zabbix API token. What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it: User settings → API tokens.", "", nil
+}
+
+// askToken is a step of entering a token. It replies with a card, which replaces the one before.
+func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	if !s.Direct {
+		return e.replyToken(ctx, c, "🔑 Your token is between you and me: send `token` in a direct chat with me.", nil)
+	}
+	if refusal := cantKeep(e.o.Vault); refusal != "" {
+		return e.replyToken(ctx, c, refusal, nil)
+	}
+	t := r.Token
+	asked := c
+	if t.Step != "" {
+		before, err := e.o.Store.Command(ctx, t.Asked)
+		switch {
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			return "", err
+		case err != nil || before.RoomID != c.RoomID || before.PersonID != c.PersonID || before.Action != string(Token):
+			return e.replyToken(ctx, c, "❔ "+unknownButton(), nil)
+		}
+		asked = before
+	}
+	lanes := e.lanes.All()
+	names := slices.Sorted(maps.Keys(lanes))
+	if t.Source == "" && len(names) == 1 {
+		t.Source = names[0]
+	}
+	l := lanes[t.Source]
+	switch {
+	case l != nil:
+	case t.Source != "":
+		return e.replyToken(ctx, asked, fmt.Sprintf("🚫 The relay can't act in Zabbix `%s`, so it needs no token for it.", webex.EscapeCode(t.Source)), nil)
+	case len(names) == 0:
+		return e.replyToken(ctx, asked, "🚫 The relay can't act in any Zabbix, so it needs no token.", nil)
+	default:
+		return e.replyToken(ctx, asked, fmt.Sprintf("❔ For which Zabbix? %s. For example: `token %s`.", sourceList(names), webex.EscapeCode(names[0])), nil)
+	}
+	switch t.Step {
+	case tokenEnter:
+		return e.checkToken(ctx, c, asked, l, s)
+	case tokenYes:
+		return e.confirmToken(ctx, asked, t.Source, s)
+	case tokenNo:
+		return e.rejectToken(ctx, asked, t.Source, s)
+	case tokenForget:
+		if _, err := e.o.Store.ForgetPersonTokens(ctx, s.Input.Person.ID, t.Source); err != nil {
+			return "", err
+		}
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{"✅ I forgot your token for Zabbix " + t.Source + ". What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it."}})
+	}
+	used, err := e.tokenInUse(ctx, s.Input.Person.ID, t.Source)
+	if err != nil {
+		return "", err
+	}
+	return e.replyCard(ctx, asked, enterCard(t.Source, asked.ID, linkToTokens(s.Names.Sources[t.Source]), used, roomOf(c, s.View).Location))
+}
+
+// cantKeep returns the reply if no token can be kept; "" if it can.
+func cantKeep(v *vault.Vault) string {
+	state := vault.Off
+	if v != nil {
+		state = v.State()
+	}
+	switch state {
+	case vault.Ready:
+		return ""
+	case vault.Wrong:
+		return "🔑 I can't keep tokens now: the relay's encryption key isn't the one that its store was sealed with. Tell the relay's administrator. Until then the relay's user acts in Zabbix, with your name in the comment."
+	}
+	return "🔑 I can't keep tokens: the relay's administrator has configured no encryption key (`encryption.keys_file`). The relay's user acts in Zabbix, with your name in the comment."
+}
+
+// checkTimeout bounds the check of a token: its person waits for the reply.
+const checkTimeout = 20 * time.Second
+
+// checkToken asks Zabbix whose token was entered, keeps it sealed, and asks the person whether that is right.
+func (e *Executor) checkToken(ctx context.Context, c, asked store.Command, l *lane, s scope) (outcome string, err error) {
+	source := l.source
+	token := strings.TrimSpace(s.Button.Token.Reveal())
+	again := func(why string) (string, error) {
+		card := enterCard(source, asked.ID, linkToTokens(s.Names.Sources[source]), nil, nil)
+		card.lines = append([]string{why}, card.lines...)
+		return e.replyCard(ctx, asked, card)
+	}
+	if !zabbix.IsAPIToken(token) {
+		return again("❌ That isn't an API token: it has 64 characters, digits and the letters a to f.")
+	}
+	// The card goes at once, with what is in its field.
+	if _, err := e.replyCard(ctx, asked, tokenCard{lines: []string{"⏳ Checking the token with Zabbix " + source + " …"}}); err != nil {
+		return "", err
+	}
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+	owner, err := l.zabbix.CheckToken(asking, token)
+	switch zabbix.KindOf(err) {
+	case "":
+	case zabbix.NotAuthorised:
+		return again("❌ Zabbix refuses this token: " + said(err))
+	case zabbix.RoleForbids:
+		return again("❌ Your role in Zabbix doesn't let the relay find out whose token this is. Ask a Zabbix administrator for access to the API (token.get, user.get, event.acknowledge). " + said(err))
+	default:
+		e.o.Log.Warn("cannot check a person's API token", "command", c.ID, "source", source, "error", err)
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{fmt.Sprintf("❌ I couldn't check the token, because Zabbix %s %s. I didn't keep it: send `token` again later.", source, reason(err))}})
+	}
+	row := store.PersonToken{
+		Source: source, Person: s.Input.Person.ID, Command: asked.ID, Username: owner.Username, Email: s.Input.Person.Email, Bot: c.Bot, RoomID: c.RoomID,
+		CreatedAt: time.Now(), ExpiresAt: owner.Expires,
+	}
+	if row.Sealed, err = e.o.Vault.Seal(token, row.Place()); err != nil {
+		return e.replyToken(ctx, c, cantKeep(e.o.Vault), nil)
+	}
+	if err := e.o.Store.SavePersonToken(ctx, row); err != nil {
+		return "", err
+	}
+	return e.replyCard(ctx, asked, askOwnerCard(source, asked.ID, owner))
+}
+
+// said returns Zabbix's own words.
+func said(err error) string {
+	var ze *zabbix.Error
+	if !errors.As(err, &ze) {
+		return ""
+	}
+	return text.Line(ze.Message)
+}
+
+func (e *Executor) confirmToken(ctx context.Context, asked store.Command, source string, s scope) (outcome string, err error) {
+	person := s.Input.Person.ID
+	err = e.o.Store.ConfirmPersonToken(ctx, person, source, asked.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	used, err := e.tokenInUse(ctx, person, source)
+	switch {
+	case err != nil:
+		return "", err
+	case used == nil || used.Command != asked.ID: // else it was confirmed before a crash
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{"❔ That question is no longer current, so I did nothing. Send `token` again."}})
+	}
+	line := fmt.Sprintf("✅ From now on, what you do in Zabbix %s is done as its user %s.", source, used.Username)
+	if !used.ExpiresAt.IsZero() {
+		line += " The token expires on " + used.ExpiresAt.In(cmp.Or(s.Location, time.UTC)).Format("2 Jan 2006") + "; I'll remind you a week before."
+	}
+	return e.replyCard(ctx, asked, tokenCard{lines: []string{line, "To take it back, send `forget me`."}})
+}
+
+func (e *Executor) rejectToken(ctx context.Context, asked store.Command, source string, s scope) (outcome string, err error) {
+	rows, err := e.o.Store.PersonTokens(ctx, s.Input.Person.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, row := range rows {
+		if row.Source == source && !row.Confirmed && row.Command == asked.ID {
+			if err := e.o.Store.ForgetSealed(ctx, row.Sealed); err != nil {
+				return "", err
+			}
+		}
+	}
+	return e.replyCard(ctx, asked, tokenCard{lines: []string{"✅ I forgot that token. If it isn't yours, its owner should delete it in Zabbix."}})
+}
+
+// tokenInUse returns a person's token of a source; nil for none.
+func (e *Executor) tokenInUse(ctx context.Context, person, source string) (*store.PersonToken, error) {
+	rows, err := e.o.Store.PersonTokens(ctx, person)
+	for _, row := range rows {
+		if row.Source == source && row.Confirmed {
+			return &row, err
+		}
+	}
+	return nil, err
+}
+
+func (e *Executor) replyToken(ctx context.Context, c store.Command, markdown string, card []byte) (outcome string, err error) {
+	return plain(text.Cut(markdown, 500)), e.answer(ctx, c, "", markdown, card)
+}
+
+func (e *Executor) replyCard(ctx context.Context, c store.Command, card tokenCard) (outcome string, err error) {
+	return e.replyToken(ctx, c, card.markdown(), card.content())
+}

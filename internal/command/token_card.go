@@ -1,0 +1,104 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// tokenCard is a card about a token. Without buttons it only replaces another one: a message with a card can't be edited.
+type tokenCard struct {
+	lines   []string // plain text, in which `…` is a command
+	field   bool     // it asks for the token
+	link    string   // to the tokens in Zabbix
+	buttons []tokenButton
+}
+
+type tokenButton struct{ title, style, action, key string }
+
+// linkToTokens is the page with a person's own API tokens in Zabbix.
+func linkToTokens(frontend string) string {
+	if frontend == "" {
+		return ""
+	}
+	return strings.TrimRight(frontend, "/") + "/zabbix.php?action=user.token.list"
+}
+
+// enterCard asks for a token. used is the one in use; nil for none.
+func enterCard(source, asked, link string, used *store.PersonToken, loc *time.Location) tokenCard {
+	c := tokenCard{field: true, link: link, lines: []string{
+		"🔑 Your own API token for Zabbix " + source + " makes what you do from Webex yours in Zabbix, with your rights there.",
+		"Make one in Zabbix under User settings → API tokens, put it into the field and send it. I keep it encrypted, show you whose it is before I use it, and forget it with `forget me`.",
+	}}
+	c.buttons = []tokenButton{{"Check it", "positive", tokenEnter, source + "/" + asked}}
+	if used != nil {
+		line := "In use now: the token of the Zabbix user " + used.Username
+		if !used.ExpiresAt.IsZero() {
+			line += ", until " + used.ExpiresAt.In(loc).Format("2 Jan 2006")
+		}
+		c.lines = append(c.lines, line+".")
+		c.buttons = append(c.buttons, tokenButton{"Forget it", "destructive", tokenForget, source + "/" + asked})
+	}
+	return c
+}
+
+// askOwnerCard asks whether the token is the person's.
+func askOwnerCard(source, asked string, owner zabbix.TokenOwner) tokenCard {
+	name := owner.Username
+	if owner.FullName != "" {
+		name = fmt.Sprintf("%s (%s)", owner.Username, owner.FullName)
+	}
+	return tokenCard{
+		lines:   []string{fmt.Sprintf("🔑 This is a token of the Zabbix user %s in %s. Is this you?", strings.ReplaceAll(name, "`", "'"), source)},
+		buttons: []tokenButton{{"Yes, that is me", "positive", tokenYes, source + "/" + asked}, {"No", "destructive", tokenNo, source + "/" + asked}},
+	}
+}
+
+// markdown is the text for clients that show no cards. Names in it are strangers' text.
+func (c tokenCard) markdown() string {
+	lines := make([]string, 0, len(c.lines))
+	for _, line := range c.lines {
+		parts := strings.Split(line, "`")
+		for i := range parts {
+			if i%2 == 0 {
+				parts[i] = webex.EscapeMarkdown(parts[i])
+			} else {
+				parts[i] = "`" + webex.EscapeCode(parts[i]) + "`"
+			}
+		}
+		lines = append(lines, strings.Join(parts, ""))
+	}
+	return webex.CutMarkdown(strings.Join(lines, "\n\n"), webex.MaxMessageBytes)
+}
+
+// content is the card. No client interprets the text of a RichTextBlock.
+func (c tokenCard) content() []byte {
+	type object map[string]any
+	var body, actions []object
+	for _, line := range c.lines {
+		body = append(body, object{"type": "RichTextBlock", "inlines": []object{{"type": "TextRun", "text": strings.ReplaceAll(line, "`", "")}}})
+	}
+	if c.field {
+		body = append(body, object{"type": "Input.Text", "id": "token", "placeholder": "API token", "maxLength": 200})
+	}
+	for _, b := range c.buttons {
+		actions = append(actions, object{"type": "Action.Submit", "title": b.title, "style": b.style, "data": object{"relay": 1, "action": b.action, "key": b.key}})
+	}
+	if c.link != "" {
+		actions = append(actions, object{"type": "Action.OpenUrl", "title": "Open Zabbix", "url": c.link})
+	}
+	card := object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body}
+	if len(actions) > 0 {
+		card["actions"] = actions
+	}
+	content, err := json.Marshal(card)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return content
+}
