@@ -36,6 +36,9 @@ func testTriggerStats(t *testing.T, open Opener) {
 	s = open(t, dir)
 	same(t, stats, read()[one])
 	require.Equal(t, other, read()[other].Trigger)
+	elsewhere := one
+	elsewhere.Source = "lab"
+	require.Empty(t, must(s.TriggerStats(t.Context(), []alert.TriggerKey{elsewhere}))(t), "another source has triggers of its own")
 
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	require.Positive(t, must(s.Prune(t.Context(), future, future, past, 0))(t))
