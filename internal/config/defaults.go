@@ -88,7 +88,7 @@ func (l *loader) complete(cfg *Config) {
 			n.MaxFileMiB = 5
 		}
 		if !l.given(path + ".per_minute") {
-			n.PerMinute = 120
+			n.PerMinute = 600
 		}
 	}
 	for i := range cfg.Heartbeats {
