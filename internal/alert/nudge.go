@@ -11,15 +11,16 @@ import (
 // MentionAll in Nudge.Mention stands for everybody in the room.
 const MentionAll = "all"
 
-// Nudge is an escalation or a reminder of a problem that nobody has acknowledged.
+// Nudge is an escalation or a reminder of a problem that nobody has acknowledged, or the question whether those who acknowledged it
+// are still on it.
 type Nudge struct {
-	Kind EntryKind `json:"kind"` // EntryEscalated or EntryReminded
+	Kind EntryKind `json:"kind"` // EntryEscalated, EntryReminded or EntryAsked
 	// Room is the room whose route asks for it.
 	Room    string        `json:"room"`
 	Step    int           `json:"step,omitempty"`    // of an escalation, from 0
-	Rooms   []string      `json:"rooms,omitempty"`   // to which an escalation goes as well
+	Rooms   []string      `json:"rooms,omitempty"`   // to which an escalation or a question goes as well
 	Mention []string      `json:"mention,omitempty"` // e-mail addresses, MentionAll
-	After   time.Duration `json:"after,omitempty"`   // how long the problem was unacknowledged
+	After   time.Duration `json:"after,omitempty"`   // how long the problem was unacknowledged, or nobody did anything to it
 	At      time.Time     `json:"at"`
 }
 

@@ -28,6 +28,7 @@ const (
 	EntryOccurred  EntryKind = "occurred"
 	EntryEscalated EntryKind = "escalated" // nobody acknowledged it in time, and others were notified
 	EntryReminded  EntryKind = "reminded"  // it is still open, and nobody has acknowledged it
+	EntryAsked     EntryKind = "asked"     // it has been acknowledged for long, and people are asked whether they are still on it
 )
 
 // Entry is an entry of a problem's timeline.
@@ -41,7 +42,7 @@ type Entry struct {
 	Found bool      `json:"found,omitempty"` // by reconciliation alone
 	// Update is set for EntryUpdate.
 	Update *Update `json:"update,omitempty"`
-	// Nudge is set for EntryEscalated and EntryReminded.
+	// Nudge is set for EntryEscalated, EntryReminded and EntryAsked.
 	Nudge *Nudge `json:"nudge,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -34,6 +35,8 @@ type detail struct {
 	Wide *wide `json:"wide,omitempty"`
 	// Answered: the person got the final reply. It is replaced if Zabbix doesn't do what it accepted.
 	Answered bool `json:"answered,omitempty"`
+	// Lapse is set if the command takes back an acknowledgement that lapsed: when people were asked about it.
+	Lapse time.Time `json:"lapse,omitzero"`
 }
 
 func (d detail) encode() []byte {
@@ -222,7 +225,8 @@ func signedWith(signature, words string) (message, kept string) {
 // signature returns a person's name and address for Zabbix's records.
 func signature(p Person) string {
 	bare := strings.NewReplacer("<", "", ">", "")
-	return strings.TrimSpace(text.Cut(withoutFourByte(bare.Replace(text.Line(p.Name))), 60) + " <" + text.Cut(bare.Replace(text.Line(p.Email)), 254) + ">")
+	email := cmp.Or(bare.Replace(text.Line(p.Email)), "automatic") // the relay itself has no address
+	return strings.TrimSpace(text.Cut(withoutFourByte(bare.Replace(text.Line(p.Name))), 60) + " <" + text.Cut(email, 254) + ">")
 }
 
 // withoutFourByte removes characters of four bytes in UTF-8, with the spaces and joiners around them.

@@ -80,6 +80,7 @@ type Store interface {
 	Stats(ctx context.Context) (store.Stats, error)
 	AddNotice(ctx context.Context, n store.Notice) (int64, error)
 	Command(ctx context.Context, id string) (store.Command, error)
+	ClaimCommand(ctx context.Context, c store.Command) (bool, error)
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 	PersonTokens(ctx context.Context, person string) ([]store.PersonToken, error)
@@ -130,6 +131,10 @@ type Executor struct {
 	lanes     roster.Roster[*lane]
 	lists     lists
 
+	lapsesMu sync.Mutex
+	lapses   []Lapse // to take back
+	lapsed   chan struct{}
+
 	accepting sync.Mutex // held while a command is compared with earlier ones
 }
 
@@ -145,7 +150,7 @@ const (
 
 // New makes an Executor.
 func New(o Options) *Executor {
-	e := &Executor{o: o, recovered: make(chan struct{})}
+	e := &Executor{o: o, recovered: make(chan struct{}), lapsed: make(chan struct{}, 1)}
 	e.SetSources(o.Sources)
 	if e.o.Missing == nil {
 		e.o.Missing = func(alert.Key) {}
@@ -174,6 +179,9 @@ func (e *Executor) Run(ctx context.Context) error {
 		return fmt.Errorf("resuming the commands of an earlier run: %w", err)
 	}
 	close(e.recovered)
+	var lapses sync.WaitGroup
+	lapses.Go(func() { e.takeBack(ctx) })
+	defer lapses.Wait()
 	e.lanes.Run(ctx, func(own context.Context, _ string, l *lane) {
 		e.work(own, l)
 		if own.Err() != nil && ctx.Err() == nil { // the source is gone
@@ -238,7 +246,7 @@ func roomOf(c store.Command, v View) render.Room {
 
 // answer enqueues a reply. Another one with the same part replaces it, so after a crash there aren't two.
 func (e *Executor) answer(ctx context.Context, c store.Command, part, markdown string, card []byte) error {
-	if markdown == "" {
+	if markdown == "" || c.Room == "" && c.RoomID == "" {
 		return nil
 	}
 	n := store.Notice{

@@ -329,7 +329,7 @@ func (e *Executor) replyWaiting(ctx context.Context, l *lane, t turn) error {
 	j := t.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.d.Waiting || t.part != j.part {
+	if j.d.Waiting || t.part != j.part || !j.d.Lapse.IsZero() {
 		return nil
 	}
 	text := waiting(l.source, j.c.CreatedAt.Add(view.Expiry), l.why, time.Now(), roomOf(j.c, view).Location)

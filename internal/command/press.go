@@ -111,6 +111,8 @@ func (b Button) request(key alert.Key) (Request, *question) {
 			return req, ask(v.name, "Which severity? Choose one in the card first: %s.", severityList())
 		}
 		req.Severity = &chosen
+	case v.name == Ack && req.Text == "":
+		req.Text = b.Value // an answer to "Still on it?"
 	case v.prose && req.Text == "":
 		return req, ask(v.name, "Write your comment into the card's field first.")
 	}

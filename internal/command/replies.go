@@ -68,7 +68,7 @@ func doneEarlier(p alert.Problem, r Request, button bool, several bool, now time
 			text += fmt.Sprintf(" Your comment was not sent. To send it anyway: `comment %s …`.", webex.EscapeCode(idIn(p.Key, several)))
 		}
 		return text
-	case r.Verb == Ack && p.Acknowledged && r.Text == "":
+	case r.Verb == Ack && p.Acknowledged && r.Text == "" && p.Asked() == nil:
 		by := p.AcknowledgedBy()
 		if by == nil {
 			return fmt.Sprintf("ℹ️ %s is already acknowledged.", name)
@@ -227,6 +227,11 @@ func unknown(a attempt, r Request, v verdict, several bool) string {
 func notDone(a attempt, r Request, several bool) string {
 	return fmt.Sprintf("⚠️ Zabbix `%s` accepted the request to %s %s, but hasn't done it yet. Its server may be stopped or overloaded. The problem's message changes once it is done. Check with `show %s` or in Zabbix.",
 		webex.EscapeCode(a.Key.Source), r.act().infinitive, titled(a.Key, a.Name, several), webex.EscapeCode(a.Key.String()))
+}
+
+// actedSince is why an acknowledgement wasn't taken back.
+func actedSince(a attempt, several bool) string {
+	return fmt.Sprintf("ℹ️ The acknowledgement of %s stays: somebody has acted on it since.", titled(a.Key, a.Name, several))
 }
 
 // outcome returns the reply once every attempt has ended; "" if the problem's thread shows it already.

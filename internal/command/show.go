@@ -9,11 +9,19 @@ import (
 )
 
 // answerShow shows whole problems, as many as fit into one message.
-func answerShow(_ context.Context, e *Executor, s scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
+func answerShow(ctx context.Context, e *Executor, s scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
 	room.MayRead = s.mayRead
 	texts := make([]string, 0, len(targets))
+	now := time.Now()
 	for _, t := range targets {
-		text := e.o.View().Renderer.Show(t.Problem, room, time.Now())
+		text := e.o.View().Renderer.Show(t.Problem, room, now)
+		expires, err := e.ackExpires(ctx, s, t.Key)
+		if err != nil {
+			return "", "", err
+		}
+		if line := lapseWords(t.Problem, expires, now, func(at time.Time) string { return render.Moment(at, now, room.Location) }); line != "" {
+			text += "\n\n" + line
+		}
 		if t.Problem.Superseded() || t.Reused {
 			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
 		} else if t.Gone {

@@ -50,6 +50,10 @@ func (r round) postpone(l *lane, err error, in time.Duration) time.Duration {
 func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (time.Duration, error) {
 	j := b.job
 	r := round{failures: failures, until: j.c.CreatedAt.Add(e.o.View().Expiry)}
+	lapse := j.d.Lapse // never changes
+	if !lapse.IsZero() {
+		r.until = time.Now().Add(maxRetry)
+	}
 	if end := b.req.Until; !end.IsZero() && end.Before(r.until) {
 		r.until = end // Zabbix refuses a suppression until a time that has passed
 	}
@@ -76,10 +80,16 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	switch {
 	case err != nil:
 		return 0, err
+	case len(stale.index) > 0 && !lapse.IsZero(): // nobody waits for an answer
+		return atOnce, e.endAttempts(ctx, stale, stageDone, func(a attempt) string { return why[a.Key] })
 	case len(stale.index) > 0:
 		return atOnce, e.endAttempts(ctx, stale, stageFailed, func(a attempt) string { return why[a.Key] })
 	case meaningOf(asked) != refuses: // the call would fail as well
 		return e.tryAgain(ctx, l, b, asked, r)
+	case asked != nil && !lapse.IsZero(): // whether somebody has acted since can't be known
+		var ze *zabbix.Error
+		errors.As(asked, &ze)
+		return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
 	}
 	// Saved before the call: after a crash its outcome is looked up in Zabbix.
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -162,6 +172,8 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
 }
 
+var unreadableEvent = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
+
 // overtaken returns the part of a batch that must not be acted on, and why: attempts whose event ids belong to other problems
 // now, in the relay or in Zabbix, those whose problems can't be read, and those for which the person's role isn't enough any more:
 // a command may have waited for an hour. asked is the error of the call to Zabbix.
@@ -179,7 +191,7 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 	})
 	stale, why = b.some(0, 0), make(map[alert.Key]string)
 	s := scope{*b.job.d.Input, e.o.View()}
-	several := s.Several
+	several, lapse := s.Several, b.job.d.Lapse
 	for n, a := range b.attempts {
 		p, known := problems[a.Key]
 		o, shown := found[a.Key.EventID]
@@ -192,6 +204,14 @@ func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *bat
 			why[a.Key] = superseded(a.Key, a.Name, several)
 		case damaged && !known:
 			why[a.Key] = damagedProblem(a.Key, several)
+		case !lapse.IsZero() && asked == nil && known && !shown:
+			asked = unreadableEvent
+			continue
+		case !lapse.IsZero() && (!known || asked == nil && !lapses(p, o, lapse)):
+			why[a.Key] = actedSince(a, several)
+			e.o.Changed(a.Key, 0)
+		case !lapse.IsZero():
+			continue // it needs no role
 		case known && !may(s.roleFor(posts[a.Key]), b.req.Verb):
 			why[a.Key] = notAnyMore(a, b.req.Verb, several)
 		default:
@@ -241,7 +261,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	a := b.attempts[0]
 	observation, known := found[a.Key.EventID]
 	if err == nil && !known {
-		err = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
+		err = unreadableEvent
 	}
 	if meaningOf(err) != refuses && !r.late {
 		l.why = reason(err)

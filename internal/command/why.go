@@ -311,6 +311,9 @@ func (f fate) clocks() (lines []string) {
 	if !post.RemindAt.IsZero() {
 		lines = append(lines, "⏰ The next reminder is at "+f.moment(post.RemindAt)+" unless somebody acknowledges it.")
 	}
+	if line := lapseWords(f.problem, f.timing.AckExpires, f.now, f.moment); line != "" {
+		lines = append(lines, line)
+	}
 	if len(lines) > 0 || len(f.timing.Escalate) == 0 && f.timing.Remind == 0 || !f.problem.Open() {
 		return lines
 	}

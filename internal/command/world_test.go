@@ -24,6 +24,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 	"nms-alert-relay/internal/vault"
@@ -49,6 +50,7 @@ type world struct {
 
 	names    Names
 	routes   []config.Route
+	expires  time.Duration // of acknowledgements, without routing
 	routing  Routing
 	settings func(room, rule string) (render.Room, bool)
 
@@ -333,6 +335,14 @@ func (w *world) list(list []alert.Problem, total int) string {
 	return fmt.Sprintf("LIST %d: %s", total, strings.Join(keys, " "))
 }
 
+// fixedTiming routes nothing, and has the same timing for all.
+type fixedTiming struct{ timing route.Timing }
+
+func (fixedTiming) Explain(alert.Problem, string, time.Time) ([]route.Step, []route.Target) {
+	return nil, nil
+}
+func (f fixedTiming) Timing(string, string) route.Timing { return f.timing }
+
 type worldRenderer struct{ *world }
 
 func (r worldRenderer) Problems(list []alert.Problem, _, total int, _ render.Room, _ time.Time) (string, int) {
@@ -465,12 +475,16 @@ func (w *world) start(t *testing.T) *relay {
 	maps.Copy(sources, w.clients)
 	mutes, err := LoadMutes(context.Background(), w)
 	require.NoError(t, err)
+	routing := w.routing
+	if routing == nil {
+		routing = fixedTiming{route.Timing{AckExpires: w.expires}}
+	}
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		Mutes: mutes,
 		View: func() View {
 			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
-				Routing: w.routing, Settings: w.settings}
+				Routing: routing, Settings: w.settings}
 		},
 		Store:   w,
 		Sources: sources,

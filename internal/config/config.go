@@ -333,6 +333,9 @@ type Route struct {
 	Delay Duration `yaml:"delay" validate:"least=0s,most=1d"`
 	// Interval of reminders while nobody has acknowledged or suppressed an open problem, 1m to 30d. Default: never.
 	Remind Duration `yaml:"remind" validate:"omitempty,least=1m,most=30d"`
+	// How long an acknowledgement lasts, 5m to 30d. Then the room is asked whether somebody is still on it, and without an answer
+	// the acknowledgement is taken back. Default: for good.
+	AckExpires Duration `yaml:"ack_expires" validate:"omitempty,least=5m,most=30d"`
 	// Steps for problems that nobody acknowledges, ordered by time.
 	Escalate []Escalation `yaml:"escalate" validate:"dive"`
 	Line     int          `yaml:"-"` // in the file

@@ -50,7 +50,7 @@ func (c *Config) Summary() Summary {
 	return s
 }
 
-// Timing describes the route's delay, reminders and escalation; "" for none.
+// Timing describes the route's delay, reminders, escalation and lapsing acknowledgements; "" for none.
 func (r Route) Timing() string {
 	var words []string
 	if r.Delay > 0 {
@@ -61,6 +61,9 @@ func (r Route) Timing() string {
 	}
 	for _, e := range r.Escalate {
 		words = append(words, e.String())
+	}
+	if r.AckExpires > 0 {
+		words = append(words, "an acknowledgement lapses after "+r.AckExpires.String())
 	}
 	return strings.Join(words, ", ")
 }

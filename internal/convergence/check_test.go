@@ -55,14 +55,14 @@ func (w *world) settle() bool {
 	return false
 }
 
-// clocks reports whether an escalation is still to come, and when the next reminder is due.
+// clocks reports whether an escalation or a question about an acknowledgement is still to come, and when the next reminder is due.
 func (w *world) clocks() (escalates bool, reminds time.Time) {
 	due, err := w.life.db.DuePosts(context.Background(), time.Now().Add(24*time.Hour), 1000)
 	if err != nil {
 		panic(err)
 	}
 	for _, p := range due {
-		escalates = escalates || !p.EscalateAt.IsZero()
+		escalates = escalates || !p.EscalateAt.IsZero() || !w.asksAt(p).IsZero()
 		if !p.RemindAt.IsZero() && (reminds.IsZero() || p.RemindAt.Before(reminds)) {
 			reminds = p.RemindAt
 		}

@@ -60,7 +60,7 @@ func (s schedule) config() *config.Config {
 	}
 	for i := range cfg.Routes[1:] {
 		route := &cfg.Routes[1+i]
-		route.Delay, route.Remind = config.Duration(s.Rules.Delay), config.Duration(s.Rules.Remind)
+		route.Delay, route.Remind, route.AckExpires = config.Duration(s.Rules.Delay), config.Duration(s.Rules.Remind), config.Duration(s.Rules.AckExpires)
 		if s.Rules.Escalate > 0 {
 			route.Escalate = []config.Escalation{{After: config.Duration(s.Rules.Escalate), Rooms: []string{"ops"}, Mention: []string{person}}}
 		}

@@ -2,6 +2,7 @@ package convergence
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -22,14 +23,29 @@ func (w *world) checkRules(folded map[alert.Key]*expected, h held) {
 		for _, post := range posts {
 			w.checkUntold(h, folded[key], post)
 			w.checkEscalation(h, folded[key], post)
+			if at := w.asksAt(post); !at.IsZero() {
+				w.fault("nobody was asked about the acknowledgement of %s in %s, due at %s", key, post.Room, at)
+			}
 		}
 	}
 	w.checkFlapping(folded, h)
 	w.checkNudges(folded, h)
 }
 
-// nudgeSigns are the first characters of reminders and escalations.
-const nudgeSigns = "⏰⏫"
+// asksAt is when the room of a post asks whether somebody is still on its problem; zero for never, or if it has asked.
+func (w *world) asksAt(post store.Post) time.Time {
+	if post.State == store.PostDead || post.Fresh() && post.FromSeq == 0 {
+		return time.Time{}
+	}
+	found, err := w.life.db.Problems(context.Background(), []alert.Key{post.Key})
+	if err != nil {
+		panic(err)
+	}
+	return found[post.Key].AskAt(w.router.Timing(post.Room, post.Route).AckExpires, time.Now())
+}
+
+// nudgeSigns are the first characters of reminders, escalations and questions.
+const nudgeSigns = "⏰⏫❓"
 
 // checkNudges checks that a room has at most one line per escalation. If a problem was acknowledged in between, only
 // its newest escalation is kept.
@@ -111,8 +127,11 @@ func (w *world) checkEscalation(h held, t *expected, post store.Post) {
 				runs = false
 			}
 			if s.at.Before(e.At) {
-				_, unattended := s.problem.Unattended(e.At)
-				runs, known = runs || unattended, true
+				_, due := s.problem.Unattended(e.At)
+				if e.Kind == alert.EntryAsked {
+					due = s.problem.Acknowledged
+				}
+				runs, known = runs || due, true
 			}
 		}
 		if known && !runs {

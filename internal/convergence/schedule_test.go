@@ -82,11 +82,12 @@ func (s step) String() string {
 
 // rules are further settings of the routes of hosts db* and line*, and of their rooms.
 type rules struct {
-	Delay    time.Duration // a problem that resolves within it is never posted
-	Escalate time.Duration // to the room ops, mentioning Alice; 0 for never
-	Remind   time.Duration // 0 for never
-	Quiet    time.Duration // end of the room line's quiet hours, below high; whole minutes
-	Flapping config.Flapping
+	Delay      time.Duration // a problem that resolves within it is never posted
+	Escalate   time.Duration // to the room ops, mentioning Alice; 0 for never
+	Remind     time.Duration // 0 for never
+	AckExpires time.Duration // how long an acknowledgement lasts; 0 for good
+	Quiet      time.Duration // end of the room line's quiet hours, below high; whole minutes
+	Flapping   config.Flapping
 }
 
 // schedule is a whole run: the environment, and the steps.
@@ -210,6 +211,9 @@ func (s *schedule) rule(r *rand.Rand, first int, span time.Duration) (problems i
 	}
 	if r.IntN(3) == 0 {
 		s.Rules.Quiet = time.Duration(1+r.IntN(5)) * time.Minute
+	}
+	if r.IntN(3) == 0 {
+		s.Rules.AckExpires = pick(r, 5*time.Minute, 10*time.Minute)
 	}
 	if r.IntN(2) > 0 {
 		return 0

@@ -100,6 +100,8 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string
 		case alert.EntryReminded:
 			l.opts.Metrics.Reminders.Inc()
 			l.opts.Log.Info("reminder sent", "key", n.Key.String(), "room", n.Nudge.Room)
+		case alert.EntryAsked:
+			l.opts.Log.Info("an acknowledgement is about to lapse: asking who is still on it", "key", n.Key.String(), "room", n.Nudge.Room, "idle", n.Nudge.After, "mention", n.Nudge.Mention)
 		}
 	}
 	l.done(out)

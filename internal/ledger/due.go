@@ -26,7 +26,8 @@ type Nudged struct {
 //   - escalation and reminders stop once the problem is resolved, acknowledged, suppressed or cancelled by Zabbix, and
 //     wait for the end of the room's quiet hours;
 //   - an escalation is a nudge, and a post in each of its rooms;
-//   - a reminder is a nudge, unless the problem escalates at that moment or isn't posted in the room.
+//   - a reminder is a nudge, unless the problem escalates at that moment or isn't posted in the room;
+//   - the question whether somebody is still on an acknowledged problem is a nudge; without an answer Lapsed names the problem.
 func PlanDue(due []store.Post, rooms []string, known Known, rules Rules, now time.Time) *Draft {
 	d := newDraft(known, rules, now, len(due))
 	d.rooms = rooms
@@ -77,6 +78,9 @@ func (d *Draft) due(stale store.Post) (nudge *alert.Nudge, err error) {
 		}
 	} else if nudge = d.nudge(&post.Post, t); nudge != nil {
 		d.addNudge(&e, *nudge, post.Route)
+	}
+	if asked := d.lapse(&e, post.Post, t); asked != nil {
+		nudge = asked
 	}
 	d.merge(e)
 	return nudge, nil

@@ -42,6 +42,9 @@ type Options struct {
 	Changed func(written store.Fold)
 	// Learned is called after a commit with the problems that a payload changed.
 	Learned func(keys []alert.Key)
+	// Lapsed is called with the problems whose acknowledgements are to be taken back, every minute until Zabbix reports that they
+	// were: after a crash there is another call.
+	Lapsed func(lapsed []Lapsed)
 	// UnknownSendTo explains each name in an {ALERT.SENDTO} that refers to nothing; nil if none ever does.
 	UnknownSendTo func(source, sendTo string) []string
 	// Notifier wakes the fold (store.TopicJournal). Without one only Wake does.
@@ -225,6 +228,9 @@ func (l *Ledger) done(out Outcome) {
 	}
 	if f := out.Fold; l.opts.Changed != nil && len(f.Posts)+len(f.Groups)+len(f.Notices) > 0 {
 		l.opts.Changed(f)
+	}
+	if l.opts.Lapsed != nil && len(out.Lapsed) > 0 {
+		l.opts.Lapsed(out.Lapsed)
 	}
 	if l.opts.Learned != nil && len(out.Learned) > 0 {
 		l.opts.Learned(out.Learned)

@@ -83,6 +83,7 @@ type Outcome struct {
 	// for each such payload.
 	Learned  []alert.Key
 	Nudged   []Nudged
+	Lapsed   []Lapsed
 	Faults   []error // of posts whose clocks were stopped because of them
 	Gathered []Gathered
 }

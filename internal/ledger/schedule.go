@@ -69,8 +69,12 @@ func (d *Draft) release() {
 	for p, post := range d.touchedPosts() {
 		was := post.PendingSince
 		post.PendingSince, post.LookAt = pendingSince(post.Post, p.Problem, d.now), lookAt(post.Post, p.Problem, d.now)
-		if t := d.rules.timing(post.Post); t.Muted.After(d.now) && unposted(post.Post) && !post.LookAt.IsZero() {
+		t := d.rules.timing(post.Post)
+		if t.Muted.After(d.now) && unposted(post.Post) && !post.LookAt.IsZero() {
 			post.LookAt = pace.Earlier(post.LookAt, d.now.Add(muteLook))
+		}
+		if at := lapseLookAt(t, post.Post, p.Problem, p.posts, d.now); !at.IsZero() && (post.LookAt.IsZero() || at.Before(post.LookAt)) {
+			post.LookAt = at
 		}
 		post.released = was.IsZero() && !post.PendingSince.IsZero() && post.Desired > post.Delivered
 	}

@@ -69,6 +69,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	var executor *command.Executor
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
@@ -79,8 +80,13 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 				return g
 			},
 		},
-		Changed:       deliver.Notify,
-		Learned:       func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
+		Changed: deliver.Notify,
+		Learned: func(keys []alert.Key) { inquirer.AskAll(keys, askAfter) },
+		Lapsed: func(lapsed []ledger.Lapsed) {
+			for _, l := range lapsed {
+				executor.Lapse(command.Lapse(l))
+			}
+		},
 		UnknownSendTo: now.unknown, Notifier: r.notifier, Log: log, Metrics: r.metrics.ledger, Trace: r.tracer,
 	})
 	keeper := vault.New(r.store, log, r.registry)
@@ -88,7 +94,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	reader := chat.NewReader(r.clients.hearing(cfg, deliver), func() chat.Directory { return now.config() }, r.metrics.chat)
-	executor := command.New(command.Options{
+	executor = command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: each(sources, acting),
 		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Vault: keeper, Trace: r.tracer,

@@ -51,6 +51,12 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	return card, fallback
 }
 
+// ButtonCard returns a small card about a problem: a line of plain text, and up to five buttons.
+func ButtonCard(line string, key alert.Key, buttons ...Button) any {
+	body := []element{{"type": "RichTextBlock", "inlines": []element{{"type": "TextRun", "text": line}}}}
+	return newCard(body, submits(key, buttons))
+}
+
 func newCard(body, actions []element) element {
 	card := element{
 		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body,
@@ -70,6 +76,9 @@ func layout(p alert.Problem, list []Button, body, details, links []element) elem
 		"type": "Input.Text", "id": inputComment, "label": "Comment", "placeholder": "Sent with the button that you press",
 		"maxLength": MaxCardComment, "isMultiline": true,
 	})
+	if answers := at(list, placeAnswer); len(answers) > 0 {
+		body = append(body, actionSet(submits(p.Key, answers)))
+	}
 	body = append(body, actionSet(submits(p.Key, at(list, placeBar))))
 	var parts []element
 	if lengths := at(list, placeLengths); len(lengths) > 0 {

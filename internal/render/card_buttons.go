@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
@@ -45,7 +46,8 @@ type Button struct {
 type place int
 
 const (
-	placeExtra place = iota
+	placeExtra  place = iota
+	placeAnswer       // above the bar
 	placeBar
 	placeLengths
 	placeSuppress
@@ -89,6 +91,9 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 		ack = Button{Action: ActionUnack, Title: "Unacknowledge", place: placeBar}
 	}
 	list := []Button{ack, {Action: ActionTake, Title: "Take", place: placeBar}, {Action: ActionComment, Title: "Comment", place: placeBar}}
+	if p.Asked() != nil {
+		list = slices.Insert(list, 0, Button{Action: ActionAck, Title: "Yes, still on it", Style: "positive", Value: "Still on it", place: placeAnswer})
+	}
 	if p.CanSuppress {
 		for _, l := range lengths {
 			list = append(list, Button{Action: ActionSuppress, Title: l.title, Value: l.length, place: placeLengths})

@@ -71,7 +71,11 @@ func (r *Renderer) labelsOf(lines []DigestLine) string {
 
 // digestNudge describes a nudge; {n} and {them} stand for the problems.
 func digestNudge(n alert.Nudge, room string) string {
-	if n.Kind == alert.EntryReminded {
+	switch n.Kind {
+	case alert.EntryAsked:
+		return "❓ Still on {them}? {n} acknowledged, and nobody has acted for " + formatDuration(n.At.Add(-n.After), n.At) +
+			". To keep the acknowledgement, say “ack” with the event id within " + answerWithin(n)
+	case alert.EntryReminded:
 		return "⏰ {n} still open, and nobody has acknowledged {them}"
 	}
 	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)

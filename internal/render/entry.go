@@ -56,6 +56,8 @@ func kindsOf(e alert.Entry) []string {
 		return []string{TellEscalated}
 	case alert.EntryReminded:
 		return []string{TellReminded}
+	case alert.EntryAsked:
+		return []string{TellAsked}
 	}
 	if e.Update == nil {
 		return nil

@@ -13,11 +13,16 @@ import (
 const (
 	TellEscalated = "escalated"
 	TellReminded  = "reminded"
+	TellAsked     = "asked"
 )
 
-// nudge describes an escalation or a reminder.
+// nudge describes an escalation, a reminder or a question.
 func (b *builder) nudge(out *Entry, n alert.Nudge) {
-	if n.Kind == alert.EntryReminded {
+	switch n.Kind {
+	case alert.EntryAsked:
+		out.Emoji, out.Did = "❓", b.question(n)
+		return
+	case alert.EntryReminded:
 		out.Emoji, out.Did = "⏰", Text("still open"+before(" after ", formatDuration(b.p.OpenedAt, n.At))+", and nobody has acknowledged it")
 		return
 	}
@@ -26,6 +31,19 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 		out.Did = Text(step) + limited(rooms, b.limit(maxLabel)) + ": " + out.Did
 	}
 }
+
+// question asks whether somebody is still on an acknowledged problem.
+func (b *builder) question(n alert.Nudge) Text {
+	by := Text("Somebody")
+	if u := b.p.AcknowledgedBy(); u != nil && u.Actor.Name != "" {
+		by = limited(u.Actor.Name, b.limit(maxLabel))
+	}
+	return "Still on it? " + by + Text(" acknowledged it, and nobody has acted on it for "+formatDuration(n.At.Add(-n.After), n.At)+
+		". To keep the acknowledgement, press the button or reply “ack” within "+answerWithin(n))
+}
+
+// answerWithin is how long there is for an answer.
+func answerWithin(n alert.Nudge) string { return formatDuration(n.At, n.At.Add(alert.AnswerWithin)) }
 
 // escalated describes the rooms between which a step escalates, as one of them reads it: "escalated to " and the
 // other rooms, or "escalated from " and the room where it began. step is "" for a step within a room.
@@ -54,6 +72,10 @@ func mentions(n alert.Nudge) Markdown {
 
 // Timely reports whether a nudge is still due: it is for this room, and nobody has acted on the problem since.
 func Timely(n alert.Nudge, p alert.Problem, room Room, now time.Time) bool {
+	if n.Kind == alert.EntryAsked {
+		asked := p.Asked()
+		return n.For(room.Name) && asked != nil && asked.At.Equal(n.At)
+	}
 	from, unattended := p.Unattended(now)
 	return n.For(room.Name) && unattended && !from.After(now) && !repeated(n, p, room.Name)
 }
@@ -94,7 +116,7 @@ func (b *builder) escalation() *Entry {
 	var last *alert.Entry
 	for i := range b.p.Timeline {
 		e := &b.p.Timeline[i]
-		if n := e.Nudge; n != nil && n.Room != b.room && slices.Contains(n.Rooms, b.room) && !repeated(*n, *b.p, b.room) && (last == nil || !e.At.Before(last.At)) {
+		if n := e.Nudge; n != nil && e.Kind == alert.EntryEscalated && n.Room != b.room && slices.Contains(n.Rooms, b.room) && !repeated(*n, *b.p, b.room) && (last == nil || !e.At.Before(last.At)) {
 			last = e
 		}
 	}

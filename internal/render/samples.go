@@ -74,6 +74,11 @@ func Samples() map[string]alert.Problem {
 		nudge(p, 5*time.Minute, alert.Nudge{Kind: alert.EntryEscalated, Room: "first line", Rooms: []string{"noc"}, After: 5 * time.Minute})
 		nudge(p, 10*time.Minute, alert.Nudge{Kind: alert.EntryReminded, Room: "first line"})
 	})
+	with("asked", trigger, func(p *alert.Problem) {
+		p.Acknowledged = true
+		did(p, 4*time.Minute, ack)
+		nudge(p, 4*time.Hour+4*time.Minute, alert.Nudge{Kind: alert.EntryAsked, Room: "noc", Mention: []string{"alice@example.com"}, After: 4 * time.Hour})
+	})
 	with("gone", trigger, func(p *alert.Problem) { p.State, p.Gone = alert.StateResolved, true })
 	with("symptom", trigger, func(p *alert.Problem) {
 		p.CauseEventID = "4700"

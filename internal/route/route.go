@@ -75,7 +75,7 @@ func New(cfg *config.Config) (*Router, error) {
 	}
 	for _, route := range cfg.Routes {
 		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: compile(route.Match),
-			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate}})
+			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate, AckExpires: time.Duration(route.AckExpires)}})
 	}
 	return r, nil
 }

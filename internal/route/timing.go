@@ -14,8 +14,10 @@ type Timing struct {
 	Delay    time.Duration
 	Remind   time.Duration       // 0: never
 	Escalate []config.Escalation // by After
-	Quiet    *config.Quiet       // nil: none
-	Muted    time.Time           // until when somebody muted the rule; zero or past for not
+	// AckExpires is how long an acknowledgement lasts; 0: for good.
+	AckExpires time.Duration
+	Quiet      *config.Quiet // nil: none
+	Muted      time.Time     // until when somebody muted the rule; zero or past for not
 }
 
 // Timing is the timing of a rule (Target.Route) in a room. Rooms that got the problem by the rule's escalation have only quiet
@@ -24,7 +26,7 @@ func (r *Router) Timing(room, rule string) Timing {
 	t := Timing{Quiet: r.quiet[room]}
 	for i := range r.rules {
 		if c := &r.rules[i]; c.name == rule && slices.Contains(c.rooms, room) {
-			t.Delay, t.Remind, t.Escalate = c.timing.Delay, c.timing.Remind, c.timing.Escalate
+			t.Delay, t.Remind, t.Escalate, t.AckExpires = c.timing.Delay, c.timing.Remind, c.timing.Escalate, c.timing.AckExpires
 		}
 	}
 	return t
@@ -45,6 +47,9 @@ func (r *Router) When(t Target, p alert.Problem, now time.Time) string {
 	}
 	if timing.Remind > 0 {
 		words = append(words, "reminds every "+config.Duration(timing.Remind).String())
+	}
+	if timing.AckExpires > 0 {
+		words = append(words, "an acknowledgement lapses after "+config.Duration(timing.AckExpires).String())
 	}
 	return strings.Join(words, ", ")
 }

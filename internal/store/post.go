@@ -31,7 +31,7 @@ type Post struct {
 	TellAfter  time.Time
 	RemindAt   time.Time // zero for never
 	EscalateAt time.Time // zero for never
-	LookAt     time.Time // when a suppression ends by itself, or when a fresh post may be posted
+	LookAt     time.Time // when a suppression ends by itself, when a fresh post may be posted, or when an acknowledgement may lapse
 	Escalated  int       // steps of the route's escalation taken since its clock was last set
 	// Opening identifies what opens, to recognise flapping: posts of one room with the same Opening have the same
 	// trigger, name and tags. 0 for none.
