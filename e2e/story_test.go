@@ -39,6 +39,7 @@ people:
 allowed_domains: [example.com]
 delivery: {debounce: 200ms, rate_limit: 50}
 reconcile: {interval: 5s}
+encryption: {keys_env: E2E_KEY}
 log: {level: debug}
 `
 
@@ -69,7 +70,7 @@ func beginWith(t *testing.T, z *server, mediaType string, define func(s *story))
 	define(s)
 	s.awaitItems(t)
 	s.relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
-		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+s.relayToken, "E2E_SECRET="+secret)
+		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+s.relayToken, "E2E_SECRET="+secret, "E2E_KEY="+strings.Repeat("0f", 32))
 	s.relay.start(t)
 	return s
 }
@@ -199,7 +200,7 @@ func TestStory(t *testing.T) {
 		link := s.raise("link", "1")
 		root := s.root("noc", link, "Link down on "+s.visibleName, "Average", s.visibleName)
 		table := s.raise("table", "1")
-		s.root("db", table, "Table full", "High")
+		tableRoot := s.root("db", table, "Table full", "High")
 
 		// Zabbix links to it.
 		eventually(t, "the link to the message", func() error {
@@ -253,6 +254,15 @@ func TestStory(t *testing.T) {
 		s.root("noc", fan, "resolved")
 		require.NotEqual(t, "0", s.rows(t, "event.get", object{"eventids": []string{fan}, "output": "extend"})[0]["r_eventid"], "closed in Zabbix")
 
+		// With a token of his own, what Bob does is his in Zabbix.
+		s.entrusts("bob@example.com", s.bobToken)
+		_, err = s.webex.PressButton(s.card("db", tableRoot.ID).ID, "bob@example.com", "Acknowledge", map[string]any{"comment": "mine"})
+		require.NoError(t, err)
+		ack = s.acknowledgements(table, 1)
+		require.Equal(t, s.bob, ack["userid"])
+		require.Regexp(t, `^\(via Webex #[a-z2-7]{8}\): mine$`, ack["message"])
+		s.root("db", table, "acknowledged", "Bob Builder")
+
 		// A recovery resolves the message and removes the buttons.
 		s.set(t, "link", "0")
 		s.root("noc", link, "resolved")
@@ -289,6 +299,31 @@ func TestStory(t *testing.T) {
 		s.relay.idle(t)
 		s.nothingElse()
 	})
+}
+
+// entrusts gives the relay a person's API token, in the direct chat.
+func (s *story) entrusts(email, token string) {
+	s.t.Helper()
+	room := s.webex.Direct(email, webexsim.DefaultBot)
+	_, err := s.webex.Say(webexsim.Line{Room: room, From: email, Text: "token"})
+	require.NoError(s.t, err)
+	said := func(words ...string) (card string) {
+		sees(s.t, s.webex, fmt.Sprintf("the bot says %q in the direct chat", words), room, func(messages []webexsim.MessageView) bool {
+			for _, m := range messages {
+				if m.From.Bot && !m.Deleted && contains(m, words...) {
+					card = m.ID
+					return true
+				}
+			}
+			return false
+		})
+		return card
+	}
+	_, err = s.webex.PressButton(said("your own API token"), email, "Check it", map[string]any{"token": token})
+	require.NoError(s.t, err)
+	_, err = s.webex.PressButton(said("is this you?", "bob-"), email, "Yes, that is me", nil)
+	require.NoError(s.t, err)
+	said("is done as its user bob-")
 }
 
 // nothingElse requires that no message has a macro, a mention or a duplicate, and that Webex refused none.

@@ -53,7 +53,7 @@ var may = map[string][]string{
 	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient", "internal/pace"},
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},
-	"internal/doctor":    {"internal/chat", "internal/config", "internal/httpclient", "internal/vault", "internal/watch", "internal/webex", "internal/webexid", "internal/zabbix", "zabbix"},
+	"internal/doctor":    {"internal/chat", "internal/config", "internal/httpclient", "internal/seal", "internal/vault", "internal/watch", "internal/webex", "internal/webexid", "internal/zabbix", "zabbix"},
 	"internal/provision": {"internal/zabbix", "zabbix"},
 	"internal/reconcile": {"internal/alert", "internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
 	"internal/watch":     {"internal/pace", "internal/roster", "internal/store", "internal/zabbix"},

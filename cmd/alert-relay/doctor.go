@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/doctor"
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/vault"
 	"nms-alert-relay/internal/watch"
 )
 
@@ -138,7 +139,7 @@ func (f doctorFlags) complete(o *doctor.Options) (err error) {
 func inspectStore(ctx context.Context, path string) (doctor.Store, error) {
 	i, err := sqlite.Inspect(ctx, path)
 	s := doctor.Store{Bytes: i.Bytes, Mode: i.Mode, Schema: i.Schema, Newest: i.Newest, Damage: i.Damage, Unchecked: i.Unchecked, Pending: i.Pending,
-		Troubles: watch.ReadStored(i.Values)}
+		Troubles: watch.ReadStored(i.Values), Canary: i.Values[vault.CanaryValue]}
 	s.Free, s.FreeKnown = sqlite.FreeBytes(filepath.Dir(path))
 	return s, err
 }

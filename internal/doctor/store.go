@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/seal"
+	"nms-alert-relay/internal/vault"
 	"nms-alert-relay/internal/watch"
 )
 
@@ -24,6 +26,7 @@ type Store struct {
 	Unchecked      bool     // the integrity check took too long
 	Pending        int64    // events that wait to be processed
 	Troubles       []watch.Stored
+	Canary         string // of the encryption; "" for none
 	Free           uint64 // bytes
 	FreeKnown      bool
 }
@@ -45,6 +48,9 @@ func storeChecks(ctx context.Context, o Options) []Check {
 	}
 	s, err := o.Store(ctx, o.StorePath)
 	judgeStore(&l, o.StorePath, s, err)
+	if err == nil && o.Config != nil {
+		judgeEncryption(&l, o.Config.Encryption.Keyring(), s.Canary)
+	}
 	checks := judgeTroubles(s.Troubles)
 	newest, err := newestBackup(o.Backups)
 	judgeBackups(&l, o.Backups, newest, err, o.Now())
@@ -85,6 +91,23 @@ func judgeStore(l *list, path string, s Store, err error) {
 		l.warning("space", fmt.Sprintf("only %s are free: when the disk is full, the relay accepts no events", size(s.Free)), "free some space, or move the store")
 	} else if s.FreeKnown {
 		l.ok("space", size(s.Free)+" are free")
+	}
+}
+
+// judgeEncryption compares the encryption keys with what was sealed in the store.
+func judgeEncryption(l *list, keys seal.Keys, canary string) {
+	switch state := vault.Check(keys, canary); {
+	case state == vault.Wrong:
+		l.failure("encryption", "encryption.keys_file lacks the key "+seal.KeyID(canary)+", with which the store was sealed: people's Zabbix tokens can't be read",
+			"put that key back, after the new one; if it is lost, run 'alert-relay rekey --forget-unreadable'")
+	case state == vault.Off && canary != "":
+		l.warning("encryption", "there is no encryption.keys_file any more: people's Zabbix tokens can't be read", "put the key "+seal.KeyID(canary)+" back")
+	case state == vault.Off:
+		l.ok("encryption", "no encryption.keys_file: people can't give a Zabbix token of their own")
+	case canary != "" && !keys.Current(canary):
+		l.warning("encryption", "the store is sealed with an older key", "run 'alert-relay rekey', and then remove the older keys")
+	default:
+		l.ok("encryption", "the key "+keys[0].ID+" opens what is stored")
 	}
 }
 

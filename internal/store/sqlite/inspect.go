@@ -23,8 +23,8 @@ type Inspection struct {
 	Values map[string]string
 }
 
-// ValuePrefixes begin the names of the values that Inspect reads: what the relay knows of its sources.
-var ValuePrefixes = [...]string{"watch/", "heartbeat/"}
+// ValuePrefixes begin the names of the values that Inspect reads: what the relay knows of its sources, and of its encryption key.
+var ValuePrefixes = [...]string{"watch/", "heartbeat/", "encryption."}
 
 // Inspect reads a store, which a relay may have open, and changes nothing.
 func Inspect(ctx context.Context, path string) (i Inspection, err error) {
