@@ -190,7 +190,7 @@ func (v *Vault) Rekey(ctx context.Context, forget bool) (r Rekeyed, err error) {
 			return r, err
 		}
 	}
-	if r.Unreadable > r.Forgotten || v.state == Wrong && !forget {
+	if r.Unreadable > r.Forgotten {
 		return r, nil // the canary shows that a key is missing
 	}
 	if err := v.writeCanary(ctx, v.keys); err != nil {
