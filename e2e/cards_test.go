@@ -63,7 +63,7 @@ const renderCards = `(cards, parser, dark, keep) => {
 		made: [...shown.querySelectorAll('b, strong, i, em, img, code, s, del, h1, h2, ul, ol, blockquote, script, iframe')].map(e => e.tagName),
 		buttons: [...shown.querySelectorAll('button')].map(e => e.textContent),
 		inputs: [...shown.querySelectorAll('textarea, input, select')].map(e => { const l = e.labels && e.labels[0] || shown.querySelector('[for="' + e.id + '"]'); return l ? l.textContent : ''; }),
-		wide: [...shown.querySelectorAll('.ac-actionSet, .ac-richTextBlock')].some(e => e.scrollWidth > e.clientWidth),
+		wide: parser === 'whole' && [...shown.querySelectorAll('.ac-actionSet, .ac-richTextBlock')].some(e => e.scrollWidth > e.clientWidth),
 	});
 	return cards.map(content => {
 		const card = new AdaptiveCards.AdaptiveCard(), context = new AdaptiveCards.SerializationContext(AdaptiveCards.Versions.v1_3);

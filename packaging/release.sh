@@ -68,7 +68,7 @@ build() {
 		cp LICENSE README.md CHANGELOG.md config.example.yaml "$work/$name"
 		mkdir "$work/$name/monitoring"
 		cp monitoring/{alertmanager.example.yaml,dashboard.json,rules.yaml} "$work/$name/monitoring"
-		cp -r "$work/completion" "$work/$name"
+		cp -r "$work/completion" docs/examples "$work/$name"
 		if [ "$os" = linux ]; then
 			mkdir "$work/$name/packaging"
 			cp packaging/{alert-relay.*,environment,credentials.conf,*install.sh,*remove.sh} "$work/$name/packaging"

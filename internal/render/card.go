@@ -51,12 +51,6 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 	return card, fallback
 }
 
-// ButtonCard returns a small card about a problem: a line of plain text, and up to five buttons.
-func ButtonCard(line string, key alert.Key, buttons ...Button) any {
-	body := []element{{"type": "RichTextBlock", "inlines": []element{{"type": "TextRun", "text": line}}}}
-	return newCard(body, submits(key, buttons))
-}
-
 func newCard(body, actions []element) element {
 	card := element{
 		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body,

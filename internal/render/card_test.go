@@ -160,9 +160,6 @@ func TestFurtherButtons(t *testing.T) {
 	require.Contains(t, card.buttons(), "Ticket_0 Ticket_1 Ticket_2 Ticket_3 Ticket_4 Ticket_5 Ticket_6")
 	require.NotContains(t, fallback, "do")
 	require.Equal(t, before+",do:ticket0,do:ticket1,do:ticket2,do:ticket3,do:ticket4,do:ticket5,do:ticket6", r.Actions(p))
-
-	small := checkCard(t, p, render.ButtonCard("⏳ Still on it?", p.Key, render.Button{Action: "ack", Title: "Still on it"}, render.Button{Action: "unack", Title: "No"}))
-	require.Equal(t, "Still_on_it No", small.buttons())
 }
 
 // Details are behind More: what `show` tells beyond the message, cut to a few lines.
