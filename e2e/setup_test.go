@@ -27,7 +27,8 @@ rooms:
   - {name: noc, id: %s, bot: noc}
 default_rooms: [noc]
 people:
-  - {email: alice@example.com, role: operator}
+  - {email: alice@example.com, role: admin}
+scripts: [{name: whoami, script: Who am I}]
 allowed_domains: [example.com]
 delivery: {debounce: 200ms, rate_limit: 50}
 log: {level: debug}
@@ -84,6 +85,12 @@ func TestSetup(t *testing.T) {
 		_, err = z.try(strings.TrimSpace(string(token)), "user.get", object{})
 		require.ErrorContains(t, err, `No permissions to call "user.get"`)
 
+		// Rights for maintenances and scripts are given on request, and stay.
+		require.Contains(t, setup("--maintenance", "--scripts"), "Done, and read back from Zabbix: everything is as it should be.")
+		require.Contains(t, setup(), "Nothing to do: everything is as it should be.")
+		_, err = z.try(strings.TrimSpace(string(token)), "user.get", object{})
+		require.ErrorContains(t, err, `No permissions to call "user.get"`)
+
 		// A problem reaches the room, and what people do there reaches Zabbix.
 		s.relay.start(t)
 		s.awaitItems(t)
@@ -98,6 +105,22 @@ func TestSetup(t *testing.T) {
 		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "close", ParentID: root.ID, MentionBot: true})
 		require.NoError(t, err)
 		s.root("noc", link, "resolved")
+
+		// A maintenance and a script, in the problem's thread.
+		z.call(t, "script.create", object{"name": "Who am I", "type": 0, "scope": 2, "execute_on": 1, "command": "id -un"})
+		for _, step := range []struct {
+			said         string
+			reply        string
+			maintenances int
+		}{
+			{"maintenance start 10m new firmware", "Started a maintenance of", 1}, {"maintenance list", "new firmware", 1}, {"maintenance stop", "Ended the maintenance of", 0},
+			{"run whoami", map[bool]string{true: "with an API token (HTTP 500)", false: "Ran whoami on"}[z.version == "6.0"], 0},
+		} {
+			_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: step.said, ParentID: root.ID, MentionBot: true})
+			require.NoError(t, err)
+			s.thread("noc", root.ID, step.reply)
+			require.Len(t, z.rows(t, "maintenance.get", object{"search": object{"name": "alert-relay "}}), step.maintenances, step.said)
+		}
 		require.NotContains(t, s.relay.log.String(), "forbids an API method", "the role allows what the relay calls")
 
 		// The doctor finds everything as it should be, and then what somebody breaks.
@@ -117,6 +140,10 @@ func TestSetup(t *testing.T) {
 		}
 		out, err := doctor("--token-file", adminFile, "--room", "noc")
 		require.NoError(t, err, out)
+		if z.version == "6.0" {
+			require.Contains(t, out, "warning  zabbix main: scripts: ")
+			out = strings.Replace(out, "warning  zabbix main: scripts: ", "", 1)
+		}
 		require.NotRegexp(t, `(?m)^(warning|failure) `, out)
 		require.Contains(t, out, "zabbix main: action Webex (alert-relay): problems (managed): enabled, with problem, recovery and update operations")
 		require.Contains(t, out, "webex noc: webhooks: all are registered, active and lead to http://"+s.relay.public)

@@ -66,7 +66,9 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, id string
 	r.Yes, r.Until, r.Owner = true, time.Time{}, nil
 	if r.Task != nil {
 		t := *r.Task
-		t.Asked = id
+		if t.Asked = id; t.Thread { // found again, by the role of who confirms
+			t.Source, t.Hosts, t.Technical, t.Thread = "", nil, false, false
+		}
 		r.Task = &t
 	}
 	return r, nil, nil

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,13 +37,15 @@ type Zabbix interface {
 	Hosts
 }
 
-// Hosts is what maintenances need of a source.
+// Hosts is what maintenances and scripts need of a source.
 type Hosts interface {
 	FindHosts(ctx context.Context, name string) (found, alike []zabbix.Host, err error)
 	FindHostGroup(ctx context.Context, name string) (g zabbix.HostGroup, ok bool, err error)
 	Maintenances(ctx context.Context, now time.Time) ([]zabbix.Maintenance, error)
 	StartMaintenance(ctx context.Context, m zabbix.NewMaintenance) error
 	EndMaintenance(ctx context.Context, id string) error
+	FindScripts(ctx context.Context, name string) ([]zabbix.Script, error)
+	ExecuteScript(ctx context.Context, scriptID, hostID string) (zabbix.ScriptResult, error)
 }
 
 // Personal acts as one user of a source.
@@ -100,6 +103,7 @@ type View struct {
 	Routes   []config.Route
 	Defaults []string // rooms that get what no route matches
 	People   []config.Person
+	Scripts  []config.Script
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats
 	Names    Names
@@ -164,8 +168,13 @@ func New(o Options) *Executor {
 // SetSources makes these the sources, while the executor runs too. Those that stay keep their client. Commands that wait for a source
 // that goes end with a reply that says so.
 func (e *Executor) SetSources(sources map[string]Zabbix) {
-	e.lanes.Set(slices.Collect(maps.Keys(sources)), func(name string) *lane {
-		return &lane{name: name, source: name, zabbix: sources[name], woken: make(chan struct{}, 1)}
+	names := slices.Collect(maps.Keys(sources))
+	for name := range sources {
+		names = append(names, scriptLane+name)
+	}
+	e.lanes.Set(names, func(name string) *lane {
+		source := strings.TrimPrefix(name, scriptLane)
+		return &lane{name: name, source: source, zabbix: sources[source], woken: make(chan struct{}, 1)}
 	})
 }
 

@@ -23,6 +23,16 @@ type job struct {
 	abandoned bool
 }
 
+// command returns a copy of the job's command, whose attempts another lane may be ending.
+func (j *job) command() store.Command {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.c
+}
+
+// location returns the time zone of the command's room.
+func (j *job) location(v View) *time.Location { return roomOf(j.command(), v).Location }
+
 // turn is a job's place in the queue of a lane.
 type turn struct {
 	job  *job

@@ -144,6 +144,9 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 		if r.Until, q = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), room); q != nil {
 			return nil, &refusal{store.CommandFailed, "❔ " + q.text}, nil
 		}
+		if rest := r.Until.Sub(r.Until.Truncate(time.Minute)); rest > 0 {
+			r.Until = r.Until.Add(time.Minute - rest) // Zabbix counts in minutes
+		}
 		if r.Until.Sub(c.CreatedAt) < zabbix.MinMaintenance-time.Second {
 			return nil, &refusal{store.CommandFailed, "❔ A maintenance lasts at least 5 minutes in Zabbix. Nothing was done."}, nil
 		}
@@ -199,7 +202,7 @@ func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r roun
 		return e.cannotYet(ctx, l, b, err, r)
 	}
 	view := e.o.View()
-	at := clockOf(roomOf(b.job.c, view).Location)
+	at := clockOf(b.job.location(view))
 	switch t := *b.req.Task; t.What {
 	case startIt:
 		return e.startMaintenance(ctx, l, b, r, running, at)

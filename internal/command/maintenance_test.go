@@ -25,15 +25,20 @@ type site struct {
 	creates      []zabbix.NewMaintenance // calls that had an effect
 	deletes      int
 	// fails are the results of the next calls that change something.
-	fails []failure
+	fails   []failure
+	scripts map[string][]zabbix.Script
+	ran     []string // scripts, by their id and the host's
+	result  zabbix.ScriptResult
+	wait    chan struct{} // a script ends when it is closed; nil: at once
 	// unchangeable: maintenances can be seen and not ended.
 	unchangeable bool
 }
 
 func newSite() site {
 	return site{
-		hosts:  []zabbix.Host{{ID: "1", Host: "sw1", Name: "Core 1"}, {ID: "2", Host: "sw2", Name: "sw1"}, {ID: "3", Host: "db1", Name: "Database, one"}, {ID: "4", Host: "DB2", Name: "DB2"}},
-		groups: []zabbix.HostGroup{{ID: "9", Name: "Core switches", Hosts: 2}},
+		hosts:   []zabbix.Host{{ID: "1", Host: "sw1", Name: "Core 1"}, {ID: "2", Host: "sw2", Name: "sw1"}, {ID: "3", Host: "db1", Name: "Database, one"}, {ID: "4", Host: "DB2", Name: "DB2"}},
+		scripts: map[string][]zabbix.Script{"Ping it": {{ID: "1", Name: "Ping it"}}, "Restart": {{ID: "2", Name: "Restart"}}, "Twice": {{ID: "3"}, {ID: "4"}}, "Asks": {{ID: "5", Input: true}}},
+		groups:  []zabbix.HostGroup{{ID: "9", Name: "Core switches", Hosts: 2}},
 	}
 }
 
@@ -144,6 +149,13 @@ func (hanging) StartMaintenance(ctx context.Context, _ zabbix.NewMaintenance) er
 func (hanging) EndMaintenance(ctx context.Context, _ string) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// failNext makes the next calls that change something fail.
+func (z *fakeZabbix) failNext(f ...failure) {
+	z.w.mu.Lock()
+	defer z.w.mu.Unlock()
+	z.site.fails = f
 }
 
 func (z *fakeZabbix) created() []zabbix.NewMaintenance {
@@ -260,6 +272,7 @@ func TestMaintenanceOfAHost(t *testing.T) {
 		require.Contains(t, say(ann, "maintenance stop Core 1"), "✅ Ended the maintenance of `sw1 (Core 1)`")
 		require.Len(t, z.site.maintenances, 1)
 		time.Sleep(2 * repeatWindow)
+		synctest.Wait()
 		require.Contains(t, say(ann, "maintenance stop Core 1"), "No maintenance that was started here is running")
 		require.Contains(t, say(ann, "maintenance start core 1 2h new <@all> firmware 🔥"), "✅ Started", "not a repetition of the first one")
 		require.Equal(t, 1, z.site.deletes)
@@ -383,23 +396,26 @@ func TestMaintenanceIsDurable(t *testing.T) {
 		require.Contains(t, say(ann, "maintenance start db1 2h"), "⏳ Zabbix `main` can't be reached")
 		w.setDown("main", false)
 		lost := &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}
-		z.site.fails = []failure{{err: lost, done: true}}
+		z.failNext(failure{err: lost, done: true})
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		require.Len(t, z.created(), 1)
 		require.Contains(t, w.answers()[0], "✅ Started")
 
-		z.site.fails = []failure{{err: lost}, {err: lost, done: true}}
+		z.failNext(failure{err: lost}, failure{err: lost, done: true})
 		say(ann, "maintenance stop db1")
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		require.Empty(t, z.site.maintenances)
 		require.Contains(t, strings.Join(w.answers(), "\n"), "✅ Ended")
 
-		z.site.fails = []failure{{err: &zabbix.Error{Kind: zabbix.RoleForbids, Message: "No permissions to call \"maintenance.create\"."}}}
+		z.failNext(failure{err: &zabbix.Error{Kind: zabbix.RoleForbids, Message: "No permissions to call \"maintenance.create\"."}})
 		require.Contains(t, say(ann, "maintenance start db1 3h"), "alert-relay setup zabbix --maintenance")
 
 		w.setDown("main", true)
 		say(ann, "maintenance start db1 4h")
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		require.Contains(t, strings.Join(w.answers(), "\n"), "⌛ Couldn't start a maintenance of `db1`: Zabbix `main` was unreachable")
 		require.Len(t, z.created(), 1)
 	})
@@ -407,15 +423,24 @@ func TestMaintenanceIsDurable(t *testing.T) {
 
 // A command that waited for Zabbix is done only if the person still has the role.
 func TestMaintenanceNeedsTheRoleWhenItBegins(t *testing.T) {
-	for _, said := range []string{"maintenance start db1 2h", inThread + "maintenance start 2h"} {
-		maintained(t, func(t *testing.T, w *world, r *relay, say func(Person, string) string) {
+	for _, thread := range []string{"", "ROOT-main/4711@noc"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := adminWorld()
 			w.setDown("main", true)
-			say(ann, said)
-			view := r.o.View()
-			cfg := view.Directory.(*config.Config)
-			cfg.People[0].Role = config.RoleOperator
+			r := w.start(t)
+			said := map[string]string{"": "maintenance start db1 2h"}[thread]
+			if thread != "" {
+				said = "maintenance start 2h"
+			}
+			r.receives("M1", Input{Text: said, Room: "noc", ParentID: thread, Person: ann})
+			synctest.Wait()
+			r.stop()
+			w.people[0].Role = config.RoleOperator
 			w.setDown("main", false)
+			r = w.start(t)
+			defer r.stop()
 			time.Sleep(5 * time.Minute)
+			synctest.Wait()
 			require.Empty(t, w.zabbixes["main"].created())
 			require.Contains(t, strings.Join(w.answers(), "\n"), "you don't have the role for it any more")
 		})
@@ -432,11 +457,13 @@ func TestMaintenanceSurvivesCrashes(t *testing.T) {
 				r := w.start(t)
 				r.receives("M1", Input{Text: "maintenance start db1 2h", Room: "noc", Person: ann})
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				r.stop()
 				w.crash = -1
 				r = w.start(t)
 				defer r.stop()
 				time.Sleep(5 * time.Minute)
+				synctest.Wait()
 				require.Len(t, w.zabbixes["main"].created(), 1, "crash %d, lost %v", crash, lost)
 				require.Equal(t, store.CommandDone, w.command("M1").State)
 				require.Len(t, w.answers(), 1)

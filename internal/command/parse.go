@@ -35,6 +35,7 @@ type Request struct {
 	Route    string          `json:"route,omitempty"`  // of mute, as written
 	Token    tokenStep       `json:"token,omitzero"`   // of token
 	Page     int             `json:"page,omitempty"`   // of a list, from 0
+	For      string          `json:"for,omitempty"`    // who asked for what this approves
 	Task     *Task           `json:"task,omitempty"`   // of a verb that doesn't act on problems
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none

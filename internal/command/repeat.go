@@ -49,6 +49,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 			continue
 		}
 		switch {
+		case d.Request.Verb == Run && od.Request.Verb == Run && !o.DoneAt.IsZero(): // it may be run again once it has ended
 		case startsAndStops(*od.Request, *d.Request):
 			first = ""
 		case o.State == store.CommandFailed || o.State == store.CommandDenied || o.State == store.CommandExpired:

@@ -85,6 +85,7 @@ var rights = map[Verb]wanted{
 	Help:        {role: config.RoleViewer},
 	Maintenance: {role: config.RoleAdmin, said: "start main/db1 2h", does: true},
 	Approve:     {role: config.RoleOperator},
+	Run:         {role: config.RoleOperator, said: "ping on main/db1", does: true},
 }
 
 // visit is somebody at a place, trying everything there.
@@ -121,7 +122,7 @@ func (v *visit) effects() string {
 	mutes, _ := v.w.Value(context.Background(), mutesValue)
 	v.w.mu.Lock()
 	defer v.w.mu.Unlock()
-	return fmt.Sprintf("%d calls, %d maintenances, %d entries, mutes %q", len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), v.w.appended, mutes)
+	return fmt.Sprintf("%d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
 }
 
 // said returns the answers since the first n, and how many there are.
@@ -246,7 +247,7 @@ func (v *visit) alone(verb Verb, need wanted) {
 			}
 		}
 	}
-	if verb == Maintenance { // of any host: the role in a room doesn't count
+	if verb == Maintenance || verb == Run { // of any host: the role in a room doesn't count
 		role = v.who.roles[""]
 	}
 	if verb == MuteRoute || verb == UnmuteRoute {

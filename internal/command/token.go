@@ -142,14 +142,13 @@ func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Req
 		}
 		asked = before
 	}
-	lanes := e.lanes.All()
-	names := slices.Sorted(maps.Keys(lanes))
+	names := e.acting()
 	if t.Source == "" && len(names) == 1 {
 		t.Source = names[0]
 	}
-	l := lanes[t.Source]
+	l, ok := e.lanes.Get(t.Source)
 	switch {
-	case l != nil:
+	case ok && l.name == l.source:
 	case t.Source != "":
 		return e.replyToken(ctx, asked, fmt.Sprintf("🚫 The relay can't act in Zabbix `%s`, so it needs no token for it.", webex.EscapeCode(t.Source)), nil)
 	case len(names) == 0:

@@ -24,7 +24,7 @@ func (e *Executor) beginCall(b *batch, failures int) *tracing.Span {
 	if e.o.Trace == nil {
 		return nil
 	}
-	c, first := b.job.c, b.attempts[0]
+	c, first := b.job.command(), b.attempts[0]
 	about := tracing.About{Source: first.Key.Source, EventIDs: b.ids(), Command: c.ID, Room: c.Room, Action: c.Action, Attempt: failures + 1}
 	return e.o.Trace.Call("zabbix event.acknowledge", first.StartedAt, about, store.Cause{Trace: c.Trace, At: c.CreatedAt})
 }

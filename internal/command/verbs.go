@@ -44,6 +44,7 @@ const (
 	Approve     Verb = "approve"
 	Token       Verb = "token"
 	Forget      Verb = "forget"
+	Run         Verb = "run"
 	Help        Verb = "help"
 )
 
@@ -233,7 +234,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), approveVerbs(), tokenVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), approveVerbs(), tokenVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

@@ -30,6 +30,7 @@ type Task struct {
 	Technical bool   `json:"technical,omitempty"`
 	Thread    bool   `json:"thread,omitempty"` // Hosts are those of the thread's problem
 	Group     string `json:"group,omitempty"`
+	Script    string `json:"script,omitempty"` // of run, by its configured name
 	// Asked is the command whose question this one confirms.
 	Asked string `json:"asked,omitempty"`
 }
@@ -305,7 +306,7 @@ func refusedWork(a attempt, e *zabbix.Error) string {
 		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
 	}
 	feature := "--maintenance"
-	if a.Lane != "" {
+	if strings.HasPrefix(a.Lane, scriptLane) {
 		feature = "--scripts"
 	}
 	switch e.Kind {

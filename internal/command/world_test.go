@@ -483,7 +483,7 @@ func (w *world) start(t *testing.T) *relay {
 	e := New(Options{
 		Mutes: mutes,
 		View: func() View {
-			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
+			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: testScripts, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
 				Routing: routing, Settings: w.settings}
 		},
 		Store:   w,

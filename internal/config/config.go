@@ -36,6 +36,8 @@ type Config struct {
 	AllowedDomains []string `yaml:"allowed_domains" validate:"dive,domain"`
 	// Senders that may use the notify API.
 	Notify []Notify `yaml:"notify" validate:"dive"`
+	// Scripts of Zabbix's that people may run on a host from a room. Without it none can be run.
+	Scripts []Script `yaml:"scripts" validate:"dive"`
 	// Signs of life that senders give by POST /v1/heartbeat/NAME. A missing one is reported in its rooms.
 	Heartbeats []Heartbeat `yaml:"heartbeats" validate:"dive"`
 	// A message that is posted, read back and deleted on a schedule, to prove that the chain from the journal to a room works.
@@ -404,6 +406,20 @@ type Notify struct {
 	MaxFileMiB int `yaml:"max_file_mib" validate:"min=0,max=32"`
 	// Messages that it may send in a minute; 0 for no limit.
 	PerMinute int `yaml:"per_minute" validate:"min=0"`
+}
+
+// Script is a script of Zabbix's that people may run from a room.
+type Script struct {
+	// Name of the script in commands: run NAME on HOST.
+	Name string `yaml:"name" validate:"required,name"`
+	// Name of the script in Zabbix, a "manual host action". Default: name.
+	Script string `yaml:"script"`
+	// Sources in which it may be run. Default: every source.
+	Sources []string `yaml:"sources"`
+	// The role that running and approving it takes.
+	Role Role `yaml:"role" validate:"oneof=viewer operator admin"`
+	// Whether a second person with the role must approve each run.
+	Approval bool `yaml:"approval"`
 }
 
 // Heartbeat is a sign of life that a sender gives at an interval.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -89,6 +90,13 @@ func (l *loader) complete(cfg *Config) {
 		}
 		if !l.given(path + ".per_minute") {
 			n.PerMinute = 600
+		}
+	}
+	for i := range cfg.Scripts {
+		s := &cfg.Scripts[i]
+		s.Script = cmp.Or(s.Script, s.Name)
+		if s.Role == "" {
+			s.Role = RoleAdmin
 		}
 	}
 	for i := range cfg.Heartbeats {

@@ -31,6 +31,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkRoutes(cfg)
 	l.checkPeople(cfg)
 	l.checkNotify(cfg)
+	l.checkScripts(cfg)
 	l.checkHeartbeats(cfg)
 	l.checkCanary(cfg)
 	l.checkEncryption(cfg.Encryption)
@@ -321,6 +322,18 @@ func (l *loader) checkNotify(cfg *Config) {
 		l.roomsExist(cfg, path+".rooms", n.Rooms)
 		if len(n.Rooms) == 0 && !n.Persons && !l.faulted(path+".rooms") {
 			l.fault(path, "cannot write to anybody", "rooms: [noc], or persons: true")
+		}
+	}
+}
+
+func (l *loader) checkScripts(cfg *Config) {
+	sources := text.Names(cfg.Zabbix, func(s Source) string { return s.Name })
+	names := uses{}
+	for i, s := range cfg.Scripts {
+		path := at("scripts", i)
+		l.uniqueName(names, path+".name", s.Name, "script")
+		for j, source := range s.Sources {
+			l.exists(at(path+".sources", j), source, "source", "zabbix", sources)
 		}
 	}
 }

@@ -189,6 +189,13 @@ func TestEachFaultHasItsLine(t *testing.T) {
 		{"a method", "zabbix main: method event.acknowledge",
 			"failure  zabbix main: method event.acknowledge: the role of the relay's user forbids it; what is lost: actions from rooms (allow it", "",
 			func(r *rig) { require.NoError(t, r.zabbix.Break("forbid:event.acknowledge")) }},
+		{"the right to run scripts", "zabbix main: scripts", "failure  zabbix main: scripts: the role of the relay's user forbids script.execute: nobody can run ping ('alert-relay setup zabbix --scripts'", "",
+			func(r *rig) {
+				r.opts.Config.Scripts = []config.Script{{Name: "ping"}, {Name: "lab", Sources: []string{"lab"}}}
+				require.NoError(t, r.zabbix.Break("forbid:script.execute"))
+			}},
+		{"the right to start maintenances", "zabbix main: maintenances", "ok       zabbix main: maintenances: off: the role of the relay's user doesn't allow maintenance.create", "",
+			func(r *rig) { require.NoError(t, r.zabbix.Break("forbid:maintenance.create")) }},
 		{"a method that fails", "zabbix main: method alert.get", "failure  zabbix main: method alert.get: ", "", func(r *rig) {
 			require.NoError(t, r.zabbix.Break("only:alert.get"))
 			require.NoError(t, r.zabbix.Break("sql-failed"))

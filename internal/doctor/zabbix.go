@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/config"
@@ -22,6 +23,7 @@ type connection struct {
 	denied   map[string]error          // methods that the role forbids
 	features map[zabbix.Feature]string // the method that each lacks; "" for none
 	failed   map[string]error          // methods that failed in another way, so that nothing is known about them
+	scripts  []config.Script           // of the configuration
 	blind    bool                      // Zabbix shows the user no trigger
 }
 
@@ -35,7 +37,7 @@ func zabbixChecks(ctx context.Context, o Options, i int) []Check {
 	}
 	defer transport.CloseIdleConnections()
 	seen := &exchanges{next: transport, now: o.Now}
-	var c connection
+	c := connection{scripts: o.Config.Scripts}
 	client := func(token, from string) *zabbix.Client {
 		options := zabbix.OptionsOf(s)
 		options.Token, options.TokenFrom, options.Transport, options.Timeout, options.Version = token, from, seen, o.timeout(options.Timeout), o.Version
@@ -114,6 +116,30 @@ func (c *connection) judgeFeatures(l *list) {
 	}
 }
 
+// judgeScripts reports whether people can run the scripts of the configuration.
+func (c *connection) judgeScripts(l *list, s config.Source) {
+	var names []string
+	for _, script := range c.scripts {
+		if len(script.Sources) == 0 || slices.Contains(script.Sources, s.Name) {
+			names = append(names, script.Name)
+		}
+	}
+	switch lacks := c.features[zabbix.Scripting]; {
+	case len(names) == 0 || c.failed["script.get"] != nil || c.failed["script.execute"] != nil:
+	case lacks != "":
+		l.failure("scripts", "the role of the relay's user forbids "+lacks+": nobody can run "+text.Some(names, 5), "'alert-relay setup zabbix --scripts' allows it")
+	case !c.tokenScripts():
+		l.warning("scripts", "Zabbix "+shown(c.version)+" may fail on every script that is run with an API token (6.0.14 does): nobody can run "+text.Some(names, 5), "upgrade Zabbix to 7.0 or later")
+	default:
+		l.ok("scripts", "the role allows running "+text.Some(names, 5))
+	}
+}
+
+func (c *connection) tokenScripts() bool {
+	v, err := zabbix.ParseVersion(c.version)
+	return err == nil && v.TokenScripts
+}
+
 func (c *connection) judge(l *list, s config.Source) {
 	if c.err != nil {
 		l.failure("connection", c.err.Error()+": problems are still posted, but nobody can act from a room, and what Zabbix's messages miss isn't found",
@@ -159,6 +185,7 @@ func (c *connection) judge(l *list, s config.Source) {
 		l.ok("methods", fmt.Sprintf("the role allows all %d that the relay calls", good))
 	}
 	c.judgeFeatures(l)
+	c.judgeScripts(l, s)
 }
 
 // reason is what Zabbix said, without the method.

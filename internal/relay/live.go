@@ -104,7 +104,7 @@ func (l *live) unknown(source, sendTo string) []string {
 func (l *live) view() command.View {
 	s := l.Load()
 	return command.View{
-		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People,
+		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts,
 		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
 		Routing: s.router,

@@ -3,6 +3,7 @@ package zabbix
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ func (c *Client) FindScripts(ctx context.Context, name string) ([]Script, error)
 
 // ExecuteScript calls script.execute, once: it is never repeated in another form, since a script isn't idempotent. Zabbix answers with
 // the output of a script that fails as it does with a refusal of its own, so both are a result. The error is of a call that has no
-// answer: with Unanswered, the script may have run.
+// answer: with Unanswered, the script may have run. Of the kind Unsupported it is a known failure of this version.
 func (c *Client) ExecuteScript(ctx context.Context, scriptID, hostID string) (ScriptResult, error) {
 	const method = "script.execute"
 	v, _, err := c.current(ctx)
@@ -72,6 +73,9 @@ func (c *Client) ExecuteScript(ctx context.Context, scriptID, hostID string) (Sc
 		return ScriptResult{Output: string(result.Value), Failed: result.Response != "success"}, nil
 	case e.Code != 0:
 		return ScriptResult{Output: strings.TrimSpace(e.said), Failed: true}, nil
+	}
+	if e.Status == http.StatusInternalServerError && !v.TokenScripts {
+		e.Kind, e.Message = Unsupported, "Zabbix "+v.Text+" may fail on every script that is run with an API token (HTTP 500): this needs 7.0 or later."
 	}
 	return ScriptResult{}, e
 }

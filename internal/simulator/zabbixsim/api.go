@@ -30,6 +30,9 @@ func application(text string) *rpcError { return &rpcError{-32500, "Application 
 
 var errNoObject = application("No permissions to referred object or it does not exist!")
 
+// errCrash is a crash of PHP: HTTP 500 without a body.
+var errCrash = &rpcError{}
+
 type request struct {
 	Version string          `json:"jsonrpc"`
 	Method  string          `json:"method"`
@@ -99,6 +102,10 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	} else {
 		answer["id"] = req.ID
 		result, fault := s.call(req, header)
+		if fault == errCrash {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 		if fault != nil {
 			answer["error"] = fault
 		} else {

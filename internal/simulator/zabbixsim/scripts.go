@@ -86,6 +86,9 @@ func (s *Server) scriptExecute(u User, a args) (any, *rpcError) {
 	case script.Input:
 		return nil, application("Script takes user input, but none was provided.")
 	}
+	if !s.forms.tokenScript {
+		return nil, errCrash
+	}
 	s.executed = append(s.executed, script.Name+" on "+hosts[h].Host)
 	output := strings.ReplaceAll(script.Output, "HOST", hosts[h].Host)
 	if script.Took > 0 {

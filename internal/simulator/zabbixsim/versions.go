@@ -15,6 +15,7 @@ type forms struct {
 	suppress    bool // bits 32 and 64 (6.2)
 	rank        bool // events have a cause (6.4)
 	camelAcks   bool // selectAcknowledges (7.0)
+	tokenScript bool // script.execute works with an API token (7.0; 6.0.14 crashes, measured)
 	hostGroups  bool // selectHostGroups (6.2)
 	deprecated  bool // select_acknowledges and selectGroups (until 7.0)
 	updateFirst bool // a manual close is sent as update, then recovery (6.0)
@@ -42,6 +43,7 @@ func formsOf(version string) (forms, error) {
 		suppress:    v >= 602,
 		rank:        v >= 604,
 		camelAcks:   v >= 700,
+		tokenScript: v >= 700,
 		hostGroups:  v >= 602,
 		deprecated:  v <= 700,
 		updateFirst: v < 700,

@@ -1,0 +1,306 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/zabbix"
+)
+
+// scriptLane begins the names of the lanes in which scripts run, one for each source: a script may take minutes, and other commands
+// don't wait for it.
+const scriptLane = "scripts:"
+
+const (
+	// maxOutput is how much of a script's output the reply shows, in bytes; the rest is in a file.
+	maxOutput = 3000
+	// maxOutputFile is the size of that file.
+	maxOutputFile = 1 << 20
+)
+
+func scriptVerbs() []verb {
+	return []verb{{
+		name: Run, role: viewer, // each script has a role of its own
+		usage: "run SCRIPT [on HOST]", does: "runs a script of Zabbix's on a host, if the configuration lists the script; in a problem's thread on its host. `run` alone lists the scripts",
+		examples: []string{"run ping on sw1", "run"},
+		parse:    parseRun, work: &worker{scriptRole, beginRun, stepRun},
+	}}
+}
+
+// parseRun parses "SCRIPT", "SCRIPT on HOST" and nothing.
+func parseRun(n Names, v *verb, _ spoken, t named) (Request, *question) {
+	script, rest := firstWord(strings.TrimLeft(t.rest, ":,- "))
+	task := Task{Script: strings.Trim(script, "`'\"*:")}
+	on, host := firstWord(rest)
+	switch host = strings.TrimSpace(host); {
+	case strings.TrimSpace(rest) == "":
+	case !strings.EqualFold(on, "on") || host == "":
+		return Request{}, ask(v.name, "I don't understand `%s`, so I ran nothing. For example: `run ping on sw1`. Scripts get no words from here.", echo(rest))
+	default:
+		if after, ok := strings.CutPrefix(host, "host="); ok {
+			task.Technical, host = true, after
+		}
+		if name, after := cutName(host); strings.HasPrefix(host, `"`) && strings.TrimSpace(after) == "" {
+			host = name
+		}
+		n.addHosts(&task, []string{host})
+	}
+	return Request{Verb: v.name, Task: &task}, nil
+}
+
+// script returns a configured script.
+func (v View) script(name string) (config.Script, bool) {
+	i := slices.IndexFunc(v.Scripts, func(s config.Script) bool { return strings.EqualFold(s.Name, name) })
+	if i < 0 {
+		return config.Script{}, false
+	}
+	return v.Scripts[i], true
+}
+
+func scriptRole(v View, t Task) config.Role {
+	s, ok := v.script(t.Script)
+	if !ok || len(s.Sources) > 0 && !slices.Contains(s.Sources, t.Source) {
+		return ""
+	}
+	return s.Role
+}
+
+func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, _ render.Room) ([]attempt, *refusal, error) {
+	v, t := r.Verb.entry(), *r.Task
+	r.Task = &t
+	if t.Script == "" {
+		return nil, &refusal{store.CommandDone, s.scriptList()}, nil
+	}
+	script, ok := s.script(t.Script)
+	if !ok {
+		return nil, &refusal{store.CommandFailed, s.unknownScript(t.Script)}, nil
+	}
+	t.Script = script.Name
+	sources := e.acting()
+	if len(script.Sources) > 0 {
+		sources = slices.DeleteFunc(sources, func(name string) bool { return !slices.Contains(script.Sources, name) })
+	}
+	at, refused, err := e.placeOf(ctx, s, c, v, script.Role, &t, sources)
+	switch {
+	case refused != nil || err != nil:
+		return nil, refused, err
+	case len(t.Hosts) != 1:
+		return nil, &refusal{store.CommandFailed, fmt.Sprintf("❔ On which host? For example: `run %s on sw1`. A script runs on one host at a time.", webex.EscapeCode(script.Name))}, nil
+	case at.source == "":
+		return nil, whichZabbix(v, sources, "run "+webex.EscapeCode(script.Name)+" on %ssw1"), nil
+	case !slices.Contains(sources, at.source):
+		return nil, &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` can't be run in Zabbix `%s`.", webex.EscapeCode(script.Name), webex.EscapeCode(at.source))}, nil
+	}
+	if script.Approval && t.Asked != "" {
+		if refused, err := e.approver(ctx, s, r, t.Asked); refused != nil || err != nil {
+			return nil, refused, err
+		}
+	} else if script.Approval && s.Direct {
+		return nil, &refusal{store.CommandDenied, fmt.Sprintf("🚫 `%s` needs the approval of a second person: ask for it in a room.", webex.EscapeCode(script.Name))}, nil
+	}
+	does := fmt.Sprintf("run `%s` on %s", webex.EscapeCode(script.Name), t.named())
+	return []attempt{{Key: sourceKey(at.source), Lane: scriptLane + at.source, Does: does}}, nil, nil
+}
+
+// approver checks that somebody else approves, and records who asked.
+func (e *Executor) approver(ctx context.Context, s scope, r *Request, id string) (*refusal, error) {
+	asked, err := e.o.Store.Command(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if asked.PersonID == s.Person.ID && asked.PersonID != "" || slices.Contains(s.addresses(), asked.Email) {
+		return &refusal{store.CommandDenied, "🚫 A second person must approve this, and you asked for it yourself."}, nil
+	}
+	r.For = cmp.Or(asked.Name, asked.Email)
+	return nil, nil
+}
+
+// scriptList lists the scripts that the person may run from here.
+func (s scope) scriptList() string {
+	role, lines := s.role(), []string{}
+	for _, script := range s.Scripts {
+		if !role.AtLeast(script.Role) {
+			continue
+		}
+		line := "`run " + webex.EscapeCode(script.Name) + " on HOST`: “" + webex.EscapeMarkdown(script.Script) + "” in Zabbix"
+		if script.Approval {
+			line += ", with a second person's approval"
+		}
+		lines = append(lines, "- "+line)
+	}
+	if len(lines) == 0 {
+		return "ℹ️ There is no script that you may run from here. The relay's administrator can list some, under `scripts` in the configuration."
+	}
+	return "Scripts that you may run:\n\n" + strings.Join(lines, "\n")
+}
+
+func (s scope) unknownScript(name string) string {
+	names := text.Names(s.Scripts, func(c config.Script) string { return strings.ToLower(c.Name) })
+	said := fmt.Sprintf("❔ I don't know the script `%s`, so I ran nothing.", echo(name))
+	if best := text.Nearest(strings.ToLower(name), names); best != "" {
+		return said + fmt.Sprintf(" Did you mean `%s`?", webex.EscapeCode(best))
+	}
+	return said + " `run` lists the scripts."
+}
+
+// stepRun runs a script at most once: a script may not be repeatable, so a lost answer ends the command.
+func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error) {
+	a, t := b.attempts[0], *b.req.Task
+	view := e.o.View()
+	if a.Stage == stageExecuting {
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, scriptUnknown(a))
+	}
+	if r.late {
+		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
+	}
+	script, _ := view.script(t.Script) // it is configured: stillMay has checked it
+	found, err := l.zabbix.FindScripts(context.WithoutCancel(ctx), script.Script)
+	if err != nil {
+		return e.cannotYet(ctx, l, b, err, r)
+	}
+	hosts, refusal, err := findHosts(ctx, l, t)
+	switch {
+	case err != nil:
+		return e.cannotYet(ctx, l, b, err, r)
+	case refusal != "":
+	case len(found) == 0:
+		refusal = fmt.Sprintf("❔ Zabbix `%s` has no script “%s” for hosts, or the relay's user may not see it. Nothing was run.", webex.EscapeCode(l.source), webex.EscapeMarkdown(script.Script))
+	case len(found) > 1:
+		refusal = fmt.Sprintf("❔ Zabbix `%s` has %d scripts named “%s”, in different menus. Nothing was run. Rename one in Zabbix.", webex.EscapeCode(l.source), len(found), webex.EscapeMarkdown(script.Script))
+	case found[0].Input:
+		refusal = fmt.Sprintf("🚫 The script “%s” asks for a value in Zabbix, which isn't possible from here. Nothing was run.", webex.EscapeMarkdown(script.Script))
+	}
+	if refusal != "" {
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+	}
+	if script.Approval && t.Asked == "" {
+		return 0, e.askApproval(ctx, b, script, hosts[0], r)
+	}
+	if err := e.executing(ctx, b); err != nil {
+		return 0, err
+	}
+	result, err := l.zabbix.ExecuteScript(context.WithoutCancel(ctx), found[0].ID, hosts[0].ID)
+	if err != nil {
+		var ze *zabbix.Error
+		if errors.As(err, &ze) && !ze.Unanswered { // it certainly wasn't sent
+			return e.tryAgain(ctx, l, b, err, r)
+		}
+		e.o.Log.Warn("unknown whether a script ran: it isn't repeated", "command", b.job.c.ID, "script", script.Name, "error", err)
+		said := scriptUnknown(a)
+		if ze != nil && ze.Kind == zabbix.Unsupported {
+			said += " " + webex.EscapeMarkdown(ze.Message)
+		}
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, said)
+	}
+	reply, whole := scriptReply(script.Name, hosts[0], result, b.req.For, presser(*b.job.d.Input))
+	if whole != "" {
+		if err := e.attach(ctx, b.job.command(), script.Name+"-"+hosts[0].Host+".txt", whole); err != nil {
+			return 0, err
+		}
+	}
+	stage := stageDone
+	if result.Failed {
+		stage = stageFailed
+	}
+	return 0, e.endAttemptsAs(ctx, b, stage, reply)
+}
+
+// askApproval asks for a second person.
+func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Script, host zabbix.Host, r round) error {
+	view := e.o.View()
+	person := b.job.d.Input.Person
+	until := render.Moment(r.until, time.Now(), b.job.location(view))
+	question := fmt.Sprintf("❔ %s wants to run `%s` on `%s` (Zabbix `%s`). A second person with the role **%s** can approve it until %s.",
+		webex.EscapeMarkdown(text.Cut(cmp.Or(person.Name, person.Email), 100)), webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source), script.Role, until)
+	return e.askFirst(ctx, b, question+" Press the button, or reply `approve` in this thread.", confirmationCard(question, "Approve", b.job.c.ID), "asked for a second person's approval")
+}
+
+// attach sends a file in the thread of a command, once.
+func (e *Executor) attach(ctx context.Context, c store.Command, name, content string) error {
+	n := store.Notice{
+		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.ParentID, Markdown: "📎 The whole output", Trace: c.Trace,
+		File: &store.File{Name: fileName(name), Type: "text/plain", Content: []byte(content)}, Once: store.Once{Key: "command:" + c.ID + ":output", Digest: c.ID},
+		State: store.NoticePending, CreatedAt: time.Now(),
+	}
+	if n.ParentID == "" {
+		n.ParentID, _ = c.Version()
+	}
+	if n.Room == "" {
+		n.RoomID = c.RoomID
+	}
+	err := e.persist(ctx, "storing the output of a script", func(ctx context.Context) error {
+		_, err := e.o.Store.AddNotice(ctx, n)
+		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrKeyReused) {
+			e.o.Log.Warn("the whole output of a script isn't posted", "command", c.ID, "error", err)
+			return nil
+		}
+		return err
+	})
+	return err
+}
+
+// fileName makes a name of a file that every system accepts.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '_'
+	}, text.Cut(name, 100))
+}
+
+// scriptReply returns the reply with a script's output. whole is all of the output if the reply shows only its beginning.
+func scriptReply(name string, host zabbix.Host, result zabbix.ScriptResult, asked, presser string) (reply, whole string) {
+	said := "✅ Ran"
+	if result.Failed {
+		said = "❌ Zabbix answered with an error to"
+	}
+	said += fmt.Sprintf(" `%s` on `%s`", webex.EscapeCode(name), webex.EscapeCode(text.Line(host.String())))
+	if asked != "" {
+		said += ", for " + webex.EscapeMarkdown(text.Cut(asked, 100))
+		if presser != "" {
+			said += ", approved by " + presser
+		}
+	}
+	output := text.Block(text.CutBytes(result.Output, maxOutputFile))
+	if output == "" {
+		return said + ". It printed nothing.", ""
+	}
+	shown := text.CutBytes(output, maxOutput)
+	if shown != output {
+		if i := strings.LastIndexByte(shown, '\n'); i > 0 {
+			shown = shown[:i]
+		}
+		whole = output
+	}
+	said += ":\n\n```\n" + codeBlock(shown) + "\n```"
+	if whole != "" {
+		said += fmt.Sprintf("\n\nThis is the beginning, %d of %d lines; the file has everything.", strings.Count(shown, "\n")+1, strings.Count(output, "\n")+1)
+	}
+	return said, whole
+}
+
+// codeBlock makes untrusted text the inside of a fenced block of code.
+func codeBlock(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		if line != "" {
+			lines[i] = webex.EscapeCode(line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func scriptUnknown(a attempt) string {
+	return fmt.Sprintf("❓ I don't know whether it worked to %s: Zabbix `%s` may have got the request, and its answer was lost. I won't run it again. Check on the host, and send the command again if needed.", a.Does, webex.EscapeCode(a.Key.Source))
+}
