@@ -42,7 +42,7 @@ type scene struct {
 const director = `
 	window.problem = name => String((state.zabbix.problems.find(p => !p.resolved && p.name.includes(name)) || {}).id);
 	window.root = text => [...document.querySelectorAll('.root')].filter(r => r.textContent.includes(text)).pop();
-	window.button = (text, title) => [...root(text).querySelectorAll('.card button')].find(b => b.textContent === title);
+	window.button = (text, title) => [...(root(text) || document.createElement('p')).querySelectorAll('.card button')].find(b => b.textContent === title);
 	window.has = (text, ...more) => { const r = root(text); return Boolean(r) && more.every(m => r.textContent.includes(m)); };
 	window.say = text => { $('say').value = text; document.querySelector('#composer button[type=submit]').click(); };
 	window.inThread = text => root(text).querySelector('.reply').click();
@@ -70,9 +70,15 @@ var scenes = []scene{
 	{picture: "history.png", do: `say('history ' + problem('link down'))`, seen: `has('Relay history', 'the same cable')`, show: `root('Relay history')`},
 	{do: `$('notify').click()`, seen: `has('Deploying shop 4.2')`},
 	{picture: "notify.png", do: `$('notify').click()`, seen: `has('Deployed shop 4.2')`, show: `root('Deployed shop 4.2')`},
+	{do: `enter(myRooms().find(isDirect).id); say('mine')`, seen: `has('1 problem', 'Interface Gi1/0/24')`},
+	{do: `say('token')`, seen: `has('Your own API token', 'Check it')`},
+	{do: `type(root('Your own API token').querySelector('.card input'), state.people[0].zabbixToken); button('Your own API token', 'Check it').click()`, seen: `button('Is this you?', 'Yes, that is me')`},
+	{picture: "token.png", seen: `true`, show: `root('Is this you?')`},
+	{do: `button('Is this you?', 'Yes, that is me').click()`, seen: `has('From now on', 'alice')`},
+	{do: `say('comment ' + problem('link down') + ' looking at it from home')`,
+		seen: `[...document.querySelectorAll('#problems .acks div')].some(a => a.querySelector('b').textContent === 'alice' && a.textContent.includes('looking at it from home'))`},
 	{do: `be('bob@example.com'); enter(myRooms()[2].id); post('zabbix', {do: 'storm'})`, seen: `has('problems at once', 'The complete list')`},
 	{picture: "confirm.png", do: `inThread('problems at once'); say('ack all network team is on it')`, seen: `has('problems at once', 'This will acknowledge')`, show: `root('problems at once')`},
-	{do: `be('alice@example.com'); enter(myRooms().find(isDirect).id); say('mine')`, seen: `has('1 problem', 'Interface Gi1/0/24')`},
 }
 
 // The scenes of the documentation's pictures happen in the demo. With -update the pictures are written.

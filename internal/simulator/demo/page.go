@@ -32,6 +32,8 @@ type Person struct {
 	Email string `json:"email"`
 	Name  string `json:"name"`
 	Role  string `json:"role"`
+	// ZabbixToken is the API token of their user in Zabbix, which the page shows, since it is simulated; "" if they have none.
+	ZabbixToken string `json:"zabbixToken,omitempty"`
 }
 
 // Meters are figures from the relay's metrics.

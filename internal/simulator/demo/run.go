@@ -43,10 +43,13 @@ type Options struct {
 // secret signs the events of the simulated Zabbix. It protects nothing.
 const secret = "simulated-secret-of-the-demo"
 
-// people of the demo, with their roles.
+// encryptionKey encrypts people's tokens. It protects nothing.
+const encryptionKey = "c2ltdWxhdGVkLWtleS1vZi10aGUtZGVtby0zMi1ieXQ="
+
+// people of the demo, with their roles, and the API tokens of their users in Zabbix.
 var people = []Person{
-	{Email: "alice@example.com", Name: "Alice Archer", Role: "operator"},
-	{Email: "bob@example.com", Name: "Bob Builder", Role: "admin"},
+	{Email: "alice@example.com", Name: "Alice Archer", Role: "operator", ZabbixToken: strings.Repeat("a11ce0de", 8)},
+	{Email: "bob@example.com", Name: "Bob Builder", Role: "admin", ZabbixToken: strings.Repeat("b0b0b0b0", 8)},
 	{Email: "carol@example.com", Name: "Carol Carter", Role: "viewer"},
 }
 
@@ -142,8 +145,14 @@ func newWorld(ctx context.Context, dir string, o Options, listen func(addr strin
 	if err != nil {
 		return nil, wrong("--zabbix: %w", err) // none of the other options can be wrong
 	}
+	for i, p := range people {
+		if p.ZabbixToken != "" {
+			first, last, _ := strings.Cut(p.Name, " ")
+			w.zabbix.SetUser(zabbixsim.User{ID: fmt.Sprint(5 - i), Username: strings.ToLower(first), Name: first, Surname: last, Token: p.ZabbixToken}) // Bob is 4 there already
+		}
+	}
 	cfg, err := config.Parse(filepath.Join(dir, "demo.yaml"), []byte(w.config(public, filepath.Join(dir, "relay.db"))), config.Options{Env: func(name string) string {
-		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": notifyToken}[name]
+		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": notifyToken, "DEMO_KEY": encryptionKey}[name]
 	}})
 	if err != nil {
 		return nil, err
@@ -175,10 +184,12 @@ rooms:
     match: {tags: ["service=db"]}
     rooms: [db]
     escalate: [{after: 3m, rooms: [noc], mention: [bob@example.com]}]
+    ack_expires: 10m
   - {name: network, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
   - {name: severe network, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
 default_rooms: [noc]
 delivery: {debounce: 1s, rate_limit: 10}
+encryption: {keys_env: DEMO_KEY}
 notify: [{name: demo, token_env: DEMO_NOTIFY, rooms: [noc]}]
 people:
 `)

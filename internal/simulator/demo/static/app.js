@@ -87,10 +87,15 @@ function drawMessage(m, replies = []) {
   return article;
 }
 
+function directNote() {
+  const {zabbixToken} = state.people.find(p => p.email === me());
+  return 'Only you and the bot' + (zabbixToken ? `. Your API token in the simulated Zabbix, for the command token: ${zabbixToken}` : '');
+}
+
 function drawChat(jump) {
   const r = here();
   $('room-title').textContent = title(r);
-  $('room-members').textContent = isDirect(r) ? 'Only you and the bot' : r.members.map(e => person(e).name).join(', ');
+  $('room-members').textContent = isDirect(r) ? directNote() : r.members.map(e => person(e).name).join(', ');
   const box = $('messages');
   const atEnd = jump || box.scrollHeight - box.scrollTop - box.clientHeight < 90;
   const replies = new Map();
