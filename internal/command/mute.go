@@ -144,7 +144,9 @@ func routeIn(words string) string {
 
 // muteable finds the route that is meant, and checks that the person is an admin in each of its rooms.
 func (s scope) muteable(r Request) (config.Route, string) {
-	i := slices.IndexFunc(s.Routes, func(route config.Route) bool { return strings.EqualFold(route.Name, r.Route) })
+	i := slices.IndexFunc(s.Routes, func(route config.Route) bool {
+		return strings.EqualFold(route.Name, r.Route) || strings.EqualFold(route.Name, "route "+r.Route) // as a route without a name is called
+	})
 	if i < 0 {
 		var known []string
 		for _, route := range s.Routes {

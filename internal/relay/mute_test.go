@@ -1,0 +1,30 @@
+package relay
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+)
+
+// A mute survives a restart. When it ends, what is still open is posted.
+func TestMuteAcrossARestart(t *testing.T) {
+	throughLapse(t, true, func(i *incident, step func()) {
+		for p := range i.cfg.People {
+			i.cfg.People[p].Role = config.RoleAdmin
+		}
+		step()
+		i.say("alice", "mute route 1 1h")
+		said := len(i.webex.Timeline("noc"))
+		require.Contains(t, i.webex.Timeline("noc")[said-1].Text, "muted the route")
+		step()
+		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
+		time.Sleep(30 * time.Minute)
+		require.Len(t, i.webex.Timeline("noc"), said)
+		step()
+		time.Sleep(32 * time.Minute)
+		require.Greater(t, len(i.webex.Timeline("noc")), said)
+	})
+}
