@@ -190,6 +190,9 @@ rooms:
 default_rooms: [noc]
 delivery: {debounce: 1s, rate_limit: 10}
 encryption: {keys_env: DEMO_KEY}
+scripts:
+  - {name: ping, script: Ping, role: operator}
+  - {name: restart, script: Restart agent, role: operator, approval: true}
 notify: [{name: demo, token_env: DEMO_NOTIFY, rooms: [noc]}]
 people:
 `)
