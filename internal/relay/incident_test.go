@@ -51,12 +51,14 @@ routes:
   - match: {severity: ">=average"}
     rooms: [noc]
     escalate: [{after: 15m, rooms: [leads], mention: [lea@example.com]}]
+    ack_expires: 4h
 default_rooms: [noc]
 people:
   - {email: alice@example.com, role: operator}
   - {email: bob@example.com, role: operator}
   - {email: carol@example.com, role: viewer}
 allowed_domains: [example.com]
+reconcile: {interval: 30m} # the story lasts for hours
 `
 
 // throughIncident tells a story by webhook and by websocket, and both again with a restart of the relay before each of its steps.
@@ -242,69 +244,84 @@ func TestIncident(t *testing.T) {
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
 		time.Sleep(time.Minute)
 		roots := i.webex.Timeline("noc")
-		require.NotEmpty(t, roots)
+		require.NotEmpty(i.t, roots)
 		i.root = roots[0].ID
 		i.shows("Interface Gi1/0/24: link down", "High", "Core switch 1", "!acknowledged")
-		require.NotNil(t, i.card())
+		require.NotNil(i.t, i.card())
 
 		step("A viewer may look, and nothing more.")
 		i.say("carol", "close")
 		i.thread("needs the role operator")
 		p, _ := i.recorded()
-		require.Empty(t, p.Acks)
+		require.Empty(i.t, p.Acks)
 
 		step("Alice takes it.")
 		i.say("alice", "take")
 		i.shows("👤 Alice Archer", "!acknowledged")
 		_, act := i.recorded()
-		require.Contains(t, act.Message, "Taken by Alice Archer")
+		require.Contains(i.t, act.Message, "Taken by Alice Archer")
 
 		step("She acknowledges it with the card's button, with her words.")
 		i.press("alice", "Acknowledge", map[string]any{"comment": "on my way"})
 		p, act = i.recorded()
-		require.True(t, p.Acked)
-		require.Contains(t, act.Message, "on my way")
-		require.Contains(t, act.Message, "Alice Archer")
+		require.True(i.t, p.Acked)
+		require.Contains(i.t, act.Message, "on my way")
+		require.Contains(i.t, act.Message, "Alice Archer")
 		i.shows("cknowledged", "Alice Archer")
 		i.thread("on my way")
 
 		step("Somebody comments in Zabbix.")
-		require.NoError(t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "the <@all> carrier knows", 0))
+		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "the <@all> carrier knows", 0))
 		time.Sleep(time.Minute)
 		i.thread("carrier knows")
 
 		step("Bob suppresses it for an hour, which ends by itself.")
 		i.say("bob", "suppress 1h carrier window")
 		p, act = i.recorded()
-		require.True(t, p.Suppressed)
-		require.Contains(t, act.Message, "carrier window")
+		require.True(i.t, p.Suppressed)
+		require.Contains(i.t, act.Message, "carrier window")
 		i.shows("uppressed")
 		time.Sleep(time.Hour + 2*time.Minute)
 		i.shows("!uppressed")
 
-		step("Alice can't go on. Nobody acknowledges it, so the leads are told, and one of them is mentioned.")
-		require.Empty(t, i.webex.Timeline("leads"))
-		i.say("alice", "unack have to leave")
-		time.Sleep(16 * time.Minute)
+		step("Four hours later nobody has acted again, so Alice is asked whether she is still on it.")
+		require.Empty(i.t, i.webex.Timeline("leads"), "an acknowledged problem doesn't escalate")
+		time.Sleep(3*time.Hour + 2*time.Minute)
+		i.thread("Still on it?")
+		require.Contains(i.t, mentionsIn(i.webex.Timeline("noc")), "alice@example.com")
+
+		step("She presses the button, and has four hours more.")
+		i.press("alice", "Yes, still on it", nil)
+		p, act = i.recorded()
+		require.True(i.t, p.Acked)
+		require.Contains(i.t, act.Message, "Still on it")
+		time.Sleep(3 * time.Hour)
+		i.thread("Still on it?")
+
+		step("Then she doesn't answer: the acknowledgement lapses in Zabbix too, and the leads are told, one of them by a mention.")
+		time.Sleep(time.Hour + 40*time.Minute)
+		p, act = i.recorded()
+		require.False(i.t, p.Acked)
+		require.Equal(i.t, "relay-api", act.User.Username, "the relay itself did it")
 		leads := i.webex.Timeline("leads")
-		require.NotEmpty(t, leads)
-		require.Contains(t, leads[0].Text, "link down")
-		require.Contains(t, mentionsIn(leads), "lea@example.com")
-		i.shows("unacknowledged", "have to leave")
+		require.NotEmpty(i.t, leads)
+		require.Contains(i.t, leads[0].Text, "link down")
+		require.Contains(i.t, mentionsIn(leads), "lea@example.com")
+		i.shows("unacknowledged")
 
 		step("It is closed with the button. The card goes, the message says so.")
 		i.press("bob", "Close problem", map[string]any{"comment": "port replaced"})
 		time.Sleep(2 * time.Minute)
 		p, _ = i.recorded()
-		require.NotZero(t, p.RecoveryID, "closed in Zabbix")
+		require.NotZero(i.t, p.RecoveryID, "closed in Zabbix")
 		i.shows("resolved")
-		require.Nil(t, i.card())
+		require.Nil(i.t, i.card())
 
 		step("Nothing was told twice, and nobody was mentioned who wasn't meant.")
 		for _, room := range i.webex.State().Rooms {
 			for _, m := range room.Messages {
-				require.NotContains(t, m.Mentions, "all")
-				require.False(t, m.From.Bot && strings.Contains(m.Text, "{"), m.Text)
+				require.NotContains(i.t, m.Mentions, "all")
+				require.False(i.t, m.From.Bot && strings.Contains(m.Text, "{"), m.Text)
 			}
 		}
 	})
