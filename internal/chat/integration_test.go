@@ -22,6 +22,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
@@ -135,12 +136,16 @@ func (r *real) start() {
 	metrics := NewMetrics(reg, []string{"noc"})
 	reader := NewReader([]Bot{{Name: "noc", Listen: r.listen, Webex: client, Services: client}}, func() Directory { return cfg }, metrics)
 	log := slog.New(slog.DiscardHandler)
+	router, err := route.New(cfg)
+	require.NoError(t, err)
+	mutes, err := command.LoadMutes(context.Background(), r.store, log)
+	require.NoError(t, err)
 	executor := command.New(command.Options{
 		View: func() command.View {
-			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Renderer: renderer}
+			return command.View{Directory: cfg, Rooms: cfg.Rooms, Expiry: time.Hour, Location: time.UTC, Renderer: renderer, Routing: router}
 		},
 		Store: store.Waking(r.store, notifier), Sources: map[string]command.Zabbix{"main": command.Acting(source)},
-		Log: log, Metrics: command.NewMetrics(reg),
+		Log: log, Metrics: command.NewMetrics(reg), Mutes: mutes,
 	})
 	inbox := NewInbox(InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return time.Hour }, Log: log, Metrics: metrics,

@@ -188,9 +188,10 @@ func (e *Executor) Run(ctx context.Context) error {
 		return fmt.Errorf("resuming the commands of an earlier run: %w", err)
 	}
 	close(e.recovered)
-	var lapses sync.WaitGroup
-	lapses.Go(func() { e.takeBack(ctx) })
-	defer lapses.Wait()
+	var clocks sync.WaitGroup
+	clocks.Go(func() { e.takeBack(ctx) })
+	clocks.Go(func() { e.endMutes(ctx) })
+	defer clocks.Wait()
 	e.lanes.Run(ctx, func(own context.Context, _ string, l *lane) {
 		e.work(own, l)
 		if own.Err() != nil && ctx.Err() == nil { // the source is gone

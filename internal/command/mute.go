@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +36,7 @@ type MuteStore interface {
 	SetValue(ctx context.Context, name, value string) error
 }
 
-// Mutes are the muted routes, by name. They survive a restart.
+// Mutes are the muted routes, by name, also those whose mute has ended until their rooms are told. They survive a restart.
 type Mutes struct {
 	store  MuteStore
 	mu     sync.Mutex
@@ -43,18 +45,21 @@ type Mutes struct {
 
 const mutesValue = "command.mutes"
 
-// LoadMutes reads the mutes.
-func LoadMutes(ctx context.Context, s MuteStore) (*Mutes, error) {
+// LoadMutes reads the mutes. If they are damaged, nothing is muted.
+func LoadMutes(ctx context.Context, s MuteStore, log *slog.Logger) (*Mutes, error) {
 	m := &Mutes{store: s, routes: map[string]Mute{}}
 	value, err := s.Value(ctx, mutesValue)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return m, nil
-	case err != nil:
+	case err != nil && !store.Lasting(err):
 		return nil, fmt.Errorf("reading the muted routes: %w", err)
+	case err == nil:
+		err = json.Unmarshal([]byte(value), &m.routes)
 	}
-	if err := json.Unmarshal([]byte(value), &m.routes); err != nil {
-		return nil, fmt.Errorf("reading the muted routes: %w", err)
+	if err != nil {
+		log.Error("cannot read the muted routes: no route is muted. Mute again those that should be", "error", err)
+		m.routes = map[string]Mute{}
 	}
 	return m, nil
 }
@@ -69,20 +74,22 @@ func (m *Mutes) Until(route string) time.Time {
 	return m.routes[route].Until
 }
 
-// set stores a change before it takes effect. Mutes that have ended are forgotten.
-func (m *Mutes) set(ctx context.Context, route string, mute Mute, now time.Time) error {
+// set mutes a route, or ends its mute if mute is zero. It stores the change before it takes effect.
+func (m *Mutes) set(ctx context.Context, route string, mute Mute) error {
+	return m.change(ctx, func(routes map[string]Mute) {
+		routes[route] = mute
+		if mute.Until.IsZero() {
+			delete(routes, route)
+		}
+	})
+}
+
+func (m *Mutes) change(ctx context.Context, change func(routes map[string]Mute)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	next := map[string]Mute{}
-	for name, was := range m.routes {
-		if was.Until.After(now) {
-			next[name] = was
-		}
-	}
-	next[route] = mute
-	if mute.Until.IsZero() {
-		delete(next, route)
-	}
+	maps.Copy(next, m.routes)
+	change(next)
 	value, err := json.Marshal(next)
 	if err != nil {
 		return err
@@ -172,7 +179,7 @@ func answerMute(ctx context.Context, e *Executor, s scope, r Request, _ []target
 		return refusal, "", nil
 	}
 	by := actorName(alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
-	if err := e.o.Mutes.set(ctx, route.Name, Mute{r.Until, s.Input.Person.Email, r.Text}, time.Now()); err != nil {
+	if err := e.o.Mutes.set(ctx, route.Name, Mute{r.Until, s.Input.Person.Email, r.Text}); err != nil {
 		return "", "", err
 	}
 	said := func(loc *time.Location) string {
@@ -183,7 +190,7 @@ func answerMute(ctx context.Context, e *Executor, s scope, r Request, _ []target
 		}
 		return line
 	}
-	if err := e.tellRooms(ctx, s, route, "mute:"+strconv.FormatInt(r.Until.Unix(), 10), said); err != nil {
+	if err := e.tellRooms(ctx, s.View, route, s.Room, "mute:"+strconv.FormatInt(r.Until.Unix(), 10), said); err != nil {
 		return "", "", err
 	}
 	return said(room.Location), "", nil
@@ -198,28 +205,28 @@ func answerUnmute(ctx context.Context, e *Executor, s scope, r Request, _ []targ
 	case !until.After(time.Now()):
 		return fmt.Sprintf("ℹ️ The route `%s` isn't muted.", webex.EscapeCode(route.Name)), "", nil
 	}
-	if err := e.o.Mutes.set(ctx, route.Name, Mute{}, time.Now()); err != nil {
+	if err := e.o.Mutes.set(ctx, route.Name, Mute{}); err != nil {
 		return "", "", err
 	}
 	by := actorName(alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
 	said := func(*time.Location) string {
 		return fmt.Sprintf("🔔 %s unmuted the route `%s`. What is still open is posted within a minute.", by, webex.EscapeCode(route.Name))
 	}
-	if err := e.tellRooms(ctx, s, route, "unmute:"+strconv.FormatInt(until.Unix(), 10), said); err != nil {
+	if err := e.tellRooms(ctx, s.View, route, s.Room, "unmute:"+strconv.FormatInt(until.Unix(), 10), said); err != nil {
 		return "", "", err
 	}
 	return said(room.Location), "", nil
 }
 
-// tellRooms tells the other rooms of a route about its mute, once.
-func (e *Executor) tellRooms(ctx context.Context, s scope, route config.Route, once string, said func(*time.Location) string) error {
+// tellRooms tells the rooms of a route about its mute, once; except has been told already.
+func (e *Executor) tellRooms(ctx context.Context, v View, route config.Route, except, once string, said func(*time.Location) string) error {
 	for _, name := range route.Rooms {
-		i := slices.IndexFunc(s.Rooms, func(r config.Room) bool { return r.Name == name })
-		if i < 0 || name == s.Room {
-			continue // the reply tells this one
+		i := slices.IndexFunc(v.Rooms, func(r config.Room) bool { return r.Name == name })
+		if i < 0 || name == except {
+			continue
 		}
 		n := store.Notice{
-			Kind: store.NoticeAnswer, Room: name, Bot: s.Rooms[i].Bot, Markdown: said(cmp.Or(s.Rooms[i].TimeZone.Location, s.Location, time.UTC)),
+			Kind: store.NoticeAnswer, Room: name, Bot: v.Rooms[i].Bot, Markdown: said(cmp.Or(v.Rooms[i].TimeZone.Location, v.Location, time.UTC)),
 			Dedup: once + ":" + route.Name + ":" + name, State: store.NoticePending, CreatedAt: time.Now(),
 		}
 		if _, err := e.o.Store.AddNotice(ctx, n); err != nil {

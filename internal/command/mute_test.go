@@ -2,8 +2,11 @@ package command
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -40,7 +43,7 @@ func (r roles) RoleOf(_ []string, room string) config.Role { return r[room] }
 func TestMute(t *testing.T) {
 	w := newWorld()
 	ctx := context.Background()
-	mutes, err := LoadMutes(ctx, w)
+	mutes, err := LoadMutes(ctx, w, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	e := &Executor{o: Options{Store: w, Mutes: mutes}}
 	view := View{
@@ -66,7 +69,7 @@ func TestMute(t *testing.T) {
 	require.Len(t, w.notices(), 1, "the other room is told once")
 	require.Equal(t, "db", w.notices()[0].Room)
 
-	again, err := LoadMutes(ctx, w)
+	again, err := LoadMutes(ctx, w, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.True(t, again.Until("DBs").Equal(until))
 
@@ -74,14 +77,79 @@ func TestMute(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, reply, "🔔 Alice Example unmuted")
 	require.True(t, mutes.Until("DBs").IsZero())
-	again, err = LoadMutes(ctx, w)
+	again, err = LoadMutes(ctx, w, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.True(t, again.Until("DBs").IsZero())
 	reply, _, err = answerUnmute(ctx, e, s, Request{Verb: UnmuteRoute, Route: "DBs"}, nil, render.Room{})
 	require.NoError(t, err)
 	require.True(t, strings.HasSuffix(reply, "isn't muted."))
+}
 
-	require.NoError(t, w.SetValue(ctx, mutesValue, "damaged"))
-	_, err = LoadMutes(ctx, w)
+// The rooms of a route are told once when its mute ends by itself, also if that was while the relay was down.
+func TestMuteEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.routes = []config.Route{{Name: "DBs", Rooms: []string{"noc", "db"}}, {Name: "lan", Rooms: []string{"lan"}}}
+		start := time.Now()
+		mute := func(r *relay, route string, length time.Duration) {
+			require.NoError(t, r.o.Mutes.set(t.Context(), route, Mute{Until: time.Now().Add(length)}))
+		}
+		ends := func() (rooms string) {
+			for _, n := range w.notices() {
+				require.Equal(t, "relay", n.Bot)
+				require.Equal(t, "🔔 The route `"+map[string]string{"noc": "DBs", "db": "DBs", "lan": "lan"}[n.Room]+"` isn't muted any more. What is still open is posted within a minute.", n.Markdown)
+				rooms += n.Room + " "
+			}
+			return rooms
+		}
+		r := w.start(t)
+		mute(r, "DBs", 150*time.Second)
+		mute(r, "lan", 2*time.Hour)
+		mute(r, "removed", time.Minute) // from the configuration
+		time.Sleep(150*time.Second - time.Millisecond)
+		synctest.Wait()
+		require.Empty(t, ends())
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, "noc db ", ends())
+		require.True(t, r.o.Mutes.Until("DBs").IsZero())
+		require.False(t, r.o.Mutes.Until("lan").IsZero())
+
+		mute(r, "DBs", time.Hour)
+		require.NoError(t, r.o.Mutes.set(t.Context(), "DBs", Mute{})) // ended by a person, which has its own message
+		r.stop()
+		time.Sleep(3 * time.Hour)
+		r = w.start(t)
+		synctest.Wait()
+		require.Equal(t, "noc db lan ", ends())
+		r.stop()
+
+		// It crashed before it forgot the mute.
+		time.Sleep(time.Minute)
+		require.NoError(t, w.SetValue(t.Context(), mutesValue, fmt.Sprintf(`{"lan": {"until": %q}}`, start.Add(2*time.Hour).Format(time.RFC3339Nano))))
+		r = w.start(t)
+		defer r.stop()
+		synctest.Wait()
+		require.Equal(t, "noc db lan ", ends())
+		require.True(t, r.o.Mutes.Until("lan").IsZero())
+	})
+}
+
+// Damaged mutes don't keep the relay from starting.
+func TestDamagedMutes(t *testing.T) {
+	w := newWorld()
+	until := time.Now().Add(time.Hour).Format(time.RFC3339)
+	for _, value := range []string{"damaged", "[]", `{"db": {"until": "` + until + `"}, "lan": {"until": 5}}`} {
+		require.NoError(t, w.SetValue(t.Context(), mutesValue, value))
+		var log strings.Builder
+		mutes, err := LoadMutes(t.Context(), w, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		require.Contains(t, log.String(), "level=ERROR")
+		require.Contains(t, log.String(), "no route is muted")
+		require.True(t, mutes.Until("db").IsZero())
+		require.NoError(t, mutes.set(t.Context(), "db", Mute{Until: time.Now()}))
+	}
+	require.NoError(t, w.Close())
+	_, err := LoadMutes(t.Context(), w, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "reading the muted routes")
 }

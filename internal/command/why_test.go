@@ -75,10 +75,7 @@ func TestWhyDuringAMute(t *testing.T) {
 		w.setDown("main", true)
 		r := w.start(t)
 		defer r.stop()
-		var err error
-		r.o.Mutes, err = LoadMutes(t.Context(), w)
-		require.NoError(t, err)
-		require.NoError(t, r.o.Mutes.set(t.Context(), "main <@all>", Mute{Until: until}, time.Now()))
+		require.NoError(t, r.o.Mutes.set(t.Context(), "main <@all>", Mute{Until: until}))
 		r.receives("M1", Input{Text: "why 4711", Room: "noc"})
 		synctest.Wait()
 		require.Contains(t, w.answers()[0], "🕓 Not posted before 01:00 UTC: the mute of its route.")

@@ -473,7 +473,7 @@ func (w *world) start(t *testing.T) *relay {
 		sources[name] = z
 	}
 	maps.Copy(sources, w.clients)
-	mutes, err := LoadMutes(context.Background(), w)
+	mutes, err := LoadMutes(context.Background(), w, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	routing := w.routing
 	if routing == nil {

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 	"nms-alert-relay/internal/config"
 )
 
-// A mute survives a restart. When it ends, what is still open is posted.
+// A mute survives a restart. When it ends, the room is told, and what is still open is posted.
 func TestMuteAcrossARestart(t *testing.T) {
 	throughLapse(t, true, func(i *incident, step func()) {
 		for p := range i.cfg.People {
@@ -25,6 +26,11 @@ func TestMuteAcrossARestart(t *testing.T) {
 		require.Len(t, i.webex.Timeline("noc"), said)
 		step()
 		time.Sleep(32 * time.Minute)
-		require.Greater(t, len(i.webex.Timeline("noc")), said)
+		var texts string
+		for _, m := range i.webex.Timeline("noc")[said:] {
+			texts += m.Text
+		}
+		require.Equal(t, 1, strings.Count(texts, "isn't muted any more"))
+		require.Contains(t, texts, "High problem")
 	})
 }

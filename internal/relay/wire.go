@@ -65,7 +65,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})
 	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})
 	r.registry.MustRegister(heartbeats)
-	mutes, err := command.LoadMutes(ctx, r.store)
+	mutes, err := command.LoadMutes(ctx, r.store, log)
 	if err != nil {
 		return err
 	}
