@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,8 @@ func check(t *testing.T, r rendering, pod core.Pod) []fault {
 			content = certificate
 		case strings.HasSuffix(file, ".key"):
 			content = key
+		case strings.HasSuffix(file, "/encryption-key"):
+			content = strings.Repeat("0f", 32)
 		}
 		write(t, filepath.Join(root, file), content, mode)
 	}
@@ -189,4 +192,20 @@ func TestPrometheusHasTheToken(t *testing.T) {
 		`config.server.admin_token_file=["/etc/alert-relay/secrets/new-token", "/etc/alert-relay/secrets/admin-token"]`), "the first during a rotation")
 	require.Equal(t, named("other", "key"), credentials("serviceMonitor.authorization.name=other", "serviceMonitor.authorization.key=key"))
 	require.Nil(t, credentials("config.server.admin_token_file=", "config.server.admin_insecure=true"))
+}
+
+// The encryption key is a file from its Secret, in both pods, and a rotation has two. The ConfigMap has their names only.
+func TestTheEncryptionKeyIsMounted(t *testing.T) {
+	r := mustRender(t, "ingress", `secrets[1].keys=["encryption-key-2", "encryption-key"]`,
+		`config.encryption.keys_file=["/etc/alert-relay/secrets/encryption-key-2", "/etc/alert-relay/secrets/encryption-key"]`)
+	for name, pod := range pods(t, r) {
+		i := slices.IndexFunc(pod.Spec.Volumes, func(v core.Volume) bool { return v.Name == "secrets" })
+		require.GreaterOrEqual(t, i, 0, name)
+		key := pod.Spec.Volumes[i].Projected.Sources[1].Secret
+		require.Equal(t, "alert-relay-encryption", key.Name, name)
+		require.Equal(t, []core.KeyToPath{{Key: "encryption-key-2", Path: "encryption-key-2"}, {Key: "encryption-key", Path: "encryption-key"}}, key.Items, name)
+		for _, c := range containers(pod) {
+			require.Contains(t, c.VolumeMounts, core.VolumeMount{Name: "secrets", MountPath: "/etc/alert-relay/secrets", ReadOnly: true}, name)
+		}
+	}
 }
