@@ -483,3 +483,20 @@ func TestThreadOfReplacedMessage(t *testing.T) {
 		require.Contains(t, r.acks()[0].Message, "checking the router")
 	})
 }
+
+// A problem is given to a mentioned person, with Webex's own address of them.
+func TestAssignToMention(t *testing.T) {
+	withSimulators(t, webexsim.Options{}, func(t *testing.T, r *real) {
+		id := r.key().EventID
+		for said, want := range map[string]string{
+			"assign " + id + " <@personEmail:" + aliceAddr + "|Alice Example> my switch": "✅ Assigned " + id,
+			"assign " + id + " <@personEmail:" + bobAddr + "|Bob Baker> on it":           "🚫 Bob can't act on " + id,
+		} {
+			m := r.say(webexsim.Line{Room: "noc", From: aliceAddr, Markdown: said, MentionBot: true})
+			r.pass(20 * time.Second)
+			require.Contains(t, strings.Join(r.answersTo("noc", m.ID), ""), want)
+		}
+		require.Len(t, r.acks(), 1)
+		require.Contains(t, r.acks()[0].Message, "Taken by Alice Example (via Webex) [relay:owner="+aliceAddr+"]: my switch")
+	})
+}

@@ -16,12 +16,16 @@ import (
 
 // ownWords is a message as the bot reads it.
 type ownWords struct {
-	text      string // the person's own words, without quotes and mentions of the bot
-	quotes    bool   // part of the message is a quote
-	mentioned bool   // the bot is mentioned outside of quotes
+	text      string      // the person's own words, without quotes and mentions of the bot
+	quotes    bool        // part of the message is a quote
+	mentioned bool        // the bot is mentioned outside of quotes
+	others    []mentionOf // the mentions of other people outside of quotes
 	// unclear: the message has unknown formatting, so its own words can't be distinguished from quoted ones.
 	unclear bool
 }
+
+// mentionOf is a mention of a person.
+type mentionOf struct{ id, name string }
 
 // read separates a person's own words from quotes and from the mention of the bot. If the message has
 // HTML, that decides: mentions are elements of it. In plain text, lines that begin with ">" are quotes, and
@@ -45,7 +49,7 @@ func read(m webex.Message, me webex.Person) ownWords {
 	if !s.mentioned && !mentions.quoted && !strings.ContainsRune(marked, mark) {
 		s.text, s.mentioned = withoutName(s.text, me, false)
 	}
-	s.unclear = !known
+	s.unclear, s.others = !known, mentions.others
 	return s
 }
 
@@ -57,6 +61,7 @@ const mark = '\uFFFE'
 type found struct {
 	quotes bool // a quoting element
 	quoted bool // a mention of the bot inside one
+	others []mentionOf
 }
 
 // textOf returns the text of a message's HTML outside of quotes, with a mark for each mention of the person.
@@ -91,6 +96,8 @@ func textOf(source, person string) (text string, known bool, f found) {
 					b.WriteRune(mark)
 				}
 				return
+			case n.Data == "spark-mention" && !quoted && attribute(n, "data-object-id") != "":
+				f.others = append(f.others, mentionOf{attribute(n, "data-object-id"), innerText(n)})
 			case n.DataAtom == atom.A && !quoted && command.NamesEvent(attribute(n, "href")):
 				b.WriteString(strings.ReplaceAll(linkText(n), string(mark), "")) // a link to a problem names it, whatever its label is
 				return
@@ -309,15 +316,19 @@ func containsName(text string, me webex.Person) bool {
 // linkText returns a link as markdown: label and target, or only the target if both are the same.
 func linkText(a *html.Node) string {
 	href := strings.TrimSpace(attribute(a, "href"))
-	var b strings.Builder
-	for n := range a.Descendants() {
-		if n.Type == html.TextNode {
-			b.WriteString(n.Data)
-		}
-	}
-	label := strings.Join(strings.Fields(strings.NewReplacer("[", "(", "]", ")").Replace(b.String())), " ")
+	label := strings.Join(strings.Fields(strings.NewReplacer("[", "(", "]", ")").Replace(innerText(a))), " ")
 	if label == "" || label == href {
 		return href
 	}
 	return "[" + label + "](" + href + ")"
+}
+
+func innerText(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return b.String()
 }

@@ -3,6 +3,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -85,6 +86,9 @@ var ignoredReasons = [...]string{
 // maxRefusals is how often a refused read is repeated: for a moment after the webhook, GET can answer 404
 // or 403 (reported by users).
 const maxRefusals = 5
+
+// maxMentions bounds the people that are read for one message.
+const maxMentions = 10
 
 // Reader reads from Webex the messages and presses that deliveries only name.
 type Reader struct {
@@ -203,8 +207,14 @@ func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope,
 	if s.quotes && !s.mentioned && (!direct || s.text == "") {
 		return command.Input{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
 	}
+	var mentions []command.Mention
+	if command.NamesPerson(s.text) {
+		if mentions, err = r.mentions(ctx, c, e, bot, s.others); err != nil {
+			return command.Input{}, err
+		}
+	}
 	return command.Input{
-		Text: s.text, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who, EditedAt: m.Updated.Time,
+		Text: s.text, Mentions: mentions, Unclear: s.unclear, Room: room, RoomID: m.RoomID, Direct: direct, ParentID: m.ParentID, Person: who, EditedAt: m.Updated.Time,
 	}, nil
 }
 
@@ -268,6 +278,27 @@ func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, 
 		}
 	}
 	return who, nil
+}
+
+// mentions returns the people whom a message mentions, from Webex's own record. Those that Webex doesn't show, and bots, have no
+// address.
+func (r *Reader) mentions(ctx context.Context, c store.Command, e webex.Envelope, bot Bot, others []mentionOf) (mentions []command.Mention, err error) {
+	for _, m := range others[:min(len(others), maxMentions)] {
+		p, err := r.people.get(ctx, bot.Webex, m.id)
+		switch webex.ClassOf(err) {
+		case webex.NotFound, webex.Forbidden, webex.Conflict, webex.Refused:
+			p, err = webex.Person{ID: m.id}, nil
+		}
+		if err != nil {
+			return nil, r.failed(c, e, err)
+		}
+		who := command.Person{ID: p.ID, Name: p.DisplayName}
+		if p.Type != "bot" && !slices.ContainsFunc(p.Emails, botAddress) {
+			who.Email = cmp.Or(r.directory().AddressOf(p.Emails), strings.ToLower(p.Email()))
+		}
+		mentions = append(mentions, command.Mention{Written: m.name, Person: who})
+	}
+	return mentions, nil
 }
 
 // buttonOf reads the inputs of a press. They come from the client and prove nothing. ours is false for a

@@ -534,3 +534,31 @@ func TestValuesOfAPress(t *testing.T) {
 	got, _ = buttonOf(webex.AttachmentAction{MessageID: "CARD", Inputs: map[string]any{"relay": 1.0, "action": []any{"ack"}, "value": 7.0, "for": map[string]any{}, "severity": true}})
 	require.Equal(t, command.Button{MessageID: "CARD"}, got)
 }
+
+// The people whom an assignment mentions come from Webex's own record. Other messages cost no reads.
+func TestMentionedPeople(t *testing.T) {
+	f := newFake()
+	bob, alice, eve, robot, hidden := personID("b0b"), personID("a11ce"), personID("e"), personID("b3"), personID("gone")
+	f.people[bob] = person("b0b", "Bob@Example.com", "Bob Baker")
+	said := mention(relayBot.ID, "Alert") + " assign 4711 " + mention(bob, "Bob") + " <blockquote>" + mention(alice, "Alice") + "</blockquote>" + mention(eve, "Eve") + mention(robot, "Robot") + mention(hidden, "Gone") +
+		`<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>`
+	f.messages["ASSIGN"] = webex.Message{ID: "ASSIGN", RoomID: "ROOM-noc", RoomType: "group", PersonID: alice, HTML: said}
+	f.messages["COMMENT"] = webex.Message{ID: "COMMENT", RoomID: "ROOM-noc", RoomType: "group", PersonID: alice, HTML: strings.ReplaceAll(said, "assign", "comment")}
+	r, _ := newReader(f)
+	in, err := r.Read(t.Context(), store.Command{Bot: "noc"}, envelope(resourceMessages, "COMMENT"))
+	require.NoError(t, err)
+	require.Empty(t, in.Mentions)
+	require.Equal(t, 1, f.asked)
+	in, err = r.Read(t.Context(), store.Command{Bot: "noc"}, envelope(resourceMessages, "ASSIGN"))
+	require.NoError(t, err)
+	require.Equal(t, []command.Mention{
+		{Written: "Bob", Person: command.Person{ID: bob, Name: "Bob Baker", Email: "bob@example.com"}},
+		{Written: "Eve", Person: command.Person{ID: eve, Name: "Eve", Email: "eve@elsewhere.org"}},
+		{Written: "Robot", Person: command.Person{ID: robot, Name: "Robot"}},
+		{Written: "Gone", Person: command.Person{ID: hidden}},
+	}, in.Mentions)
+
+	f.failNext(hidden, &webex.Error{Status: http.StatusBadGateway})
+	_, err = r.Read(t.Context(), store.Command{Bot: "noc"}, envelope(resourceMessages, "ASSIGN"))
+	require.Error(t, err, "it is read again later")
+}

@@ -48,7 +48,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if v := req.Verb.entry(); q == nil && v.lasts {
 		req.Until, q = lastsUntil(v, req.Length, c.CreatedAt, time.Now(), room)
 	}
-	if a := req.Verb.entry().act; q == nil && a != nil && a.owns {
+	if a := req.Verb.entry().act; q == nil && a != nil && a.owns && req.Owner == nil {
 		req.Owner, q = s.newOwner(req)
 	}
 	if r := forbidden(s, req, q); r != nil {
@@ -191,7 +191,7 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	case s.Unclear:
 		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:
-		if req, q = s.Names.Parse(s.Text); q == nil {
+		if req, q = s.naming().Parse(s.Text); q == nil {
 			req = req.confirmed()
 		}
 		if q == nil && req.Verb == Approve {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,10 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, id string
 		c.ParentID, _ = asked.Version()
 	}
 	r := *d.Asked
-	r.Yes, r.Until, r.Owner = true, time.Time{}, nil
+	r.Yes, r.Until = true, time.Time{}
+	if r.Verb == Take || slices.Contains(me, r.Person) {
+		r.Owner = nil
+	}
 	if r.Task != nil {
 		t := *r.Task
 		if t.Asked = id; t.Thread { // found again, by the role of who confirms

@@ -15,6 +15,12 @@ type Person struct {
 	Also []string `json:"also,omitempty"`
 }
 
+// Mention is a mention of a person in a message.
+type Mention struct {
+	Written string `json:"written"` // the name in the message
+	Person  Person `json:"person"`  // without an Email if problems can't be given to them
+}
+
 // Button is a press of a button on a card of the relay. Its values come from the client.
 type Button struct {
 	Action string `json:"action"`
@@ -39,6 +45,8 @@ type Input struct {
 	Direct   bool
 	ParentID string // the thread it was said in; "" for none
 	Person   Person
+	// Mentions are those of people other than the bot, of a verb that names a person.
+	Mentions []Mention `json:",omitempty"`
 	// Unclear: the message has unknown formatting, so quotes and the person's own words can't be distinguished.
 	Unclear bool `json:",omitempty"`
 	// EditedAt is when the message was last edited; zero if it wasn't.

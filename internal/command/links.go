@@ -9,10 +9,11 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// Names are the addresses that links in commands can lead to.
+// Names are what a command may name: the addresses that links can lead to, and the people whom the message mentions.
 type Names struct {
 	Sources map[string]string // the address of each Zabbix frontend, by the source's name
 	Relay   string            // the relay's own public address
+	people  []string          // their names as written, in plain form
 }
 
 var (

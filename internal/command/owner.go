@@ -36,7 +36,7 @@ func ownerVerbs() []verb {
 		},
 		{
 			name: Assign, role: operator,
-			usage: "assign [ID …] PERSON [WORDS]", does: "gives problems to a person: an e-mail address, the part of it before the @, `me` or `nobody`",
+			usage: "assign [ID …] PERSON [WORDS]", does: "gives problems to a person: a mention, an e-mail address, the part of it before the @, `me` or `nobody`",
 			examples: []string{"assign 4711 alice@example.com", "assign 4711 alice it is your switch", "assign 4711 nobody"}, object: " alice@example.com",
 			problems: true, parse: parseAssign,
 			act: &act{
@@ -71,9 +71,12 @@ func parseTake(n Names, v *verb, said spoken, t named) (Request, *question) {
 // parseAssign parses "[ids] PERSON [words]". The person is resolved where the configuration is known.
 func parseAssign(n Names, v *verb, said spoken, t named) (Request, *question) {
 	rest := strings.TrimLeft(t.rest, ":=>- ")
+	if word, after := firstWord(rest); strings.EqualFold(word, "to") {
+		rest = after
+	}
 	word, after := firstWord(rest)
-	if strings.EqualFold(word, "to") {
-		word, after = firstWord(after)
+	if written, behind := n.cutPerson(rest); written != "" {
+		return n.behind(v, said, Request{Verb: v.name, Refs: t.refs, Person: strings.ToLower(written)}, behind, written)
 	}
 	name := strings.TrimPrefix(strings.Trim(strings.ToLower(word), ".,:;!*~`'\"()[]<>"), "@")
 	if name == "" {
@@ -87,8 +90,17 @@ var nobody, me = []string{"nobody", "none", "noone"}, []string{"me", "myself"}
 
 // newOwner returns who owns the problems once the request is done.
 func (s scope) newOwner(r Request) (*alert.Owner, *question) {
+	mention, unsure := s.mention(r.Person)
 	self := &alert.Owner{ID: s.Input.Person.ID, Email: s.Input.Person.Email, Name: text.Line(s.Input.Person.Name)}
 	switch {
+	case unsure:
+		return nil, ask(r.Verb, "I'm not sure who `%s` is, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+	case mention != nil && mention.Email == "":
+		return nil, ask(r.Verb, "Webex doesn't show me an e-mail address of `%s`, or it is a bot, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+	case mention != nil && slices.Contains(s.addresses(), mention.Email):
+		return self, nil
+	case mention != nil:
+		return &alert.Owner{ID: mention.ID, Email: mention.Email, Name: text.Line(mention.Name)}, nil
 	case r.Verb == Take || slices.Contains(me, r.Person):
 		return self, nil
 	case slices.Contains(nobody, r.Person):
@@ -106,7 +118,7 @@ func (s scope) newOwner(r Request) (*alert.Owner, *question) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, ask(r.Verb, "I don't know `%s`, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`. A name of two words isn't understood.", echo(r.Person))
+		return nil, ask(r.Verb, "I don't know `%s`, so I did nothing. Mention the person, or give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
 	case 1:
 		if slices.Contains(s.addresses(), found[0]) {
 			return self, nil

@@ -110,6 +110,78 @@ func TestAssign(t *testing.T) {
 	}
 }
 
+// A mentioned person is the one of Webex's record. Words that only look like a mention, and a name of two people, are nobody.
+func TestAssignByMention(t *testing.T) {
+	mention := func(written, id, email string) Mention {
+		return Mention{written, Person{ID: id, Name: written + " of Webex", Email: email}}
+	}
+	bob := mention("Bob Baker", "P-bob", "pat@ops.example.com")
+	for said, c := range map[string]struct {
+		mentions []Mention
+		reply    string
+		words    string
+	}{
+		"assign 4711 Bob Baker":               {[]Mention{bob}, "✅ Assigned main/4711 problem 4711 to Bob Baker of Webex", ""},
+		"assign 4711 to @bob baker on it":     {[]Mention{bob}, "✅ Assigned main/4711 problem 4711 to Bob Baker of Webex", "on it"},
+		"Assign 4711 Bob\u00a0Baker: 2 ports": {[]Mention{mention("Bob\u00a0Baker", "P-bob", "pat@ops.example.com")}, "to Bob Baker of Webex", "2 ports"},
+		"assign 4711 Bob with Bob Baker":      {[]Mention{mention("Bob", "P-1", "pat@ops.example.com"), bob}, "❔ I'm not sure who `bob` is", ""},
+		"assign 4711 Bob not Bob":             {[]Mention{mention("Bob", "P-1", "pat@ops.example.com"), mention("Bob", "P-2", "ann@ops.example.com")}, "❔ I'm not sure who `bob` is", ""},
+		"assign 4711 Bob Baker, Bob Baker":    {[]Mention{bob, bob}, "to Bob Baker of Webex", "Bob Baker"},
+		"assign 4711 bob baker ask Bob Baker": {[]Mention{bob}, "❔ I'm not sure who `bob baker` is", ""},
+		"assign 4711 Al also looks":           {[]Mention{mention("Al", "P-1", "pat@ops.example.com")}, "to Al of Webex", "also looks"},
+		"assign 4711 Bob Bakery":              {[]Mention{bob}, "❔ I don't know `bob`", ""},
+		"assign 4711 Robot":                   {[]Mention{mention("Robot", "P-bot", "")}, "or it is a bot", ""},
+		"assign 4711 Eve":                     {[]Mention{mention("Eve", "P-eve", "eve@elsewhere.org")}, "🚫 Eve of Webex", ""},
+		"assign 4711 carol tell Bob Baker":    {[]Mention{bob}, "❔ I don't know `carol`", ""},
+		"assign 4711 Alice":                   {[]Mention{mention("Alice", alice.ID, alice.Email)}, "to Alice Example", ""},
+	} {
+		t.Run(said, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world, r *relay) {
+				r.receives("M1", Input{Text: said, Room: "noc", Mentions: c.mentions})
+				synctest.Wait()
+				reply := w.answers()[0]
+				require.Contains(t, plain(reply), plain(c.reply))
+				if strings.Contains(reply, "Assigned") {
+					u := w.updates(t)
+					require.Equal(t, c.words, u[0].Comment)
+					require.Equal(t, c.mentions[0].Person.Email, u[0].Owner.Email)
+					require.Equal(t, c.mentions[0].Person.ID, u[0].Owner.ID)
+				} else {
+					require.Empty(t, w.calls("main"))
+				}
+			})
+		})
+	}
+	require.True(t, NamesPerson("/Assign: 4711 Bob"))
+	require.False(t, NamesPerson("comment assign 4711 Bob"))
+}
+
+// A mention still counts when somebody else confirms the command; "me" is then whoever confirms.
+func TestConfirmedMention(t *testing.T) {
+	for said, owner := range map[string]string{"Bob Baker": "pat@ops.example.com", "me": "ann@ops.example.com"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			var ids []string
+			for id := range 6 {
+				ids = append(ids, w.problem(fmt.Sprintf("main/%d", 4711+id), "noc").EventID)
+			}
+			r := w.start(t)
+			defer r.stop()
+			r.receives("M1", Input{
+				Text: "assign " + strings.Join(ids, " ") + " " + said, Room: "noc",
+				Mentions: []Mention{{"Bob Baker", Person{ID: "P-bob", Name: "Bob", Email: "pat@ops.example.com"}}},
+			})
+			synctest.Wait()
+			require.Empty(t, w.calls("main"))
+			r.receives("M2", Input{Button: &Button{Action: buttonConfirm, Key: "M1"}, Room: "noc", Person: Person{ID: "P-ann", Name: "Ann", Email: "ann@ops.example.com"}})
+			synctest.Wait()
+			u := w.updates(t)
+			require.Len(t, u, 6, w.answers())
+			require.Equal(t, owner, u[0].Owner.Email)
+		})
+	}
+}
+
 // An owner's problems are listed for their owner, and `who` names the owner and the people who acted.
 func TestMineAndWho(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
