@@ -3,6 +3,7 @@ package command
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"nms-alert-relay/internal/text"
 )
@@ -43,11 +44,9 @@ func foldedWords(s, words string) int {
 	if words == "" || len(s) < len(words) || !strings.EqualFold(s[:len(words)], words) {
 		return 0
 	}
-	for _, next := range s[len(words):] {
-		if unicode.IsLetter(next) || unicode.IsNumber(next) || strings.ContainsRune("-_@'", next) {
-			return 0
-		}
-		break
+	next, _ := utf8.DecodeRuneInString(s[len(words):])
+	if unicode.IsLetter(next) || unicode.IsNumber(next) || strings.ContainsRune("-_@'", next) && len(s) > len(words) {
+		return 0
 	}
 	return len(words)
 }

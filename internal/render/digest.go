@@ -21,6 +21,7 @@ type DigestItem struct {
 	Open        bool
 	Acked       bool
 	AckedBy     string // "" if unknown
+	Owner       string // "" for nobody
 	OpenedAt    time.Time
 	ResolvedAt  time.Time
 	Link        URL // to the problem in Zabbix
@@ -56,6 +57,9 @@ func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 	}
 	if by := p.AcknowledgedBy(); by != nil && i.Acked {
 		i.AckedBy = string(r.builder(&p, Room{}, 1).actor(by.Actor))
+	}
+	if i.Open {
+		i.Owner = strings.Clone(p.Owner.Label())
 	}
 	return i
 }

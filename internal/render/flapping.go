@@ -134,9 +134,11 @@ func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
 	case !i.Open:
 		return line + " · lasted " + lasted
 	case i.Acked:
-		return line + " · open, " + ackedBy(i)
+		line += " · open, " + ackedBy(i)
+	default:
+		line += " · open"
 	}
-	return line + " · open"
+	return line + before(" · 👤 ", limited(i.Owner, maxActor).String())
 }
 
 // current returns the newest open opening, or the newest one, and how many are open.

@@ -33,11 +33,14 @@ func TestFlappingGolden(t *testing.T) {
 	r, room := newRenderer(t), render.Room{Name: "noc", Location: berlin(t)}
 	acked, left, account := flaps(4, true), flaps(3, true), flaps(2, true)
 	acked.Items[3].Acked, acked.Items[3].AckedBy = true, "Alice *Example* (via Webex)"
+	owned, both := flaps(4, true), flaps(4, true)
+	owned.Items[3].Owner = "Alice *Example*"
+	both.Items[3].Acked, both.Items[3].AckedBy, both.Items[3].Owner = true, "Bob Baker", "Alice *Example*"
 	left.Items, left.Left = left.Items[1:], 1
 	account.Account, account.Gone = true, flaps(3, true).Items[2:]
 	for name, d := range map[string]render.Digest{
 		"first": flaps(1, true), "still open": flaps(4, true), "resolved": flaps(4, false), "many openings": flaps(40, true),
-		"acknowledged": acked, "one removed": left, "account": account, "empty": {Flap: true, Left: 2},
+		"acknowledged": acked, "owned": owned, "acknowledged and owned": both, "one removed": left, "account": account, "empty": {Flap: true, Left: 2},
 	} {
 		markdown, complete := r.Digest(d, room)
 		require.True(t, complete, name)
@@ -49,6 +52,15 @@ func TestFlappingGolden(t *testing.T) {
 	last.Last = true
 	markdown, _ = r.Digest(last, room)
 	golden(t, "digest/last edit.txt", markdown)
+}
+
+// An item has the owner of a problem as long as it is open.
+func TestOwnerOfADigestItem(t *testing.T) {
+	r := newRenderer(t)
+	p := alert.Problem{Key: alert.ParseKey("main/4711"), State: alert.StateOpen, Owner: alert.Owner{Email: "alice@example.com"}}
+	require.Equal(t, "alice@example.com", r.DigestItem(p).Owner)
+	p.State = alert.StateResolved
+	require.Empty(t, r.DigestItem(p).Owner)
 }
 
 // If several openings are open, the message and its notification are about the newest one.
