@@ -27,7 +27,7 @@ func TestTemplate(t *testing.T) {
 		token := w.token(t, w.user(t, "relay", w.userGroup(t), object{}))
 		relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network"))+
 			"heartbeats: [{name: backup, interval: 1d}]\nnotify: [{name: cron, token_env: E2E_NOTIFY, rooms: [noc]}]\ncanary: {interval: 1d}\n",
-			"E2E_NOTIFY=token-of-the-backup-job", "E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+token, "E2E_SECRET="+secret, "ALERT_RELAY_ADMIN_TOKEN="+admin)
+			"E2E_NOTIFY=token-of-the-backup-job", "E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+token, "E2E_SECRET="+secret, "E2E_KEY="+strings.Repeat("0f", 32), "ALERT_RELAY_ADMIN_TOKEN="+admin)
 		relay.start(t)
 
 		all := object{"createMissing": true, "updateExisting": true}
@@ -60,7 +60,7 @@ func TestTemplate(t *testing.T) {
 					}
 				}
 			}
-			for _, found := range []string{`bot.away["noc"]`, `bot.webhooks_ready["noc"]`, `room.pending["noc"]`, `room.dead_letters["db"]`,
+			for _, found := range []string{`bot.away["noc"]`, `bot.webhooks_ready["noc"]`, `bot.caught_up["noc"]`, `room.pending["noc"]`, `room.dead_letters["db"]`,
 				`room.oldest_pending["other"]`, `source.events["main"]`, `source.away["main"]`, `source.gone_held["main"]`,
 				`source.trouble["main","media_type"]`, `source.stale["main"]`, `heartbeat.missing["backup"]`, `canary.success["noc"]`} {
 				if _, ok := values["alert_relay."+found]; !ok {

@@ -75,7 +75,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	case len(all) == 0:
 		return true, e.finish(ctx, *c, "", store.CommandDone, nothingToAcknowledge)
 	case !req.Yes:
-		c.Outcome = "asked for a confirmation"
+		c.Outcome = askedFirst
 		if err := e.answer(ctx, *c, "", confirmAll(len(all)), confirmCard(len(all), digest.MessageID)); err != nil {
 			return true, err
 		}

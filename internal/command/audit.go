@@ -16,6 +16,12 @@ import (
 	"nms-alert-relay/internal/webex"
 )
 
+// Outcomes of commands whose reply is a question.
+const (
+	askedFirst  = "asked for a confirmation"
+	askedSecond = "asked for a second person's approval"
+)
+
 // audited is how many commands a page of the audit log has.
 const audited = 20
 
@@ -189,16 +195,50 @@ func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *t
 		if about := auditKeys(c.Keys, s.Several); about != "" {
 			b.WriteString(" · " + about)
 		}
-		fmt.Fprintf(&b, " → **%s**", c.State)
-		if c.Outcome != "" && c.Outcome != string(c.State) {
-			b.WriteString(": " + webex.EscapeMarkdown(text.Shorten(text.Line(c.Outcome), 160)))
-		}
-		b.WriteString("\n")
+		b.WriteString(" → " + auditResult(c.State, c.Outcome) + "\n")
 	}
 	if more {
 		b.WriteString("\n`more` shows older ones.")
 	}
 	return webex.CutMarkdown(strings.TrimSpace(b.String()), webex.MaxMessageBytes)
+}
+
+// auditResult says how a command ended, in words for the reader: a question in reply to it isn't a failure.
+func auditResult(state store.CommandState, outcome string) string {
+	if outcome == askedFirst || outcome == askedSecond {
+		return "**" + outcome + "**"
+	}
+	const most = 3
+	var said []string
+	marks := map[string]int{}
+	lines := strings.Split(outcome, "\n")
+	for _, line := range lines {
+		line = strings.TrimPrefix(line, "- ")
+		mark, _, _ := strings.Cut(line, " ")
+		marks[mark]++
+		if len(said) < most && line != "" {
+			said = append(said, webex.EscapeMarkdown(text.Shorten(text.Line(line), 160)))
+		}
+	}
+	if n := len(lines) - most; n > 0 {
+		said = append(said, fmt.Sprintf("and %d more", n))
+	}
+	word := string(state)
+	switch {
+	case state != store.CommandFailed:
+	case marks["❓"] > 0:
+		word = "unclear"
+	case marks["✅"] > 0:
+		word = "partly done"
+	case marks["⚠️"] > 0: // of a whole digest, or accepted by Zabbix and not done yet
+		word = "incomplete"
+	case marks["❔"]+marks["ℹ️"] == len(lines):
+		word = "not done"
+	}
+	if outcome == "" || outcome == word {
+		return "**" + word + "**"
+	}
+	return "**" + word + "**: " + strings.Join(said, " ")
 }
 
 // auditKeys names the problems of a command, the first few.

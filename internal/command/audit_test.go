@@ -77,6 +77,31 @@ func TestAudit(t *testing.T) {
 	})
 }
 
+// A reader isn't told that a question failed, and several results are sentences one after the other.
+func TestAuditResult(t *testing.T) {
+	for _, c := range []struct {
+		state         store.CommandState
+		outcome, want string
+	}{
+		{store.CommandDone, "✅ Acknowledged 4711.", "**done**: ✅ Acknowledged 4711."},
+		{store.CommandDone, "- ✅ Acknowledged 4711.\n- ✅ Acknowledged 4712.", "**done**: ✅ Acknowledged 4711. ✅ Acknowledged 4712."},
+		{store.CommandDone, askedFirst, "**asked for a confirmation**"},
+		{store.CommandDone, askedSecond, "**asked for a second person's approval**"},
+		{store.CommandDone, "", "**done**"},
+		{store.CommandFailed, "❔ Which host?", "**not done**: ❔ Which host?"},
+		{store.CommandFailed, "ℹ️ That was confirmed already.", "**not done**: ℹ️ That was confirmed already."},
+		{store.CommandFailed, "- ✅ Closed 1.\n- 🚫 Couldn't close 2.", "**partly done**: ✅ Closed 1. 🚫 Couldn't close 2."},
+		{store.CommandFailed, "❓ I don't know whether I could close 1.", "**unclear**: ❓ I don't know whether I could close 1."},
+		{store.CommandFailed, "⚠️ Acknowledged 3 of 5 problems of this digest:\n- 🚫 No.", "**incomplete**: ⚠️ Acknowledged 3 of 5 problems of this digest: 🚫 No."},
+		{store.CommandFailed, "- 🚫 A.\n- 🚫 B.\n- 🚫 C.\n- 🚫 D.", "**failed**: 🚫 A. 🚫 B. 🚫 C. and 1 more"},
+		{store.CommandFailed, "given up: disk I/O error", "**failed**: given up: disk I/O error"},
+		{store.CommandFailed, "failed", "**failed**"},
+		{store.CommandDenied, "🚫 <@all> `close` needs the role operator.", "**denied**: 🚫 &lt;&#64;all&gt; \\`close\\` needs the role operator."},
+	} {
+		require.Equal(t, c.want, auditResult(c.state, c.outcome), c.outcome)
+	}
+}
+
 // `more` shows the older commands.
 func TestAuditPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

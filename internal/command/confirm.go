@@ -38,7 +38,7 @@ func (r Request) confirmed() Request {
 func (e *Executor) confirm(ctx context.Context, c store.Command, d detail, req Request, targets []target, several bool) error {
 	d.Asked = &req
 	c.Detail = d.encode()
-	c.Outcome = "asked for a confirmation"
+	c.Outcome = askedFirst
 	question := confirmMany(req, targets, several)
 	if err := e.answer(ctx, c, "", question, manyCard(req, len(targets), c.ID)); err != nil {
 		return err

@@ -144,9 +144,7 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 		if r.Until, q = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), room); q != nil {
 			return nil, &refusal{store.CommandFailed, "❔ " + q.text}, nil
 		}
-		if rest := r.Until.Sub(r.Until.Truncate(time.Minute)); rest > 0 {
-			r.Until = r.Until.Add(time.Minute - rest) // Zabbix counts in minutes
-		}
+		r.Until = zabbix.MaintenanceEnd(r.Until)
 		if r.Until.Sub(c.CreatedAt) < zabbix.MinMaintenance-time.Second {
 			return nil, &refusal{store.CommandFailed, "❔ A maintenance lasts at least 5 minutes in Zabbix. Nothing was done."}, nil
 		}
@@ -250,7 +248,7 @@ func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r ro
 			question := fmt.Sprintf("❔ This will start a maintenance of all **%s** of the host group `%s` in Zabbix `%s` until %s.",
 				hostsInAll(g.Hosts), webex.EscapeCode(text.Shorten(text.Line(g.Name), 100)), webex.EscapeCode(l.source), at(b.req.Until))
 			return 0, e.askFirst(ctx, b, question+" To confirm, press the button, reply `approve` in this thread, or send the command again with `yes` before your own words.",
-				confirmationCard(question, "Yes, all of them", b.job.c.ID), "asked for a confirmation")
+				confirmationCard(question, "Yes, all of them", b.job.c.ID), askedFirst)
 		}
 		m.GroupIDs, m.Title = []string{g.ID}, g.Name
 	} else {

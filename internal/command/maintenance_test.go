@@ -324,6 +324,21 @@ func TestMaintenanceRefusals(t *testing.T) {
 	}
 }
 
+// `start` and `list` say when Zabbix ends the maintenance: it counts in whole minutes.
+func TestStartAndListSayTheSameEnd(t *testing.T) {
+	maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
+		time.Sleep(25 * time.Second)
+		begun := time.Now()
+		said := say(ann, "maintenance start db1, DB2 2h")
+		m := w.zabbixes["main"].created()[0]
+		require.Equal(t, begun.Truncate(time.Minute).Add(2*time.Hour+time.Minute), m.Until, "not shorter than asked for")
+		until := " until " + clockOf(nil)(m.Until)
+		require.Contains(t, said, until)
+		require.Contains(t, say(ann, "maintenance list"), until)
+		require.Contains(t, say(ann, `maintenance start group="Core switches" 2h`), until)
+	})
+}
+
 // With several installations of Zabbix, a host needs its source.
 func TestMaintenanceNeedsItsSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -222,7 +222,7 @@ func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Scri
 	until := render.Moment(r.until, time.Now(), b.job.location(view))
 	question := fmt.Sprintf("❔ %s wants to run `%s` on `%s` (Zabbix `%s`). A second person with the role **%s** can approve it until %s.",
 		webex.EscapeMarkdown(text.Cut(cmp.Or(person.Name, person.Email), 100)), webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source), script.Role, until)
-	return e.askFirst(ctx, b, question+" Press the button, or reply `approve` in this thread.", confirmationCard(question, "Approve", b.job.c.ID), "asked for a second person's approval")
+	return e.askFirst(ctx, b, question+" Press the button, or reply `approve` in this thread.", confirmationCard(question, "Approve", b.job.c.ID), askedSecond)
 }
 
 // attach sends a file in the thread of a command, once.

@@ -33,9 +33,11 @@ func (o *onDisk) direct(words ...string) (id string) {
 	return id
 }
 
-// A person's token goes from a card to Zabbix, and is nowhere else: not in the store's files, not in a message, not in the log, not in
-// a metric. What the person does is theirs in Zabbix.
+// A person's token goes from a card to Zabbix, and is nowhere else: not in the store's files, a message, the log, a metric or a trace.
+// What the person does is theirs in Zabbix.
 func TestPersonsTokenIsNowhere(t *testing.T) {
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50") // milliseconds
+	traces := newReceiverOfTraces(t)
 	var z *zabbixsim.Server
 	token := strings.Repeat("0123456789abcdef", 4)
 	o := start(t, false, func(o *onDisk) {
@@ -44,7 +46,7 @@ func TestPersonsTokenIsNowhere(t *testing.T) {
 		z.SetUser(zabbixsim.User{ID: "50", Username: "alice", Name: "Alice", Surname: "Example", Token: token})
 		o.write("api-token", zabbixsim.RelayToken)
 		o.write("key", strings.Repeat("0f", 32))
-		o.write("relay.yaml", o.listening()+fmt.Sprintf("zabbix: [{name: main, url: %q, secret_file: secret, api_token_file: api-token}]\nencryption: {keys_file: key}\nlog: {level: debug}\n", url))
+		o.write("relay.yaml", o.listening()+fmt.Sprintf("zabbix: [{name: main, url: %q, secret_file: secret, api_token_file: api-token}]\nencryption: {keys_file: key}\nlog: {level: debug}\ntracing: {endpoint: %q}\n", url, traces.URL))
 	})
 	o.hears()
 	_, err := o.webex.Say(webexsim.Line{Room: webexsim.DirectRoomID("alice@example.com", webexsim.DefaultBot), From: "alice@example.com", Text: "token"})
@@ -104,6 +106,17 @@ func TestPersonsTokenIsNowhere(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(metrics), token)
 	require.Contains(t, string(metrics), "alert_relay_encryption_key_wrong 0")
+
+	traces.await(t, "zabbix event.acknowledge", "command") // spans arrive in the order in which they end
+	traces.mu.Lock()
+	names := map[string]int{}
+	for _, span := range traces.spans {
+		names[span.Name]++
+	}
+	raw := string(traces.raw)
+	traces.mu.Unlock()
+	require.GreaterOrEqual(t, names["read and decide"], 4, "the word token, two presses, and ack: %v", names)
+	require.NotContains(t, raw, token)
 
 	// The key is replaced without a restart, and a wrong one is reported.
 	o.write("key", strings.Repeat("1e", 32))

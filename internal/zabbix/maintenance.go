@@ -47,13 +47,19 @@ type NewMaintenance struct {
 	GroupIDs []string
 }
 
+// MaintenanceEnd returns when a maintenance ends that lasts until t. Zabbix counts in minutes and rounds down; this is the next minute, so
+// that it isn't shorter than asked for.
+func MaintenanceEnd(t time.Time) time.Time {
+	if whole := t.Truncate(time.Minute); whole.Before(t) {
+		return whole.Add(time.Minute)
+	}
+	return t
+}
+
 // StartMaintenance calls maintenance.create. One with the same mark that exists already is a success: names are unique.
 func (c *Client) StartMaintenance(ctx context.Context, m NewMaintenance) error {
 	const method = "maintenance.create"
-	since, until := m.Since.Truncate(time.Minute), m.Until // Zabbix counts in minutes and rounds down
-	if rest := until.Sub(until.Truncate(time.Minute)); rest > 0 {
-		until = until.Add(time.Minute - rest)
-	}
+	since, until := m.Since.Truncate(time.Minute), MaintenanceEnd(m.Until)
 	objects := func(property string, ids []string) []map[string]string {
 		list := []map[string]string{}
 		for _, id := range ids {
