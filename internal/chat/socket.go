@@ -46,15 +46,17 @@ func (l *Listener) keepSocket(ctx context.Context, name string, woken chan struc
 		}
 	}()
 	catcher, known := l.catchers.Get(name)
-	if !known {
-		return // removed
+	if !known { // removed: ctx ends now
+		<-ctx.Done()
+		return
 	}
 	ln := line{l: l, name: name, woken: woken, signs: &catcher.signs}
 	course, step := socket.Course{}, socket.Step{Register: true}
 	for ctx.Err() == nil {
 		var known bool
-		if ln.bot, known = l.o.Reader.bot(name); !known {
-			return // removed: ctx ends now
+		if ln.bot, known = l.o.Reader.bot(name); !known { // removed: ctx ends now
+			<-ctx.Done()
+			return
 		}
 		heard := l.lastSign(ctx, name, ln.signs)
 		session, end := ln.open(ctx, step)

@@ -150,8 +150,9 @@ func (l *Listener) keepWebhooks(ctx context.Context, name string, woken chan str
 	lost := false // deliveries, since the last check that succeeded
 	for try := 0; ctx.Err() == nil; {
 		bot, ok := l.o.Reader.bot(name)
-		if !ok {
-			return // removed: ctx ends now
+		if !ok { // removed: ctx ends now
+			<-ctx.Done()
+			return
 		}
 		repaired, err := l.keep(ctx, bot)
 		if ctx.Err() != nil {
