@@ -24,7 +24,7 @@ var (
 	promQL   = regexp.MustCompile(`\balert_relay_\w+`)
 	shell    = regexp.MustCompile(`^(curl|df|ls) .`)
 	// ofListeners are the metrics of bots that listen: no bot of this test does.
-	ofListeners = regexp.MustCompile(`^alert_relay_(webhooks|socket|catch_up)_`)
+	ofListeners = regexp.MustCompile(`alert_relay_(webhooks|socket|catch_up)_`)
 	// notRun are commands that need a real systemd, kernel or disk, and programs that are only named.
 	notRun = []string{"systemctl status alert-relay", "dmesg | grep -i oom", "iostat -x 5", "sqlite3"}
 	// foreignWords are log messages of SQLite.
