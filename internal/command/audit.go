@@ -49,7 +49,7 @@ func parseAudit(n Names, v *verb, _ spoken, t named) (Request, *question) {
 		word, after := firstWord(rest)
 		name, value, named := strings.Cut(word, "=")
 		if name = strings.ToLower(name); !named {
-			value = strings.Trim(word, ".,;`'\"")
+			value = strings.Trim(word, ".,;!?`'\"")
 		}
 		switch bare := bareWord(word); {
 		case bare == "since" || named && name == "since":

@@ -129,7 +129,7 @@ func (n Names) addHosts(t *Task, names []string) {
 		if t.Source == "" {
 			t.Source = source
 		}
-		if name != "" && !slices.Contains(t.Hosts, name) {
+		if strings.Trim(name, ".!") != "" && !slices.Contains(t.Hosts, name) {
 			t.Hosts = append(t.Hosts, name)
 		}
 	}

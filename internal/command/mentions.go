@@ -30,7 +30,7 @@ func (s scope) naming() Names {
 
 // cutPerson splits off the longest name of a mentioned person, with or without an @.
 func (n Names) cutPerson(rest string) (name, after string) {
-	rest = strings.TrimLeft(rest, " \n@")
+	rest = strings.TrimLeft(rest, " \n@\"'`(<[")
 	for _, p := range n.people {
 		if size := foldedWords(rest, p); size > len(name) {
 			name, after = rest[:size], rest[size:]

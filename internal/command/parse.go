@@ -89,6 +89,10 @@ func (n Names) Parse(words string) (Request, *question) {
 	if option := optionIn(rest); option != "" && v.act != nil {
 		return Request{}, ask(v.name, "I don't know the option `%s`, so I did nothing. `help %s` explains the command. If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name)
 	}
+	if v.problems && v.answer != nil { // "why 4711?"
+		n := len(rest) - len(strings.TrimRight(rest, "?! "))
+		said, rest = said.trimmed(0, len(said.plain)-n), rest[:len(rest)-n]
+	}
 	if !v.problems || v.lasts {
 		return v.parse(n, v, said, named{rest: rest})
 	}

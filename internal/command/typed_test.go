@@ -278,3 +278,79 @@ func TestOptionsAreQuestions(t *testing.T) {
 		require.Equal(t, words, r.Text, said)
 	}
 }
+
+// The verbs of a control desk mean the same as people type them on phones.
+func TestTypedVerbs(t *testing.T) {
+	hours := func(n time.Duration) Length { return Length{For: n * time.Hour} }
+	monday := Length{Until: &Clock{Hour: 8, Weekday: new(time.Monday)}}
+	lab := []alert.Key{{Source: "main", EventID: "4711"}}
+	names := Names{Sources: map[string]string{"main": "https://zabbix.example.com"}, people: []string{"Bob", "Bob Baker"}}
+	for said, want := range map[string]Request{
+		"SUPPRESS 4711 2H":                        {Verb: Suppress, Refs: ids("4711"), Length: hours(2)},
+		"Suppress main/4711, 120 min":             {Verb: Suppress, Refs: lab, Length: hours(2)},
+		"suppress 4711 — 1h — it’s noisy":         {Verb: Suppress, Refs: ids("4711"), Length: hours(1), Text: "it’s noisy"},
+		"suppress 4711 until Mon 8:00!":           {Verb: Suppress, Refs: ids("4711"), Length: monday},
+		"Suppress “2h”":                           {Verb: Suppress, Length: hours(2)},
+		"unsuppress, 4711.":                       {Verb: Unsuppress, Refs: ids("4711")},
+		"UNSUPPRESS main/4711 done":               {Verb: Unsuppress, Refs: lab, Text: "done"},
+		"Take 4711!":                              {Verb: Take, Refs: ids("4711")},
+		"Claim #4711":                             {Verb: Take, Refs: ids("4711")},
+		"TAKE 4711 & Ack!":                        {Verb: Take, Refs: ids("4711"), Ack: true},
+		"take 4711,4712 on it":                    {Verb: Take, Refs: ids("4711", "4712"), Text: "on it"},
+		"Assign 4711 To Me":                       {Verb: Assign, Refs: ids("4711"), Person: "me"},
+		"assign main/4711: “Bob Baker”":           {Verb: Assign, Refs: lab, Person: "bob baker"},
+		"assign 4711 ＠Bob":                        {Verb: Assign, Refs: ids("4711"), Person: "bob"},
+		"Assign 4711 bob@example.com, it’s yours": {Verb: Assign, Refs: ids("4711"), Person: "bob@example.com", Text: "it’s yours"},
+		"Mute DB 2h":                              {Verb: MuteRoute, Route: "DB", Length: hours(2)},
+		"mute “db servers” 2 hours: patches":      {Verb: MuteRoute, Route: "db servers", Length: hours(2), Text: "patches"},
+		"MUTE: db, until Mon 8:00":                {Verb: MuteRoute, Route: "db", Length: monday},
+		"mute route db — for 2h":                  {Verb: MuteRoute, Route: "db", Length: hours(2)},
+		"Unmute “db”!":                            {Verb: UnmuteRoute, Route: "db"},
+		"Why 4711?":                               {Verb: Why, Refs: ids("4711")},
+		"why, main/4711 ?":                        {Verb: Why, Refs: lab},
+		"History main/4711.":                      {Verb: History, Refs: lab},
+		"Who 4711?!?":                             {Verb: Who, Refs: ids("4711")},
+		"Mine!":                                   {Verb: Mine},
+		"MINE, Page 2.":                           {Verb: Mine, Page: 1},
+		"More…":                                   {Verb: More},
+		"Audit “alice” since 2 hours":             {Verb: Audit, Person: "alice", Length: hours(2)},
+		"AUDIT main/4711!":                        {Verb: Audit, Refs: lab},
+		"audit, page 2.":                          {Verb: Audit, Page: 1},
+		"Maintenance List.":                       {Verb: Maintenance, Task: &Task{What: listThem}},
+		"Maintenance start sw1, 2h: it’s new":     {Verb: Maintenance, Task: &Task{What: startIt, Hosts: []string{"sw1"}}, Length: hours(2), Text: "it’s new"},
+		"maintenance Stop “sw 1”.":                {Verb: Maintenance, Task: &Task{What: stopIt, Hosts: []string{"sw 1"}}},
+		"maintenance start group=“Core sw” 2H":    {Verb: Maintenance, Task: &Task{What: startIt, Group: "Core sw"}, Length: hours(2)},
+		"RUN “ping” ON “sw1”":                     {Verb: Run, Task: &Task{Script: "ping", Hosts: []string{"sw1"}}},
+		"Run.":                                    {Verb: Run, Task: &Task{}},
+		"TOKEN":                                   {Verb: Token},
+		"Forget Me!":                              {Verb: Forget},
+		"Rooms!":                                  {Verb: Rooms},
+		"Approve.":                                {Verb: Approve},
+		"mine?":                                   {Verb: Help, Topic: Mine},
+		"who ?":                                   {Verb: Help, Topic: Who},
+	} {
+		r, fault := names.Parse(said)
+		require.Nil(t, fault, "%q: %v", said, fault)
+		r.Suspects = nil
+		require.Empty(t, cmp.Diff(want, r, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Request{})), "%q", said)
+	}
+	for said, want := range map[string]string{
+		"suppress4711 2h":      "Did you mean `suppress 4711`?",
+		"suppress 4711 2":      "For how long?",
+		"suppress 4711 für 2h": "I don't understand `für` before the length",
+		"assign to me 4711":    "Put the event id first",
+		"mute db 2":            "for how long?",
+		"mute “db”":            "for how long?",
+		"Why is 4711 here?":    "takes event ids and nothing else",
+		"History, please":      "takes event ids and nothing else",
+		"audit since forever":  "Since when?",
+		"maintenance 2h sw1":   "Start, list or stop?",
+		"run ping sw1":         "I don't understand `sw1`, so I ran nothing",
+		"forget everything":    "`forget me` forgets",
+		"approve 4711":         "takes no words",
+	} {
+		r, fault := names.Parse(said)
+		require.NotNil(t, fault, "%q was parsed as %+v", said, r)
+		require.Contains(t, fault.text, want, said)
+	}
+}
