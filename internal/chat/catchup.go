@@ -81,7 +81,8 @@ func (l *Listener) keepCaughtUp(ctx context.Context, bot string, c *catcher) {
 	}()
 	log := l.o.Log.With("bot", bot)
 	reason, next, failures := catchUpStart, time.Now().Add(firstLook), 0
-	var done map[string]bool // the rooms that a look that failed has read; nil for none
+	var done map[string]bool // the rooms that a look that failed has read, since began; nil for none
+	var began time.Time
 	for pace.Pause(ctx, min(max(0, time.Until(next)), signEvery), c.woken) {
 		l.tellGap(ctx, bot, &c.signs)
 		l.keepSign(ctx, bot, &c.signs)
@@ -91,8 +92,8 @@ func (l *Listener) keepCaughtUp(ctx context.Context, bot string, c *catcher) {
 		if time.Now().Before(next) {
 			continue
 		}
-		if done == nil {
-			done = make(map[string]bool)
+		if done == nil || time.Since(began) >= lookEvery { // a room that keeps failing doesn't keep the others from being read again
+			done, began = make(map[string]bool), time.Now()
 		}
 		recovered, err := l.look(ctx, bot, done)
 		if recovered > 0 {
@@ -177,12 +178,14 @@ func (l *Listener) look(ctx context.Context, name string, done map[string]bool) 
 			err = ctx.Err()
 			break
 		}
-		var n int
-		var m progress
-		n, m, err = l.lookInto(ctx, bot, me, p, all.Rooms[p.key()], time.Now().Add(-expiry))
+		n, m, fault := l.lookInto(ctx, bot, me, p, all.Rooms[p.key()], time.Now().Add(-expiry))
 		recovered += n
-		if err != nil {
-			break
+		if fault != nil {
+			err = errors.Join(fault, err) // first: its Retry-After counts
+			if class := webex.ClassOf(fault); ctx.Err() != nil || class == webex.RateLimited || class == webex.Unauthorized {
+				break // the next room would fail too
+			}
+			continue
 		}
 		changed = changed || m != all.Rooms[p.key()]
 		all.Rooms[p.key()], done[p.key()] = m, true

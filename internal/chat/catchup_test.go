@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
+	"nms-alert-relay/internal/webexid"
 )
 
 // What a look takes from a list depends on how far the room was read, on the age, and on edits.
@@ -288,6 +289,24 @@ func TestCatchUpGoesOn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"ROOM-noc", "ROOM-dm", "ROOM-dm"}, w.read)
 	})
+}
+
+// A room that can't be read doesn't keep the others from being read. Only what concerns all of them ends a look.
+func TestCatchUpReadsTheOtherRooms(t *testing.T) {
+	for status, read := range map[int][]string{400: {"ROOM-noc", "ROOM-dm"}, 502: {"ROOM-noc", "ROOM-dm"}, 429: {"ROOM-noc"}, 401: {"ROOM-noc"}} {
+		synctest.Test(t, func(t *testing.T) {
+			l, w, _ := looking(t)
+			w.fail["ROOM-noc"] = &webex.Error{Status: status}
+			done := map[string]bool{}
+			_, err := l.look(t.Context(), "noc", done)
+			require.Error(t, err)
+			require.Equal(t, read, w.read, status)
+			require.NotContains(t, done, webexid.Key("ROOM-noc"))
+			_, err = l.look(t.Context(), "noc", done)
+			require.NoError(t, err)
+			require.Contains(t, w.read[len(read):], "ROOM-noc")
+		})
+	}
 }
 
 // People's own pace counts, not that of a look: an hour of commands is done, and a flood isn't.

@@ -95,7 +95,7 @@ func (s scope) auditScope() (rooms []string, allowed bool) {
 // actingVerbs are the verbs whose commands change something.
 func actingVerbs() (names []string) {
 	for _, v := range verbs {
-		if v.role != viewer && v.name != Audit {
+		if v.act != nil || v.work != nil || v.ask != nil || v.sets {
 			names = append(names, string(v.name))
 		}
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +76,17 @@ func TestAudit(t *testing.T) {
 		require.Contains(t, audit(Input{Text: "audit 5000", Room: "noc", Person: noc}), "Nobody has done anything that matches")
 		require.NotContains(t, audit(Input{Text: "audit", Direct: true, Person: boss, ParentID: "ROOT-main/5000@db"}), "close", "a thread's problem")
 	})
+}
+
+// The audit log has every verb that changes something, whatever its role, and no other.
+func TestActingVerbs(t *testing.T) {
+	var reading []Verb
+	for _, v := range verbs {
+		if !slices.Contains(actingVerbs(), string(v.name)) {
+			reading = append(reading, v.name)
+		}
+	}
+	require.ElementsMatch(t, []Verb{Show, Why, History, Problems, Mine, More, Who, Rooms, Help, Audit}, reading)
 }
 
 // A reader isn't told that a question failed, and several results are sentences one after the other.

@@ -80,7 +80,7 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, id string
 
 func approveVerbs() []verb {
 	return []verb{{
-		name: Approve, aliases: []string{"confirm"}, role: operator,
+		name: Approve, aliases: []string{"confirm"}, role: operator, sets: true,
 		usage: "approve", does: "in the thread of my question, approves what it asks about, like its button", examples: []string{"approve"},
 		parse: func(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 			if strings.Trim(t.rest, " \n.,:;!") != "" {

@@ -104,13 +104,13 @@ func (m *Mutes) change(ctx context.Context, change func(routes map[string]Mute))
 func muteVerbs() []verb {
 	return []verb{
 		{
-			name: MuteRoute, role: config.RoleAdmin,
+			name: MuteRoute, role: config.RoleAdmin, sets: true,
 			usage: "mute ROUTE LENGTH [WORDS]", does: "keeps new problems of a route out of its rooms for a while. Those still open are posted when it ends. `rooms` names the routes",
 			examples: []string{"mute db 2h migration", "mute db until mon 8:00"},
 			lasts:    true, parse: parseMute, answer: answerMute,
 		},
 		{
-			name: UnmuteRoute, role: config.RoleAdmin,
+			name: UnmuteRoute, role: config.RoleAdmin, sets: true,
 			usage: "unmute ROUTE", does: "ends a mute: what is open is posted within a minute", examples: []string{"unmute db"},
 			parse: parseUnmute, answer: answerUnmute,
 		},

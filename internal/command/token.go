@@ -31,7 +31,7 @@ func tokenVerbs() []verb {
 			parse:    parseToken, ask: (*Executor).askToken,
 		},
 		{
-			name: Forget, role: viewer,
+			name: Forget, role: viewer, sets: true,
 			usage: "forget me", does: "forgets your Zabbix API tokens", examples: []string{"forget me"},
 			parse: parseForget, answer: answerForget,
 		},

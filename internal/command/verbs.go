@@ -61,6 +61,7 @@ type verb struct {
 	problems bool // it is about problems, named by their ids or by the thread
 	optional bool // it has an answer without a problem too
 	lasts    bool // it needs a length ("2h"), and parse reads the ids too
+	sets     bool // its answer changes something
 	prose    bool // its words are its purpose, so a number or a link among them isn't read as an id
 	// parse reads the words after the verb. For a verb about problems the ids have been read.
 	parse func(n Names, v *verb, said spoken, t named) (Request, *question)

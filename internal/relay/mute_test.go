@@ -34,3 +34,18 @@ func TestMuteAcrossARestart(t *testing.T) {
 		require.Contains(t, texts, "High problem")
 	})
 }
+
+// A mute holds back what the route's rooms would get, and no escalation of what they have.
+func TestMuteLeavesEscalations(t *testing.T) {
+	throughIncident(t, func(i *incident, _ func(string)) {
+		for p := range i.cfg.People {
+			i.cfg.People[p].Role = config.RoleAdmin
+		}
+		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
+		time.Sleep(time.Minute)
+		i.root = i.webex.Timeline("noc")[0].ID
+		i.say("alice", "mute route 1 2h")
+		time.Sleep(16 * time.Minute)
+		require.NotEmpty(i.t, i.webex.Timeline("leads"))
+	})
+}

@@ -17,6 +17,7 @@ type Timing struct {
 	// AckExpires is how long an acknowledgement lasts; 0: for good.
 	AckExpires time.Duration
 	Quiet      *config.Quiet // nil: none
+	Own        bool          // the room is one of the rule's, rather than one that it escalates to
 	Muted      time.Time     // until when somebody muted the rule; zero or past for not
 }
 
@@ -26,6 +27,7 @@ func (r *Router) Timing(room, rule string) Timing {
 	t := Timing{Quiet: r.quiet[room]}
 	for i := range r.rules {
 		if c := &r.rules[i]; c.name == rule && slices.Contains(c.rooms, room) {
+			t.Own = true
 			t.Delay, t.Remind, t.Escalate, t.AckExpires = c.timing.Delay, c.timing.Remind, c.timing.Escalate, c.timing.AckExpires
 		}
 	}

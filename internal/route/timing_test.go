@@ -21,9 +21,9 @@ func TestTiming(t *testing.T) {
     escalate: [{after: 15m, rooms: [noc], mention: [all]}, {after: 30m, rooms: [Lab]}]
 `)
 	steps := []config.Escalation{{After: config.Duration(15 * time.Minute), Rooms: []string{"noc"}, Mention: []string{"all"}}, {After: config.Duration(30 * time.Minute), Rooms: []string{"Lab"}}}
-	require.Equal(t, Timing{Delay: 5 * time.Minute}, r.Timing("db", "route 1"))
-	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("db", "all"))
-	require.Equal(t, Timing{Remind: time.Hour, Escalate: steps}, r.Timing("night", "all"))
+	require.Equal(t, Timing{Own: true, Delay: 5 * time.Minute}, r.Timing("db", "route 1"))
+	require.Equal(t, Timing{Own: true, Remind: time.Hour, Escalate: steps}, r.Timing("db", "all"))
+	require.Equal(t, Timing{Own: true, Remind: time.Hour, Escalate: steps}, r.Timing("night", "all"))
 	require.Zero(t, r.Timing("noc", "all"), "its post is from the escalation")
 	require.Zero(t, r.Timing("db", ""))
 	require.Zero(t, r.Timing("db", SendTo))
