@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -98,21 +97,10 @@ const buttonAckAll = "ack_all"
 
 // confirmCard returns the question with a button. key is the digest's message, so that a press counts as written in its thread.
 func confirmCard(n int, key string) []byte {
-	type object map[string]any
-	content, err := json.Marshal(object{
-		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
-		"body": []object{
-			{"type": "TextBlock", "text": "❔ This will acknowledge **" + problemsInAll(n) + "**.", "wrap": true},
-			{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true},
-		},
-		"actions": []object{{
-			"type": "Action.Submit", "title": "Acknowledge all", "style": "positive", "data": object{"relay": 1, "action": buttonAckAll, "key": key},
-		}},
-	})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
-	}
-	return content
+	return encodeCard([]element{
+		{"type": "TextBlock", "text": "❔ This will acknowledge **" + problemsInAll(n) + "**.", "wrap": true},
+		{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true},
+	}, []element{submit("Acknowledge all", "positive", buttonAckAll, key)})
 }
 
 // part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, not acknowledged,

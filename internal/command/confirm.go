@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -121,24 +120,15 @@ func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Requ
 
 // confirmationCard is a question, a line of markdown, with a button. id is the command that asked.
 func confirmationCard(question, button, id string) []byte {
-	type object map[string]any
-	var inlines []object
+	var inlines []element
 	for _, run := range webex.Runs(question) { // clients show them literally: a card has no escapes
-		o := object{"type": "TextRun", "text": run.Text}
+		o := element{"type": "TextRun", "text": run.Text}
 		if run.Bold || run.Code {
 			o["weight"] = "Bolder"
 		}
 		inlines = append(inlines, o)
 	}
-	content, err := json.Marshal(object{
-		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3",
-		"body":    []object{{"type": "RichTextBlock", "inlines": inlines}},
-		"actions": []object{{"type": "Action.Submit", "title": button, "style": "positive", "data": object{"relay": 1, "action": buttonConfirm, "key": id}}},
-	})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
-	}
-	return content
+	return encodeCard([]element{{"type": "RichTextBlock", "inlines": inlines}}, []element{submit(button, "positive", buttonConfirm, id)})
 }
 
 // confirmMany asks about each problem by its name.

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -78,27 +77,18 @@ func (c tokenCard) markdown() string {
 
 // content is the card. No client interprets the text of a RichTextBlock.
 func (c tokenCard) content() []byte {
-	type object map[string]any
-	var body, actions []object
+	var body, actions []element
 	for _, line := range c.lines {
-		body = append(body, object{"type": "RichTextBlock", "inlines": []object{{"type": "TextRun", "text": strings.ReplaceAll(line, "`", "")}}})
+		body = append(body, element{"type": "RichTextBlock", "inlines": []element{{"type": "TextRun", "text": strings.ReplaceAll(line, "`", "")}}})
 	}
 	if c.field {
-		body = append(body, object{"type": "Input.Text", "id": "token", "placeholder": "API token", "maxLength": 200})
+		body = append(body, element{"type": "Input.Text", "id": "token", "placeholder": "API token", "maxLength": 200})
 	}
 	for _, b := range c.buttons {
-		actions = append(actions, object{"type": "Action.Submit", "title": b.title, "style": b.style, "data": object{"relay": 1, "action": b.action, "key": b.key}})
+		actions = append(actions, submit(b.title, b.style, b.action, b.key))
 	}
 	if c.link != "" {
-		actions = append(actions, object{"type": "Action.OpenUrl", "title": "Open Zabbix", "url": c.link})
+		actions = append(actions, element{"type": "Action.OpenUrl", "title": "Open Zabbix", "url": c.link})
 	}
-	card := object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body}
-	if len(actions) > 0 {
-		card["actions"] = actions
-	}
-	content, err := json.Marshal(card)
-	if err != nil {
-		panic(err) // strings and numbers always marshal
-	}
-	return content
+	return encodeCard(body, actions)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
@@ -263,7 +264,7 @@ const (
 // accept passes an event to handle. A message that stays unknown to its cluster was deleted, and is no error.
 func (s *Session) accept(ctx context.Context, e Event, handle func(context.Context, webex.Envelope) error) (err error) {
 	for try := range acceptTries {
-		if try > 0 && !sleep(ctx, acceptRetry<<(try-1)) {
+		if try > 0 && !pace.Pause(ctx, acceptRetry<<(try-1), nil) {
 			return err
 		}
 		var envelope webex.Envelope
@@ -285,7 +286,7 @@ var errNoPong = errors.New("the websocket is dead: no answer to a ping for 14 s"
 // ping pings until ctx ends, or returns an error when no answer comes.
 func (s *Session) ping(ctx context.Context) error {
 	for {
-		if !sleep(ctx, pingEvery) {
+		if !pace.Pause(ctx, pingEvery, nil) {
 			return nil
 		}
 		id := uuid.NewString()
@@ -313,17 +314,6 @@ func (s *Session) pong(ctx context.Context, id string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
