@@ -19,13 +19,13 @@ func TestCanary(t *testing.T) {
 	}
 	failing := func(op string, times int, how trouble) func(*world) {
 		return func(w *world) {
-			w.webex.meet = func(c aCall) *trouble {
+			w.webex.meets(func(c aCall) *trouble {
 				if c.op == op && times > 0 {
 					times--
 					return &how
 				}
 				return nil
-			}
+			})
 		}
 	}
 	for name, c := range map[string]struct {
@@ -88,12 +88,12 @@ func TestCanaryIsFinishedAfterARestart(t *testing.T) {
 				o.Canary = func(_ string, failed step.Op) { reports = append(reports, failed) }
 			}, func(t *testing.T, w *world) {
 				reached := false
-				w.webex.meet = func(c aCall) *trouble {
+				w.webex.meets(func(c aCall) *trouble {
 					if reached = reached || c.op == op; c.op != "post" && reached {
 						return &trouble{status: 503}
 					}
 					return nil
-				}
+				})
 				w.notice(store.Notice{Kind: store.NoticeCanary, Room: "noc", Markdown: "a check (canary1)", Dedup: "canary1"})
 				w.pass(time.Second)
 				w.stop()

@@ -16,12 +16,12 @@ func TestALostAnswerToADeletionReplacesTheCard(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
 			var lost atomic.Bool
-			w.webex.meet = func(c aCall) *trouble {
+			w.webex.meets(func(c aCall) *trouble {
 				if c.op == "delete" && lost.CompareAndSwap(false, true) {
 					return &trouble{lose: true}
 				}
 				return nil
-			}
+			})
 			w.fold(1, nil, "noc")
 			w.pass(10 * time.Second)
 			card := w.store.post(key(1), "noc").CardID
@@ -40,7 +40,7 @@ func TestALostAnswerToADeletionReplacesTheCard(t *testing.T) {
 			require.Zero(t, w.store.pending())
 			now := w.store.post(key(1), "noc").CardID
 			require.NotEqual(t, card, now)
-			require.False(t, w.webex.messages[now].deleted)
+			require.False(t, w.webex.message(now).deleted)
 		})
 	}
 }
@@ -56,14 +56,14 @@ func TestAPressedCardIsSpentAtOnce(t *testing.T) {
 			p.Timeline = append(p.Timeline, alert.Entry{Seq: p.LastSeq() + 1, Kind: alert.EntryUpdate, At: time.Now(), Update: &alert.Update{Message: "on it", Card: pressed}})
 		})
 		w.pass(100 * time.Millisecond)
-		require.True(t, w.webex.messages[pressed].deleted)
+		require.True(t, w.webex.message(pressed).deleted)
 		w.pass(time.Minute)
 		require.Zero(t, w.store.pending())
 		now := w.store.post(key(1), "noc").CardID
 		require.NotEqual(t, pressed, now)
-		require.False(t, w.webex.messages[now].deleted)
+		require.False(t, w.webex.message(now).deleted)
 		require.Equal(t, other, w.store.post(key(1), "db").CardID)
-		require.False(t, w.webex.messages[other].deleted)
+		require.False(t, w.webex.message(other).deleted)
 	})
 }
 
@@ -86,7 +86,7 @@ func TestAPressOnACardThatIsTheMessage(t *testing.T) {
 		require.Equal(t, 1, more, "a line in its thread")
 		before, after, _ = press(func(p *alert.Problem) { p.Acknowledged = true })
 		require.NotEqual(t, before, after)
-		require.True(t, w.webex.messages[before].deleted)
+		require.True(t, w.webex.message(before).deleted)
 		require.Equal(t, after, w.store.post(key(1), "card").RootID)
 	})
 }

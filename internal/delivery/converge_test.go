@@ -76,7 +76,7 @@ func live(t *testing.T, h history) []string {
 	crashed, failed, unsaved := false, 0, 0
 	lastSeq := map[alert.Key]map[int64]int{} // revision → the newest entry then
 	call := 0
-	w.webex.meet = func(c aCall) *trouble {
+	w.webex.meets(func(c aCall) *trouble {
 		if crashed {
 			return &trouble{lose: true} // executed, but the answer wasn't saved
 		}
@@ -95,7 +95,7 @@ func live(t *testing.T, h history) []string {
 			return &trouble{} // never arrived
 		}
 		return nil
-	}
+	})
 	fold := func(n int, change func(*alert.Problem), wake bool, rooms ...string) {
 		posts := w.store.fold(key(n), change, rooms...)
 		p := w.store.problem(key(n))
@@ -185,8 +185,8 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int, unsaved int) (faults [
 				continue
 			}
 
-			root := w.webex.messages[post.RootID]
-			card := w.webex.messages[post.CardID]
+			root := w.webex.message(post.RootID)
+			card := w.webex.message(post.CardID)
 			switch {
 			case root == nil:
 				fault("%s: not posted: %+v", where, post.Cursor)
@@ -215,7 +215,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int, unsaved int) (faults [
 			// Every message about the problem, and how often the answer to one was lost.
 			lost, roots, cards, posted := unsaved, 0, 0, 0
 			lines := map[string]int{}
-			for _, c := range w.webex.calls {
+			for _, c := range w.webex.seen() {
 				if c.room != room || !strings.Contains(c.markdown+" ", k.String()+" ") || c.op != "post" || c.status >= 300 {
 					continue
 				}
@@ -225,7 +225,7 @@ func wrong(w *world, lastSeq map[alert.Key]map[int64]int, unsaved int) (faults [
 				if c.id == "" {
 					continue // never arrived
 				}
-				m := w.webex.messages[c.id]
+				m := w.webex.message(c.id)
 				_, line, isLine := strings.Cut(c.markdown, " line: ")
 				switch {
 				case isLine:

@@ -129,13 +129,13 @@ func TestRetryAfterIsExact(t *testing.T) {
 	inWorld(t, func(o *Options) { o.Store = slow }, func(t *testing.T, w *world) {
 		w.store = slow
 		limited := false
-		w.webex.meet = func(c aCall) *trouble {
-			if !limited && len(w.webex.calls) >= 10 {
+		w.webex.meets(func(c aCall) *trouble {
+			if !limited && len(w.webex.seen()) >= 10 {
 				limited = true
 				return &trouble{status: 429, retryAfter: 37 * time.Second}
 			}
 			return nil
-		}
+		})
 		w.pass(time.Second) // delivery has read its saved waits
 		for n := range 50 {
 			w.fold(n, nil, "noc")
@@ -164,7 +164,7 @@ func TestRetryAfterIsExact(t *testing.T) {
 
 func TestABackoffSurvivesARestart(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(aCall) *trouble { return &trouble{status: 502} }
+		w.webex.meets(func(aCall) *trouble { return &trouble{status: 502} })
 		w.fold(1, nil, "noc")
 		w.pass(10 * time.Second)
 		post := w.store.post(key(1), "noc")
@@ -189,7 +189,7 @@ func TestABackoffSurvivesARestart(t *testing.T) {
 func TestAnOutageDelaysMessages(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		away := func(aCall) *trouble { return &trouble{status: 503} }
-		w.webex.meet = away
+		w.webex.meets(away)
 		for n := range 100 {
 			w.fold(n, severity(alert.Severity(n%6)), "noc")
 		}
@@ -213,7 +213,7 @@ func TestAnOutageDelaysMessages(t *testing.T) {
 
 func TestABadTokenIsRetriedOnceAMinute(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(aCall) *trouble { return &trouble{status: 401} }
+		w.webex.meets(func(aCall) *trouble { return &trouble{status: 401} })
 		for n := range 10 {
 			w.fold(n, nil, "noc")
 		}
@@ -312,7 +312,7 @@ func TestAStaleWakeUpRepeatsNothing(t *testing.T) {
 
 func TestAShutdownFinishesCallsInFlight(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.took = 3 * time.Second
+		w.webex.set(func(f *fakeWebex) { f.took = 3 * time.Second })
 		for n := range 10 {
 			w.fold(n, nil, []string{"noc", "db"}[n%2])
 		}
@@ -324,7 +324,7 @@ func TestAShutdownFinishesCallsInFlight(t *testing.T) {
 		for n := range 4 {
 			require.NotEmpty(t, w.store.post(key(n), []string{"noc", "db"}[n%2]).RootID)
 		}
-		w.webex.took = 100 * time.Millisecond
+		w.webex.set(func(f *fakeWebex) { f.took = 100 * time.Millisecond })
 		w.start()
 		w.pass(5 * time.Second)
 		require.Len(t, append(w.webex.live("R-noc"), w.webex.live("R-db")...), 20, "and nothing was posted twice")
@@ -333,14 +333,14 @@ func TestAShutdownFinishesCallsInFlight(t *testing.T) {
 
 func TestAShutdownCancelsAHangingCall(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.took = time.Hour
+		w.webex.set(func(f *fakeWebex) { f.took = time.Hour })
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
 		began := time.Now()
 		w.stop()
 		require.LessOrEqual(t, time.Since(began), 10*time.Second)
 		require.Equal(t, 1, w.store.post(key(1), "noc").Attempts, "and how it ended is saved")
-		w.webex.took = 0
+		w.webex.set(func(f *fakeWebex) { f.took = 0 })
 		w.start()
 		w.pass(10 * time.Second)
 	})
@@ -378,13 +378,13 @@ func TestADirectChat(t *testing.T) {
 func TestOnlyALostAnswerIsRepeated(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		lost := false
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if !lost && c.op == "post" {
 				lost = true
 				return &trouble{lose: true}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "noc")
 		w.pass(5 * time.Second)
 		require.Equal(t, []string{"post", "post", "card"}, w.ops())

@@ -90,13 +90,13 @@ func TestARefusedReminderOfADigest(t *testing.T) {
 				w.rain(0, 20, nil)
 				w.pass(time.Minute)
 				met := 0
-				w.webex.meet = func(c0 aCall) *trouble {
+				w.webex.meets(func(c0 aCall) *trouble {
 					if !strings.HasPrefix(c0.markdown, "⏰") || met == c.times {
 						return nil
 					}
 					met++
 					return &c.trouble
-				}
+				})
 				w.rain(0, 20, reminded)
 				w.rain(0, 1, resolve)
 				w.pass(5 * time.Minute)
@@ -114,7 +114,7 @@ func TestADeletedDigestStillMentions(t *testing.T) {
 		inStorm(t, func(t *testing.T, w *world) {
 			w.rain(0, 20, nil)
 			w.pass(time.Minute)
-			w.webex.parentGone = status
+			w.webex.set(func(f *fakeWebex) { f.parentGone = status })
 			w.webex.deleteBySomebody(w.store.group(1).MessageID)
 			w.rain(0, 20, mentioned)
 			w.pass(15 * time.Minute)

@@ -66,7 +66,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 		Rooms: someRooms, Jitter: func() float64 { return 0.5 }, Workers: 3, RateLimit: 5,
 	}
 	crashed, call := false, 0
-	w.webex.meet = func(aCall) *trouble {
+	w.webex.meets(func(aCall) *trouble {
 		if crashed {
 			return &trouble{lose: true} // executed, but the answer wasn't saved
 		}
@@ -84,7 +84,7 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 			return &trouble{}
 		}
 		return nil
-	}
+	})
 	w.start()
 	var away, saved time.Time // when the store began to fail, and from when on every answer is saved again
 	for n, g := range h.gusts {
@@ -135,13 +135,13 @@ func weather(t *testing.T, h stormHistory) (faults []string) {
 				unnoted = away
 			}
 			w.stop()
-			for i, c := range w.webex.calls {
+			for i, c := range w.webex.seen() {
 				if !c.end.Before(unnoted) && c.status < 300 {
-					w.webex.calls[i].lost = true // answered at the moment of the crash, or while the store failed, and not saved
+					w.webex.set(func(f *fakeWebex) { f.calls[i].lost = true }) // answered at the moment of the crash, or while the store failed, and not saved
 				}
 			}
 			crashed = false
-			clear(w.webex.waits)
+			w.webex.set(func(f *fakeWebex) { clear(f.waits) })
 			w.store.fail = nil
 			w.start()
 		case "deleted":
@@ -190,7 +190,7 @@ func stale(w *world) (faults []string) {
 		fault("%d are still pending", n)
 	}
 	lost := 0
-	for _, c := range w.webex.calls {
+	for _, c := range w.webex.seen() {
 		if c.lost && c.op == "post" {
 			lost++
 		}
@@ -216,7 +216,7 @@ func stale(w *world) (faults []string) {
 			}
 			if own+digests < 1 {
 				d := w.store.group(post.Group)
-				if d.State == store.PostDead || w.webex.messages[d.MessageID] != nil && w.webex.messages[d.MessageID].deleted {
+				if d.State == store.PostDead || w.webex.message(d.MessageID) != nil && w.webex.message(d.MessageID).deleted {
 					continue // somebody deleted it, and nothing has changed since
 				}
 			}
@@ -230,7 +230,7 @@ func stale(w *world) (faults []string) {
 			if d.State != store.PostLive {
 				continue
 			}
-			m := w.webex.messages[d.MessageID]
+			m := w.webex.message(d.MessageID)
 			if m == nil || m.deleted {
 				continue
 			}

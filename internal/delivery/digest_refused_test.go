@@ -112,7 +112,7 @@ func TestARefusedLastLineIsTheDigestsDeadLetter(t *testing.T) {
 		w.pass(10 * time.Second)
 		w.store.setGroup(1, func(g *store.GroupCursor) {
 			g.Edits = webex.MaxEdits
-			w.webex.messages[g.MessageID].edits = webex.MaxEdits
+			w.webex.set(func(f *fakeWebex) { f.messages[g.MessageID].edits = webex.MaxEdits })
 		})
 		w.webex.set(func(f *fakeWebex) {
 			f.meet = func(call aCall) *trouble {

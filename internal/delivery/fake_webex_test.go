@@ -228,6 +228,18 @@ func (f *fakeWebex) live(room string) []aMessage {
 	return out
 }
 
+// message returns a copy of a message, nil if there is none. Tests read through it, since workers write.
+func (f *fakeWebex) message(id string) *aMessage {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.messages[id]
+	if m == nil {
+		return nil
+	}
+	read := *m
+	return &read
+}
+
 func (f *fakeWebex) seen() []aCall {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -239,6 +251,11 @@ func (f *fakeWebex) deleteBySomebody(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.messages[id].deleted = true
+}
+
+// meets sets what each call is asked first; it runs with the fake locked.
+func (f *fakeWebex) meets(meet func(aCall) *trouble) {
+	f.set(func(f *fakeWebex) { f.meet = meet })
 }
 
 func (f *fakeWebex) set(change func(*fakeWebex)) {

@@ -40,13 +40,13 @@ func TestANewBodyEditsTheNotice(t *testing.T) {
 func TestANewBodyDuringTheCall(t *testing.T) {
 	for _, status := range []int{200, 500} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
-			w.webex.took = 5 * time.Second
-			w.webex.meet = func(c aCall) *trouble {
+			w.webex.set(func(f *fakeWebex) { f.took = 5 * time.Second })
+			w.webex.meets(func(c aCall) *trouble {
 				if c.markdown == "started" && status == 500 {
 					return &trouble{status: status}
 				}
 				return nil
-			}
+			})
 			n := store.Notice{Kind: store.NoticeNotify, Sender: "ansible", Room: "noc", Markdown: "started", Dedup: "run"}
 			w.notice(n)
 			w.pass(time.Second)
@@ -84,13 +84,13 @@ func TestNoticesGoToRoomsAndPeople(t *testing.T) {
 func TestNoticesOfAThreadKeepTheirOrder(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		faults := 0
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if c.markdown == "1" && faults < 2 {
 				faults++
 				return &trouble{status: 503}
 			}
 			return nil
-		}
+		})
 		for i := range 5 {
 			w.notice(store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: fmt.Sprint(i)})
 		}
@@ -104,12 +104,12 @@ func TestNoticesOfAThreadKeepTheirOrder(t *testing.T) {
 
 func TestAFailingNoticeLeavesItsLane(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if c.markdown == "0" {
 				return &trouble{status: 500}
 			}
 			return nil
-		}
+		})
 		for i := range 3 {
 			w.notice(store.Notice{Kind: store.NoticeNotify, Room: "noc", Markdown: fmt.Sprint(i)})
 		}

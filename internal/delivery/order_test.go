@@ -16,12 +16,12 @@ import (
 // After a pause, one worker sends replies first, then new problems by severity and age, recoveries, cards, and the rest.
 func TestOrder(t *testing.T) {
 	inWorld(t, func(o *Options) { o.Workers = 1 }, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if c.card {
 				return &trouble{status: 429, retryAfter: 20 * time.Second}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "noc") // resolves later
 		w.fold(2, nil, "noc") // gets only its card
 		w.pass(time.Second)
@@ -55,12 +55,12 @@ func TestOrder(t *testing.T) {
 // After a restart delivery doesn't know at first which step a post needs. A card still comes after a recovery.
 func TestCardsFollowRecoveriesAfterARestart(t *testing.T) {
 	inWorld(t, func(o *Options) { o.Workers = 1 }, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if c.card {
 				return &trouble{status: 429, retryAfter: 5 * time.Second}
 			}
 			return nil
-		}
+		})
 		for n := range 3 {
 			w.fold(n, severity(alert.Disaster), "noc")
 		}
@@ -68,7 +68,7 @@ func TestCardsFollowRecoveriesAfterARestart(t *testing.T) {
 		w.pass(time.Second)
 		w.stop()
 		w.store.fold(key(3), resolve)
-		w.webex.meet = nil
+		w.webex.meets(nil)
 		before := len(w.ops())
 		w.start()
 		w.pass(10 * time.Second)
@@ -89,7 +89,7 @@ func TestAStormDoesNotDelayAnotherRoom(t *testing.T) {
 		require.Contains(t, strings.Join(w.texts("db"), " "), "main/9000", "equally urgent: after one other call")
 		w.pass(queue.Patience + 2*time.Second)
 		require.Contains(t, strings.Join(w.texts("line"), " "), "main/9001", "less urgent: after a wait")
-		w.webex.took = 0
+		w.webex.set(func(f *fakeWebex) { f.took = 0 })
 		w.d.bot("noc").mu.Lock()
 		w.d.bot("noc").rate.Rate = pace.NewRate(100000, time.Now())
 		w.d.bot("noc").mu.Unlock()

@@ -118,12 +118,12 @@ func TestALimitedRoomHasALowerPace(t *testing.T) {
 func TestA503WithRetryAfterPausesTheBot(t *testing.T) {
 	inWorld(t, func(o *Options) { o.RateLimit = 5 }, func(t *testing.T, w *world) {
 		began, until := time.Now(), time.Now().Add(20*time.Minute)
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if time.Now().Before(until) {
 				return &trouble{status: 503, retryAfter: time.Until(until)}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "noc")
 		w.pass(time.Minute)
 		w.fold(2, nil, "db")

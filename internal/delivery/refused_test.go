@@ -15,12 +15,12 @@ import (
 
 func TestARefusedPostIsADeadLetterWithItsReason(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if strings.HasPrefix(c.markdown, "main/1 ") {
 				return &trouble{status: 400}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "noc")
 		w.fold(2, nil, "noc")
 		w.pass(time.Second)
@@ -166,12 +166,12 @@ func TestOneRootIfTheBotIsReadmittedDuringAnOutage(t *testing.T) {
 		w.fold(1, nil, "noc")
 		w.pass(5 * time.Second)
 		troubles := []*trouble{{status: 404}, {status: 503}}
-		w.webex.meet = func(aCall) (met *trouble) {
+		w.webex.meets(func(aCall) (met *trouble) {
 			if len(troubles) > 0 {
 				met, troubles = troubles[0], troubles[1:]
 			}
 			return met
-		}
+		})
 		w.fold(1, say("still there"))
 		w.pass(time.Minute)
 		require.Equal(t, []string{"edit 404", "post 503", "edit"}, w.ops()[2:5])
@@ -183,15 +183,15 @@ func TestOneRootIfTheBotIsReadmittedDuringAnOutage(t *testing.T) {
 func TestARefusedReplyProbesTheRoot(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		inWorld(t, nil, func(t *testing.T, w *world) {
-			w.webex.parentGone = status
+			w.webex.set(func(f *fakeWebex) { f.parentGone = status })
 			first := true
-			w.webex.meet = func(c aCall) *trouble {
+			w.webex.meets(func(c aCall) *trouble {
 				if c.op == "post" && c.card && first { // between the root and its card
 					first = false
-					w.webex.messages[c.parent].deleted = true
+					w.webex.messages[c.parent].deleted = true // meets holds the lock
 				}
 				return nil
-			}
+			})
 			w.fold(1, nil, "noc")
 			w.pass(5 * time.Second)
 			require.Equal(t, []string{"post", fmt.Sprint("card ", status), "edit 404", "post", "card"}, w.ops())
@@ -202,12 +202,12 @@ func TestARefusedReplyProbesTheRoot(t *testing.T) {
 
 func TestARefusedReplyToALiveRootIsADeadLetter(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if strings.Contains(c.markdown, "line:") {
 				return &trouble{status: 400}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "noc")
 		w.pass(time.Second)
 		w.fold(1, ack)
@@ -235,7 +235,8 @@ func TestARefusedReplyWithoutEditsLeft(t *testing.T) {
 				}
 				root, before := w.webex.live("R-noc")[0], len(w.ops())
 				require.Equal(t, map[bool]int{true: 9, false: 10}[open], root.edits)
-				if w.webex.parentGone = 400; deleted {
+				w.webex.set(func(f *fakeWebex) { f.parentGone = 400 })
+				if deleted {
 					w.webex.deleteBySomebody(root.id)
 				} else {
 					w.webex.set(func(f *fakeWebex) {
@@ -267,12 +268,12 @@ func TestARefusedReplyWithoutEditsLeft(t *testing.T) {
 // A card that is the root can't be probed by an edit: it is replaced, and never shown beside its successor.
 func TestARefusedReplyToACardReplacesTheCard(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if strings.Contains(c.markdown, "line:") {
 				return &trouble{status: 400}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "card")
 		w.pass(time.Second)
 		w.fold(1, say("looking"))
@@ -285,12 +286,12 @@ func TestARefusedReplyToACardReplacesTheCard(t *testing.T) {
 
 func TestARefusedCardIsSkipped(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
-		w.webex.meet = func(c aCall) *trouble {
+		w.webex.meets(func(c aCall) *trouble {
 			if c.card {
 				return &trouble{status: 400}
 			}
 			return nil
-		}
+		})
 		w.fold(1, nil, "noc")
 		w.pass(5 * time.Second)
 		require.Zero(t, w.store.pending())
