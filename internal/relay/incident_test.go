@@ -51,14 +51,14 @@ routes:
   - match: {severity: ">=average"}
     rooms: [noc]
     escalate: [{after: 15m, rooms: [leads], mention: [lea@example.com]}]
-    ack_expires: 4h
+    ack_expires: 1h
 default_rooms: [noc]
 people:
   - {email: alice@example.com, role: operator}
   - {email: bob@example.com, role: operator}
   - {email: carol@example.com, role: viewer}
 allowed_domains: [example.com]
-reconcile: {interval: 30m} # the story lasts for hours
+reconcile: {interval: 30m} # the story lasts three hours
 `
 
 // throughIncident tells a story by webhook and by websocket, and both again with a restart of the relay before each of its steps.
@@ -275,31 +275,31 @@ func TestIncident(t *testing.T) {
 		time.Sleep(time.Minute)
 		i.thread("carrier knows")
 
-		step("Bob suppresses it for an hour, which ends by itself.")
-		i.say("bob", "suppress 1h carrier window")
+		step("Bob suppresses it for a quarter of an hour, which ends by itself.")
+		i.say("bob", "suppress 15m carrier window")
 		p, act = i.recorded()
 		require.True(i.t, p.Suppressed)
 		require.Contains(i.t, act.Message, "carrier window")
 		i.shows("uppressed")
-		time.Sleep(time.Hour + 2*time.Minute)
+		time.Sleep(17 * time.Minute)
 		i.shows("!uppressed")
 
-		step("Four hours later nobody has acted again, so Alice is asked whether she is still on it.")
+		step("An hour later nobody has acted again, so Alice is asked whether she is still on it.")
 		require.Empty(i.t, i.webex.Timeline("leads"), "an acknowledged problem doesn't escalate")
-		time.Sleep(3*time.Hour + 2*time.Minute)
+		time.Sleep(47 * time.Minute)
 		i.thread("Still on it?")
 		require.Contains(i.t, mentionsIn(i.webex.Timeline("noc")), "alice@example.com")
 
-		step("She presses the button, and has four hours more.")
+		step("She presses the button, and has another hour.")
 		i.press("alice", "Yes, still on it", nil)
 		p, act = i.recorded()
 		require.True(i.t, p.Acked)
 		require.Contains(i.t, act.Message, "Still on it")
-		time.Sleep(3 * time.Hour)
+		time.Sleep(45 * time.Minute)
 		i.thread("Still on it?")
 
 		step("Then she doesn't answer: the acknowledgement lapses in Zabbix too, and the leads are told, one of them by a mention.")
-		time.Sleep(time.Hour + 40*time.Minute)
+		time.Sleep(55 * time.Minute)
 		p, act = i.recorded()
 		require.False(i.t, p.Acked)
 		require.Equal(i.t, "relay-api", act.User.Username, "the relay itself did it")
