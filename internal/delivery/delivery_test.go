@@ -130,7 +130,7 @@ func TestRetryAfterIsExact(t *testing.T) {
 		w.store = slow
 		limited := false
 		w.webex.meets(func(c aCall) *trouble {
-			if !limited && len(w.webex.seen()) >= 10 {
+			if !limited && len(w.webex.calls) >= 10 {
 				limited = true
 				return &trouble{status: 429, retryAfter: 37 * time.Second}
 			}
