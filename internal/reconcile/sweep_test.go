@@ -224,7 +224,7 @@ func TestOrdinaryMessagesAreNotFound(t *testing.T) {
 		r.set.Interval = time.Second
 		r.known().start()
 		defer r.stop()
-		for range 20 {
+		for range 10 {
 			id := r.raise()
 			r.pass(11 * time.Second)
 			r.webhook(alert.KindProblem, id)
@@ -235,7 +235,7 @@ func TestOrdinaryMessagesAreNotFound(t *testing.T) {
 			r.pass(30 * time.Second)
 			r.webhook(alert.KindRecovery, id)
 		}
-		r.pass(time.Hour)
+		r.pass(15 * time.Minute)
 		require.Empty(t, r.found())
 	})
 }
@@ -393,11 +393,11 @@ func TestANewRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "7.0.22")
 		var ids []int64
-		for range 3000 {
+		for range 1200 {
 			ids = append(ids, r.raise())
 		}
 		r.pass(time.Minute)
-		require.NoError(t, r.z.Break("slow:20ms"))
+		require.NoError(t, r.z.Break("slow:50ms"))
 		r.start()
 		r.pass(5 * time.Second)
 		r.stop()
@@ -416,9 +416,9 @@ func TestANewRelay(t *testing.T) {
 		}
 		require.True(t, r.posted(later))
 		require.Len(t, r.notices(), 1)
-		require.Contains(t, r.notices()[0], "first [{noc "+r.z.Triggers()[0].Severity.String()+" 3000 ")
+		require.Contains(t, r.notices()[0], "first [{noc "+r.z.Triggers()[0].Severity.String()+" 1200 ")
 		require.LessOrEqual(t, r.fold.FoundSoFar("main", alert.FoundProblem), int64(1))
-		r.pass(time.Hour)
+		r.pass(15 * time.Minute)
 		require.Len(t, r.notices(), 1)
 	})
 }
