@@ -61,6 +61,12 @@ func LoadMutes(ctx context.Context, s MuteStore, log *slog.Logger) (*Mutes, erro
 		log.Error("cannot read the muted routes: no route is muted. Mute again those that should be", "error", err)
 		m.routes = map[string]Mute{}
 	}
+	maps.DeleteFunc(m.routes, func(route string, mute Mute) bool {
+		if config.Numbered(route) {
+			log.Warn("a mute was dropped: its route has no name, and another route may have its position now. Name the route (routes[].name) and mute it again", "route", route, "until", mute.Until)
+		}
+		return config.Numbered(route)
+	})
 	return m, nil
 }
 
@@ -164,6 +170,9 @@ func (s scope) muteable(r Request) (config.Route, string) {
 			return config.Route{}, said + fmt.Sprintf(" Did you mean `%s`?", echo(best))
 		}
 		return config.Route{}, said + " `rooms` names the routes."
+	}
+	if name := s.Routes[i].Name; config.Numbered(name) {
+		return config.Route{}, fmt.Sprintf("🚫 `%s` has no name, only a position, which another route may have after the next reload. I did nothing. Give it a name in the configuration (`routes[].name`), then mute it by that.", echo(name))
 	}
 	for _, room := range s.Routes[i].Rooms {
 		if !may(s.roleIn(room), r.Verb) {

@@ -48,7 +48,7 @@ func TestMute(t *testing.T) {
 	e := &Executor{o: Options{Store: w, Mutes: mutes}}
 	view := View{
 		Rooms:  []config.Room{{Name: "noc"}, {Name: "db"}, {Name: "boss"}},
-		Routes: []config.Route{{Name: "DBs", Rooms: []string{"noc", "db"}}, {Name: "secret", Rooms: []string{"boss"}}},
+		Routes: []config.Route{{Name: "DBs", Rooms: []string{"noc", "db"}}, {Name: "secret", Rooms: []string{"boss"}}, {Name: "route 3", Rooms: []string{"noc"}}},
 	}
 	view.Directory = roles{"noc": config.RoleAdmin, "db": config.RoleAdmin, "boss": config.RoleOperator}
 	s := scope{Input{Room: "noc", Person: alice}, view}
@@ -61,6 +61,10 @@ func TestMute(t *testing.T) {
 	}
 	require.Contains(t, mute("secret"), "aren't **admin**")
 	require.Contains(t, mute("dbx"), "I don't know the route `dbx`")
+	for _, position := range []string{"route 3", "3", "Route 3"} {
+		require.Contains(t, mute(position), "`route 3` has no name, only a position")
+		require.True(t, mutes.Until("route 3").IsZero())
+	}
 	require.True(t, mutes.Until("secret").IsZero())
 	require.Empty(t, w.notices())
 
@@ -133,6 +137,21 @@ func TestMuteEnds(t *testing.T) {
 		require.Equal(t, "noc db lan ", ends())
 		require.True(t, r.o.Mutes.Until("lan").IsZero())
 	})
+}
+
+// A mute of a route that is known by its position alone isn't kept: another route may have that position now.
+func TestMutesOfNumberedRoutesAreDropped(t *testing.T) {
+	w := newWorld()
+	until := time.Now().Add(time.Hour).Truncate(time.Second)
+	stored := fmt.Sprintf(`{"route 1": {"until": %q}, "route 12": {"until": %[1]q}, "db": {"until": %[1]q}, "route x": {"until": %[1]q}, "route": {"until": %[1]q}}`, until.Format(time.RFC3339))
+	require.NoError(t, w.SetValue(t.Context(), mutesValue, stored))
+	var log strings.Builder
+	mutes, err := LoadMutes(t.Context(), w, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	for route, kept := range map[string]bool{"route 1": false, "route 12": false, "db": true, "route x": true, "route": true} {
+		require.Equal(t, kept, mutes.Until(route).Equal(until), route)
+		require.Equal(t, !kept, strings.Contains(log.String(), fmt.Sprintf("route=%q ", route)), route)
+	}
 }
 
 // Damaged mutes don't keep the relay from starting.

@@ -2,9 +2,9 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,7 +119,7 @@ func (l *loader) complete(cfg *Config) {
 		r.Line = l.line(at("routes", i))
 		r.Templates = l.resolve(r.Templates)
 		if r.Name == "" {
-			r.Name = fmt.Sprintf("route %d", i+1)
+			r.Name = numbered + strconv.Itoa(i+1)
 		}
 		for j := range r.Match.When {
 			w := &r.Match.When[j]
@@ -179,4 +179,14 @@ func orZone(z, fallback TimeZone) TimeZone {
 		return fallback
 	}
 	return z
+}
+
+// numbered begins the name of a route that the configuration doesn't name. Its position follows.
+const numbered = "route "
+
+// Numbered reports whether a route is known by its position alone: after a reload the name may be another route's.
+func Numbered(route string) bool {
+	position, ok := strings.CutPrefix(route, numbered)
+	_, err := strconv.ParseUint(position, 10, 64)
+	return ok && err == nil
 }

@@ -48,7 +48,8 @@ rooms:
   - {name: noc, id: %s, bot: noc}
   - {name: leads, id: %s, bot: noc}
 routes:
-  - match: {severity: ">=average"}
+  - name: average
+    match: {severity: ">=average"}
     rooms: [noc]
     escalate: [{after: 15m, rooms: [leads], mention: [lea@example.com]}]
     ack_expires: 1h

@@ -17,7 +17,7 @@ func TestMuteAcrossARestart(t *testing.T) {
 			i.cfg.People[p].Role = config.RoleAdmin
 		}
 		step()
-		i.say("alice", "mute route 1 1h")
+		i.say("alice", "mute average 1h")
 		said := len(i.webex.Timeline("noc"))
 		require.Contains(t, i.webex.Timeline("noc")[said-1].Text, "muted the route")
 		step()
@@ -44,7 +44,7 @@ func TestMuteLeavesEscalations(t *testing.T) {
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
 		time.Sleep(time.Minute)
 		i.root = i.webex.Timeline("noc")[0].ID
-		i.say("alice", "mute route 1 2h")
+		i.say("alice", "mute average 2h")
 		time.Sleep(16 * time.Minute)
 		require.NotEmpty(i.t, i.webex.Timeline("leads"))
 	})
