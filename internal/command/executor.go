@@ -41,6 +41,7 @@ type Zabbix interface {
 type Hosts interface {
 	FindHosts(ctx context.Context, name string) (found, alike []zabbix.Host, err error)
 	FindHostGroup(ctx context.Context, name string) (g zabbix.HostGroup, ok bool, err error)
+	GroupsOf(ctx context.Context, hosts []zabbix.Host) ([]string, error)
 	Maintenances(ctx context.Context, now time.Time) ([]zabbix.Maintenance, error)
 	StartMaintenance(ctx context.Context, m zabbix.NewMaintenance) error
 	EndMaintenance(ctx context.Context, id string) error

@@ -25,23 +25,20 @@ const (
 func maintenanceVerbs() []verb {
 	return []verb{{
 		name: Maintenance, aliases: []string{"maint"}, role: config.RoleAdmin,
-		usage:    "maintenance start [HOST, …] LENGTH [WORDS] · list · stop [HOST, …]",
-		does:     "starts a maintenance in Zabbix of hosts, of a host group (`group=\"Core switches\"`) or, in a problem's thread, of its hosts; lists what runs; ends what was started here",
+		usage:    "maintenance start [HOST, …] LENGTH [WORDS] · list [HOST, …] · stop [HOST, …]",
+		does:     "starts a maintenance in Zabbix of hosts, of a host group (`group=\"Core switches\"`) or, in a problem's thread, of its hosts; lists what runs, or what a host is in; ends what was started here",
 		examples: []string{"maintenance start sw1 2h new firmware", "maintenance start sw1, sw2 until mon 8:00", `maintenance start group="Core switches" 1h`, "maintenance list", "maintenance stop sw1"},
 		parse:    parseMaintenance, work: &worker{func(View, Task) config.Role { return config.RoleAdmin }, beginMaintenance, stepMaintenance},
 	}}
 }
 
-// parseMaintenance parses "start HOSTS LENGTH [words]", "list" and "stop [HOSTS]".
+// parseMaintenance parses "start HOSTS LENGTH [words]", "list [HOSTS]" and "stop [HOSTS]".
 func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *question) {
 	word, rest := firstWord(strings.TrimLeft(t.rest, ":,- "))
 	what := bareWord(word)
 	switch what {
 	case "", listThem, "ls", "show":
-		if strings.TrimSpace(rest) != "" {
-			return Request{}, ask(v.name, "`maintenance list` takes no words. To start one: `maintenance start sw1 2h`.")
-		}
-		return Request{Verb: v.name, Task: &Task{What: listThem}}, nil
+		what = listThem
 	case startIt, "begin":
 		what = startIt
 	case stopIt, "end":
@@ -53,7 +50,7 @@ func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *questio
 	rest = strings.TrimLeft(rest, ":,- \n")
 	hosts, after, quoted := cutHosts(&task, rest)
 	r := Request{Verb: v.name, Task: &task}
-	if what == stopIt {
+	if what != startIt {
 		n.addHosts(&task, append(hosts, strings.Split(after, ",")...))
 		return r, nil
 	}
@@ -155,7 +152,7 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 	}
 	hint := map[bool]string{true: " 2h"}[t.What == startIt]
 	switch {
-	case t.What == listThem && at.source == "" && len(sources) > 0: // each one's
+	case t.What == listThem && len(t.Hosts) == 0 && t.Group == "" && at.source == "" && len(sources) > 0: // each one's
 	case t.What != listThem && len(t.Hosts) == 0 && t.Group == "":
 		return nil, &refusal{store.CommandFailed, fmt.Sprintf("❔ Which host? For example: `maintenance %s sw1%s`. In a problem's thread you can leave it out.", t.What, hint)}, nil
 	case at.source == "":
@@ -165,9 +162,9 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 	default:
 		sources = []string{at.source}
 	}
-	does := map[string]string{startIt: "start a maintenance of ", listThem: "list the maintenances", stopIt: "end a maintenance of "}[t.What]
-	if t.What != listThem {
-		does += t.named()
+	does := map[string]string{startIt: "start a maintenance of ", listThem: "list the maintenances of ", stopIt: "end a maintenance of "}[t.What] + t.named()
+	if len(t.Hosts) == 0 && t.Group == "" {
+		does = "list the maintenances"
 	}
 	var attempts []attempt
 	for _, source := range sources {
@@ -207,8 +204,41 @@ func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r roun
 	case stopIt:
 		return e.stopMaintenance(ctx, l, b, r, running, at)
 	default:
-		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceList(l.source, ofHosts(running, t), at))
+		return e.listMaintenances(ctx, l, b, r, running, at)
 	}
+}
+
+// listMaintenances lists all maintenances, or those of hosts, also through their groups.
+func (e *Executor) listMaintenances(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at func(time.Time) string) (time.Duration, error) {
+	t := *b.req.Task
+	groups, refusal, err := groupsOf(ctx, l, t, running)
+	switch {
+	case err != nil:
+		return e.cannotYet(ctx, l, b, err, r)
+	case refusal != "":
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+	}
+	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceList(l.source, t, running, groups, at))
+}
+
+// groupsOf returns the host groups of the hosts that are named, if a maintenance is of a group. refusal: they aren't exactly one host each.
+func groupsOf(ctx context.Context, l *lane, t Task, running []zabbix.Maintenance) (groups []string, refusal string, err error) {
+	hosts, refusal, err := findHosts(ctx, l, t)
+	if len(hosts) == 0 || refusal != "" || err != nil || !slices.ContainsFunc(running, func(m zabbix.Maintenance) bool { return len(m.Groups) > 0 }) {
+		return nil, refusal, err
+	}
+	groups, err = l.zabbix.GroupsOf(context.WithoutCancel(ctx), hosts)
+	return groups, "", err
+}
+
+// through returns the group of a maintenance that covers one of these groups; "" for none.
+func through(m zabbix.Maintenance, groups []string) string {
+	for _, maintained := range m.Groups {
+		if slices.ContainsFunc(groups, func(g string) bool { return zabbix.GroupCovers(maintained, g) }) {
+			return maintained
+		}
+	}
+	return ""
 }
 
 // clockOf returns how times are written in a room.
@@ -280,6 +310,13 @@ func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r rou
 	t := *b.req.Task
 	again := b.attempts[0].Stage == stageExecuting
 	end, refusal := toStop(running, t, l.source, at)
+	if refusal != "" && !again {
+		groups, _, err := groupsOf(ctx, l, t, running) // a mark isn't a host
+		if err != nil {
+			return e.cannotYet(ctx, l, b, err, r)
+		}
+		refusal += throughGroups(running, groups, at)
+	}
 	switch {
 	case refusal != "" && again, len(end) == 0 && again: // an earlier call did it
 		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(t.named()))
@@ -315,7 +352,7 @@ func toStop(running []zabbix.Maintenance, t Task, source string, at func(time.Ti
 	var wide, foreign []zabbix.Maintenance
 	for _, m := range running {
 		byMark := m.Mark != "" && len(t.Hosts) == 1 && strings.EqualFold(strings.TrimPrefix(t.Hosts[0], "#"), m.Mark)
-		group := t.Group != "" && slices.ContainsFunc(m.Groups, func(g string) bool { return strings.EqualFold(g, t.Group) })
+		group := slices.ContainsFunc(m.Groups, t.meansGroup)
 		host := slices.ContainsFunc(m.Hosts, t.means)
 		switch {
 		case byMark && !t.Technical:
@@ -353,12 +390,26 @@ func (t Task) means(h zabbix.Host) bool {
 	})
 }
 
-// ofHosts returns the maintenances of a problem's hosts in its thread, and all of them elsewhere.
-func ofHosts(running []zabbix.Maintenance, t Task) []zabbix.Maintenance {
-	if len(t.Hosts) == 0 {
-		return running
+// meansGroup reports whether a host group is the one named.
+func (t Task) meansGroup(group string) bool { return t.Group != "" && strings.EqualFold(group, t.Group) }
+
+// throughGroups says which maintenances cover these groups, and with them hosts that weren't named; "" for none.
+func throughGroups(running []zabbix.Maintenance, groups []string, at func(time.Time) string) string {
+	var said strings.Builder
+	for _, m := range running {
+		group := through(m, groups)
+		switch {
+		case group == "":
+		case m.Mark == "":
+			fmt.Fprintf(&said, "\n- It is in the maintenance of its group %s, which was started in Zabbix and must be ended there (until %s).", groupName(group), at(m.Until))
+		default:
+			fmt.Fprintf(&said, "\n- It is in the maintenance of its group %s until %s. To end that for all of the group: `maintenance stop %s`.", groupName(group), at(m.Until), webex.EscapeCode(m.Mark))
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(running), func(m zabbix.Maintenance) bool { return !slices.ContainsFunc(m.Hosts, t.means) })
+	if said.Len() == 0 {
+		return ""
+	}
+	return "\n" + said.String()
 }
 
 // maintenanceWords is the description in Zabbix.
@@ -385,24 +436,35 @@ func maintenanceEnded(hosts string) string {
 // maxMaintenances is how many maintenances a list shows.
 const maxMaintenances = 30
 
-// maintenanceList lists maintenances by their end.
-func maintenanceList(source string, running []zabbix.Maintenance, at func(time.Time) string) string {
+// maintenanceList lists maintenances by their end: those of the hosts or the group that are named, or all. groups are those of the hosts.
+func maintenanceList(source string, t Task, running []zabbix.Maintenance, groups []string, at func(time.Time) string) string {
+	of := ""
+	if len(t.Hosts) > 0 || t.Group != "" {
+		of = " of " + t.named()
+		running = slices.DeleteFunc(slices.Clone(running), func(m zabbix.Maintenance) bool {
+			return !slices.ContainsFunc(m.Hosts, t.means) && !slices.ContainsFunc(m.Groups, t.meansGroup) && through(m, groups) == ""
+		})
+	}
 	if len(running) == 0 {
-		return fmt.Sprintf("ℹ️ No maintenance is running in Zabbix `%s`.", webex.EscapeCode(source))
+		return fmt.Sprintf("ℹ️ No maintenance%s is running in Zabbix `%s`.", of, webex.EscapeCode(source))
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "🔧 Maintenances in Zabbix `%s`:\n", webex.EscapeCode(source))
+	fmt.Fprintf(&out, "🔧 Maintenances%s in Zabbix `%s`:\n", of, webex.EscapeCode(source))
 	for i, m := range running {
+		what := covers(m)
+		if group := through(m, groups); group != "" && !slices.ContainsFunc(m.Hosts, t.means) {
+			what = "through its group " + groupName(group)
+		}
 		if i == maxMaintenances {
 			fmt.Fprintf(&out, "\n- … and %d more", len(running)-i)
 			break
 		}
 		words := webex.EscapeMarkdown(text.Shorten(text.Line(m.Words), 200))
 		if m.Mark != "" {
-			fmt.Fprintf(&out, "\n- `%s` %s · until %s · %s", webex.EscapeCode(m.Mark), covers(m), at(m.Until), words)
+			fmt.Fprintf(&out, "\n- `%s` %s · until %s · %s", webex.EscapeCode(m.Mark), what, at(m.Until), words)
 			continue
 		}
-		fmt.Fprintf(&out, "\n- “%s” (not started here) %s · until %s", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), covers(m), at(m.Until))
+		fmt.Fprintf(&out, "\n- “%s” (not started here) %s · until %s", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), what, at(m.Until))
 	}
 	return out.String()
 }
@@ -411,13 +473,15 @@ func maintenanceList(source string, running []zabbix.Maintenance, at func(time.T
 func covers(m zabbix.Maintenance) string {
 	var parts []string
 	for _, g := range m.Groups[:min(len(m.Groups), maxHostsNamed)] {
-		parts = append(parts, "group `"+webex.EscapeCode(text.Shorten(text.Line(g), 100))+"`")
+		parts = append(parts, "group "+groupName(g))
 	}
 	if len(m.Hosts) > 0 {
 		parts = append(parts, hostList(m.Hosts))
 	}
 	return strings.Join(parts, ", ")
 }
+
+func groupName(g string) string { return "`" + webex.EscapeCode(text.Shorten(text.Line(g), 100)) + "`" }
 
 func hostsInAll(n int) string {
 	if n == 1 {

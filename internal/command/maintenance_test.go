@@ -21,6 +21,7 @@ import (
 type site struct {
 	hosts        []zabbix.Host
 	groups       []zabbix.HostGroup
+	groupsOf     map[string][]string // by the host's technical name
 	maintenances []zabbix.Maintenance
 	creates      []zabbix.NewMaintenance // calls that had an effect
 	deletes      int
@@ -36,9 +37,10 @@ type site struct {
 
 func newSite() site {
 	return site{
-		hosts:   []zabbix.Host{{ID: "1", Host: "sw1", Name: "Core 1"}, {ID: "2", Host: "sw2", Name: "sw1"}, {ID: "3", Host: "db1", Name: "Database, one"}, {ID: "4", Host: "DB2", Name: "DB2"}},
-		scripts: map[string][]zabbix.Script{"Ping it": {{ID: "1", Name: "Ping it"}}, "Restart": {{ID: "2", Name: "Restart"}}, "Twice": {{ID: "3"}, {ID: "4"}}, "Asks": {{ID: "5", Input: true}}},
-		groups:  []zabbix.HostGroup{{ID: "9", Name: "Core switches", Hosts: 2}},
+		hosts:    []zabbix.Host{{ID: "1", Host: "sw1", Name: "Core 1"}, {ID: "2", Host: "sw2", Name: "sw1"}, {ID: "3", Host: "db1", Name: "Database, one"}, {ID: "4", Host: "DB2", Name: "DB2"}},
+		scripts:  map[string][]zabbix.Script{"Ping it": {{ID: "1", Name: "Ping it"}}, "Restart": {{ID: "2", Name: "Restart"}}, "Twice": {{ID: "3"}, {ID: "4"}}, "Asks": {{ID: "5", Input: true}}},
+		groups:   []zabbix.HostGroup{{ID: "9", Name: "Core switches", Hosts: 2}},
+		groupsOf: map[string][]string{"sw1": {"Core switches", "Site/Berlin"}, "sw2": {"Core switches"}, "db1": {"Databases", "Sites"}},
 	}
 }
 
@@ -66,6 +68,18 @@ func (z *fakeZabbix) FindHostGroup(_ context.Context, name string) (zabbix.HostG
 		}
 	}
 	return zabbix.HostGroup{}, false, nil
+}
+
+func (z *fakeZabbix) GroupsOf(_ context.Context, hosts []zabbix.Host) (names []string, err error) {
+	z.w.mu.Lock()
+	defer z.w.mu.Unlock()
+	if z.down || z.w.crash == 0 {
+		return nil, &zabbix.Error{Kind: zabbix.Unreachable, Message: "connection refused"}
+	}
+	for _, h := range hosts {
+		names = append(names, z.site.groupsOf[h.Host]...)
+	}
+	return names, nil
 }
 
 func (z *fakeZabbix) Maintenances(_ context.Context, now time.Time) (list []zabbix.Maintenance, err error) {
@@ -134,6 +148,11 @@ func (hanging) FindHosts(ctx context.Context, _ string) (found, alike []zabbix.H
 func (hanging) FindHostGroup(ctx context.Context, _ string) (zabbix.HostGroup, bool, error) {
 	<-ctx.Done()
 	return zabbix.HostGroup{}, false, ctx.Err()
+}
+
+func (hanging) GroupsOf(ctx context.Context, _ []zabbix.Host) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func (hanging) Maintenances(ctx context.Context, _ time.Time) ([]zabbix.Maintenance, error) {
@@ -224,6 +243,8 @@ func TestParseMaintenance(t *testing.T) {
 		"maintenance start 2h yes really":                  {Task: &Task{What: startIt}, Length: two, Text: "yes really"},
 		"maintenance start for 2h":                         {Task: &Task{What: startIt}, Length: two},
 		"maintenance list":                                 {Task: &Task{What: listThem}},
+		"maintenance list sw1, core 1":                     {Task: &Task{What: listThem, Hosts: []string{"sw1", "core 1"}}},
+		`maintenance show group="Core switches"`:           {Task: &Task{What: listThem, Group: "Core switches"}},
 		"maintenance":                                      {Task: &Task{What: listThem}},
 		"maintenance stop":                                 {Task: &Task{What: stopIt}},
 		"maintenance stop sw1, sw2":                        {Task: &Task{What: stopIt, Hosts: []string{"sw1", "sw2"}}},
@@ -236,7 +257,7 @@ func TestParseMaintenance(t *testing.T) {
 	}
 	for said, want := range map[string]string{
 		"maintenance sw1 2h": "Start, list or stop?", "maintenance start sw1": "For how long?", "maintenance start sw1 forever": "needs an end", `maintenance start "sw1" sw2 2h`: "before the length",
-		"maintenance list sw1": "takes no words", "maintenance start " + strings.Repeat("a,", 10) + "b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v 2h": "more than 20 hosts",
+		"maintenance start " + strings.Repeat("a,", 10) + "b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v 2h": "more than 20 hosts",
 	} {
 		_, q := n.Parse(said)
 		require.NotNil(t, q, "%q", said)
@@ -288,6 +309,43 @@ func TestMaintenanceInAThread(t *testing.T) {
 		z.site.maintenances = append(z.site.maintenances, zabbix.Maintenance{ID: "7", Name: "other", Until: time.Now().Add(time.Hour), Hosts: []zabbix.Host{{ID: "3", Host: "db1"}}})
 		require.NotContains(t, say(bob, inThread+"maintenance list"), "db1", "a thread's list is of its hosts")
 		require.Contains(t, say(bob, inThread+"maintenance stop"), "✅ Ended")
+	})
+}
+
+// A host is in maintenance through its groups too, and through those that they are nested in: `list` and `stop` say so.
+func TestMaintenanceThroughAGroup(t *testing.T) {
+	maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
+		z := w.zabbixes["main"]
+		until := time.Now().Add(time.Hour)
+		require.Contains(t, say(ann, "maintenance list db1"), "ℹ️ No maintenance of `db1` is running in Zabbix `main`")
+		z.site.maintenances = []zabbix.Maintenance{
+			{ID: "7", Name: "Weekly", Mark: "aaaaaaaa", Until: until, Groups: []string{"Core switches"}},
+			{ID: "8", Name: "Site <@all>", Until: until, Groups: []string{"Site"}},
+			{ID: "9", Name: "both", Mark: "cccccccc", Until: until, Groups: []string{"Site"}, Hosts: []zabbix.Host{{ID: "1", Host: "sw1", Name: "Core 1"}}},
+		}
+		for _, said := range []string{say(ann, "maintenance list core 1"), say(bob, inThread+"maintenance list")} {
+			require.Contains(t, said, "- `aaaaaaaa` through its group `Core switches` · until ")
+			require.Contains(t, said, "(not started here) through its group `Site` · until")
+			require.Contains(t, said, "- `cccccccc` group `Site`, `sw1 (Core 1)` · until")
+			require.NotContains(t, said, "<@all>")
+		}
+		require.NotContains(t, say(ann, "maintenance list sw2"), "Site")
+		require.Contains(t, say(ann, "maintenance list db1, sw2"), "`aaaaaaaa` through its group")
+		time.Sleep(2 * repeatWindow)
+		require.Contains(t, say(ann, "maintenance list db1"), "No maintenance of `db1`", "Site isn't the parent of Sites")
+		require.Contains(t, say(ann, `maintenance list group="core switches"`), "`aaaaaaaa` group `Core switches`")
+		require.Contains(t, say(ann, "maintenance list nothere"), "no host `nothere`")
+		require.Contains(t, say(ann, "maintenance list sw1"), "is the name of several hosts")
+
+		z.site.maintenances = z.site.maintenances[:2]
+		said := say(ann, "maintenance stop core 1")
+		require.Contains(t, said, "No maintenance that was started here is running for `core 1`")
+		require.Contains(t, said, "in the maintenance of its group `Core switches` until ")
+		require.Contains(t, said, "`maintenance stop aaaaaaaa`")
+		require.Contains(t, said, "its group `Site`, which was started in Zabbix and must be ended there")
+		require.Zero(t, z.site.deletes)
+		require.Contains(t, say(ann, "maintenance stop zzzzzzzz"), "No maintenance that was started here")
+		require.Contains(t, say(ann, "maintenance stop aaaaaaaa"), "✅ Ended the maintenance of group `Core switches`")
 	})
 }
 

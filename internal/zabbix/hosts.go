@@ -93,3 +93,24 @@ func (c *Client) FindHostGroup(ctx context.Context, name string) (g HostGroup, o
 	}
 	return alike[0], true, nil
 }
+
+// GroupsOf returns the names of the host groups that have one of the hosts.
+func (c *Client) GroupsOf(ctx context.Context, hosts []Host) ([]string, error) {
+	const method = "hostgroup.get"
+	ids := make([]string, 0, len(hosts))
+	for _, h := range hosts {
+		ids = append(ids, h.ID)
+	}
+	var rows []struct{ Name text }
+	err := c.permitted(method, c.Call(ctx, method, map[string]any{"output": []string{"groupid", "name"}, "hostids": ids, "sortfield": "name"}, &rows))
+	names := make([]string, 0, len(rows))
+	for _, r := range rows {
+		names = append(names, string(r.Name))
+	}
+	return names, err
+}
+
+// GroupCovers reports whether a maintenance of a host group is one of this group: a group covers those nested in it.
+func GroupCovers(maintained, group string) bool {
+	return group == maintained || strings.HasPrefix(group, maintained+"/")
+}

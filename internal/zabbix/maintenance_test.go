@@ -46,6 +46,10 @@ func TestMaintenances(t *testing.T) {
 		require.Less(t, list[0].Until.Sub(until), time.Minute)
 		require.Equal(t, []string{"Network"}, list[1].Groups)
 
+		groups, err := c.GroupsOf(ctx, hosts)
+		require.NoError(t, err, version)
+		require.Equal(t, []string{"Databases"}, groups)
+
 		list, err = c.Maintenances(ctx, until.Add(time.Minute))
 		require.NoError(t, err)
 		require.False(t, slices.ContainsFunc(list, func(m Maintenance) bool { return m.Mark == "abcdefgh" }), "one that has ended isn't listed")
@@ -57,6 +61,13 @@ func TestMaintenances(t *testing.T) {
 		require.Equal(t, Invalid, KindOf(err))
 		z.LimitRelay()
 		require.Equal(t, NoObject, KindOf(c.StartMaintenance(ctx, NewMaintenance{Mark: "other", Since: now, Until: until, Hosts: hosts})), "without write permission")
+	}
+}
+
+// A maintenance of a group covers the groups that are nested in it.
+func TestGroupCovers(t *testing.T) {
+	for group, want := range map[string]bool{"Network": true, "Network/Core": true, "Network/Core/1": true, "Networks": false, "network": false, "My/Network": false, "": false} {
+		require.Equal(t, want, GroupCovers("Network", group), group)
 	}
 }
 

@@ -41,10 +41,11 @@ func (s *Server) hosts() (list []Host) {
 	return list
 }
 
-// groupIDs returns the ids of a host's groups.
+// groupIDs returns the ids of a host's groups, and of those that they are nested in.
 func (s *Server) groupIDs(h Host) (ids []string) {
 	for _, g := range s.hostGroups() {
-		if slices.Contains(h.Groups, g.text("name")) {
+		name := g.text("name")
+		if slices.ContainsFunc(h.Groups, func(own string) bool { return own == name || strings.HasPrefix(own, name+"/") }) {
 			ids = append(ids, g.text("groupid"))
 		}
 	}
@@ -120,7 +121,9 @@ func (s *Server) hostGet(_ User, a args) (any, *rpcError) {
 func (s *Server) hostGroupGet(_ User, a args) (any, *rpcError) {
 	out := []any{}
 	for _, g := range s.hostGroups() {
-		if !a.selects(g) {
+		if !a.selects(g) || a.has("hostids") && !slices.ContainsFunc(s.hosts(), func(h Host) bool {
+			return slices.Contains(a.ids("hostids"), h.ID) && slices.Contains(h.Groups, g.text("name"))
+		}) {
 			continue
 		}
 		if a.text("selectHosts") == "count" {

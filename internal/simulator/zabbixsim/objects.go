@@ -86,7 +86,7 @@ func init() {
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)
 	rule("user.checkAuthentication", method{call: (*Server).checkAuthentication}, false, true)
 	find := strings.Fields("output filter search searchByAny startSearch limit sortfield sortorder")
-	rule("hostgroup.get", method{params: append([]string{"selectHosts"}, find...), call: (*Server).hostGroupGet}, false, false)
+	rule("hostgroup.get", method{params: append([]string{"hostids", "selectHosts"}, find...), call: (*Server).hostGroupGet}, false, false)
 	rule("host.get", method{params: find, call: (*Server).hostGet}, false, false)
 	rule("maintenance.get", method{params: append([]string{"maintenanceids", "selectHosts", "selectHostGroups"}, find...), deprecated: "selectGroups", call: (*Server).maintenanceGet}, false, false)
 	rule("script.get", method{params: find, call: (*Server).scriptGet}, false, false)
