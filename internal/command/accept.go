@@ -24,11 +24,10 @@ func (e *Executor) Accept(ctx context.Context, c store.Command, h Input) error {
 }
 
 func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error {
+	in, typed := in.withoutTokens() // before anything is cut: a part of a token isn't recognised
 	if in.Button != nil {
 		in.Button = new(in.Button.bounded())
 	}
-	said, typed := cutToken(in.Text)
-	in.Text = said
 	before, _ := decodeDetail(c.Detail)
 	d := detail{Envelope: before.Envelope, Input: &in}
 	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID

@@ -88,6 +88,7 @@ type Store interface {
 	SaveCommand(ctx context.Context, c store.Command) error
 	UnfinishedCommands(ctx context.Context) ([]store.Command, error)
 	PersonTokens(ctx context.Context, person string) ([]store.PersonToken, error)
+	AllPersonTokens(ctx context.Context) ([]store.PersonToken, error)
 	SavePersonToken(ctx context.Context, t store.PersonToken) error
 	ConfirmPersonToken(ctx context.Context, person, source, command string) error
 	ForgetPersonTokens(ctx context.Context, person, source string) (int, error)

@@ -143,7 +143,7 @@ func (e *Executor) WatchTokens(ctx context.Context) error {
 }
 
 func (e *Executor) lookThroughTokens(ctx context.Context, now time.Time) error {
-	rows, err := e.o.Store.PersonTokens(ctx, "")
+	rows, err := e.o.Store.AllPersonTokens(ctx)
 	if err != nil {
 		return err
 	}

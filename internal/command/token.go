@@ -67,20 +67,32 @@ func tokenPress(c *store.Command, b Button) (Request, *question) {
 	return Request{Verb: Token, Token: tokenStep{b.Action, source, asked}}, nil
 }
 
-// typedToken matches an API token in a message.
-var typedToken = regexp.MustCompile(`\b[0-9a-fA-F]{64}\b`)
+// typedToken matches an API token, whatever is around it.
+var typedToken = regexp.MustCompile(`[0-9a-fA-F]{64,}`)
 
-// cutToken removes an API token that somebody sent as a message, so that it is stored nowhere. A text with more than a few words is
-// about something else.
-func cutToken(said string) (clean string, found bool) {
-	if len(strings.Fields(said)) > 4 || !typedToken.MatchString(said) {
-		return said, false
+// withoutTokens is the input without API tokens that somebody typed, so that they are stored nowhere. found: there was one.
+func (in Input) withoutTokens() (clean Input, found bool) {
+	cut := func(said *string) {
+		if plain := speak(*said).plain; typedToken.MatchString(plain) {
+			*said, found = typedToken.ReplaceAllString(plain, "[token]"), true
+		}
 	}
-	return typedToken.ReplaceAllString(said, "[token]"), true
+	cut(&in.Text)
+	if in.Button != nil {
+		b := *in.Button
+		for _, said := range []*string{&b.Action, &b.Key, &b.Value, &b.Comment, &b.For, &b.Severity} {
+			cut(said)
+		}
+		in.Button = &b
+	}
+	if found {
+		in.Mentions = nil
+	}
+	return in, found
 }
 
 func typedTokenReply() *question {
-	return ask(Token, "🔑 Don't send a token as a message: it stays in Webex. I didn't use it. Delete your message, and the token in Zabbix. Then make a new one, and send `token` in a direct chat with me: I give you a card for it.")
+	return ask(Token, "🔑 Don't send a token as a message or comment: it stays in Webex. I did nothing, and kept nothing of it. Delete your message, and the token in Zabbix. Then make a new one, and send `token` in a direct chat with me: I give you a card for it. If it wasn't a token but a checksum, for example, shorten it.")
 }
 
 func parseToken(n Names, v *verb, _ spoken, t named) (Request, *question) {

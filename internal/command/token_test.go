@@ -142,7 +142,7 @@ func (w *world) noToken(t *testing.T, log *testlog.Lines, token string) {
 	t.Helper()
 	all, err := w.RecentCommands(t.Context(), time.Time{}, time.Time{})
 	require.NoError(t, err)
-	tokens, err := w.PersonTokens(t.Context(), "")
+	tokens, err := w.AllPersonTokens(t.Context())
 	require.NoError(t, err)
 	stored, err := json.Marshal(map[string]any{"commands": all, "notices": w.notices(), "journal": w.entries(), "tokens": tokens})
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestTokenNotKept(t *testing.T) {
 		c := &chatter{relay: w.start(t)}
 		defer c.stop()
 		kept := func() int {
-			rows, err := w.PersonTokens(t.Context(), "")
+			rows, err := w.AllPersonTokens(t.Context())
 			require.NoError(t, err)
 			return len(rows)
 		}
@@ -244,6 +244,43 @@ func TestTokenRefused(t *testing.T) {
 	})
 }
 
+// A token in what somebody types is nowhere, whatever is around it, and the command isn't executed.
+func TestTypedTokensAreNowhere(t *testing.T) {
+	invisible := aliceToken[:20] + "\u200b" + aliceToken[20:40] + "\u00ad\u200d" + aliceToken[40:]
+	wide := strings.Map(func(r rune) rune { return r - '!' + 0xff01 }, aliceToken)
+	for _, in := range []Input{
+		{Text: "ack main/1 here is the new token that I made this morning: " + aliceToken + " so please use it from now on"},
+		{Text: "hello relay, my token for the Zabbix is “" + strings.ToUpper(aliceToken) + "”, thanks"},
+		{Text: "ack main/1 `" + aliceToken + "`"}, {Text: "comment main/1 token_" + aliceToken + "_"}, {Text: "comment main/1 code" + aliceToken}, {Text: "comment main/1 one\ntwo " + aliceToken + "\nthree"},
+		{Text: "comment main/1 " + invisible + " in pieces"}, {Text: "comment main/1 " + wide}, {Text: "ack all " + aliceToken, ParentID: "THREAD", Room: "noc"},
+		{Text: "take main/1 " + aliceToken, Room: "noc", Mentions: []Mention{{Written: aliceToken}}}, {Text: aliceToken + aliceToken, Room: "noc"},
+		{Room: "noc", Button: &Button{Action: "comment", Key: "main/1", MessageID: "CARD", Comment: "my token is " + aliceToken + ", use it"}},
+		{Room: "noc", Button: &Button{Action: "suppress", Key: "main/1", MessageID: "CARD", For: strings.Repeat(" 2h", 20) + " " + aliceToken}},
+		{Room: "noc", Button: &Button{Action: aliceToken, Key: aliceToken, Value: aliceToken, Severity: aliceToken}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, log := entrusting(t)
+			w.problem("main/1", "noc")
+			c := &chatter{relay: w.start(t)}
+			defer c.stop()
+			id := c.says(in)
+			require.Contains(t, c.last().Markdown, "Don't send a token as a message", "%+v", in)
+			require.Contains(t, c.last().Markdown, "in a direct chat with me: I give you a card")
+			require.Equal(t, store.CommandFailed, w.command(id).State)
+			require.Equal(t, "token", w.command(id).Action)
+			require.Empty(t, w.calls("main"))
+			for _, piece := range []string{aliceToken, strings.ToUpper(aliceToken), invisible, wide, aliceToken[:30]} {
+				w.noToken(t, log, piece)
+			}
+		})
+	}
+	for _, said := range []string{"ack main/1 " + aliceToken[:63], "ack main/1 image sha256:" + aliceToken[:12] + "…"} {
+		in, found := Input{Text: said}.withoutTokens()
+		require.False(t, found)
+		require.Equal(t, said, in.Text)
+	}
+}
+
 // A token that Zabbix refuses is forgotten, its person is told, and the relay's user does the act, once.
 func TestRefusedTokenIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -267,7 +304,7 @@ func TestRefusedTokenIsForgotten(t *testing.T) {
 			}
 		}
 		require.Equal(t, 1, told)
-		rows, err := w.PersonTokens(t.Context(), "")
+		rows, err := w.AllPersonTokens(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, rows)
 		require.Equal(t, store.CommandDone, w.command("T4").State)
@@ -288,7 +325,7 @@ func TestTokenIsKeptWhenAllAreRefused(t *testing.T) {
 		w.zabbixes["main"].fail = []failure{{err: errNotAuthorised}}
 		c.says(Input{Text: "ack main/1", Room: "noc"})
 		require.Contains(t, c.last().Markdown, "rejected the relay's API token")
-		rows, err := w.PersonTokens(t.Context(), "")
+		rows, err := w.AllPersonTokens(t.Context())
 		require.NoError(t, err)
 		require.Len(t, rows, 1)
 	})

@@ -62,6 +62,11 @@ func TestPersonsTokenIsNowhere(t *testing.T) {
 	require.NoError(t, err)
 	o.direct("what you do in Zabbix main is done as its user alice")
 
+	typed := strings.Repeat("fedcba9876543210", 4)
+	_, err = o.webex.Say(webexsim.Line{Room: webexsim.DirectRoomID("alice@example.com", webexsim.DefaultBot), From: "alice@example.com", Markdown: "hello, the token that I made for you this morning is `" + typed + "`, please use it"})
+	require.NoError(t, err)
+	o.direct("Don't send a token as a message")
+
 	trigger := z.Triggers()[0]
 	trigger.Name = "first problem"
 	id := z.Raise(trigger)
@@ -94,8 +99,10 @@ func TestPersonsTokenIsNowhere(t *testing.T) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NotContains(t, string(content), token, file)
+		require.NotContains(t, string(content), typed, file)
 	}
 	require.NotContains(t, o.log.String(), token)
+	require.NotContains(t, o.log.String(), typed)
 	rooms, err := json.Marshal(o.webex.State().Rooms)
 	require.NoError(t, err)
 	require.NotContains(t, string(rooms), token)
@@ -117,6 +124,7 @@ func TestPersonsTokenIsNowhere(t *testing.T) {
 	traces.mu.Unlock()
 	require.GreaterOrEqual(t, names["read and decide"], 4, "the word token, two presses, and ack: %v", names)
 	require.NotContains(t, raw, token)
+	require.NotContains(t, raw, typed)
 
 	// The key is replaced without a restart, and a wrong one is reported.
 	o.write("key", strings.Repeat("1e", 32))

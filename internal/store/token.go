@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"nms-alert-relay/internal/seal"
@@ -27,9 +28,12 @@ type PersonToken struct {
 
 // PersonTokens keeps people's tokens.
 type PersonTokens interface {
-	// PersonTokens returns the tokens of a person, or of everybody for "", in the order of person, source and confirmed.
+	// PersonTokens returns the tokens of a person, in the order of source and confirmed. Nobody has the id "".
 	PersonTokens(ctx context.Context, person string) ([]PersonToken, error)
-	// SavePersonToken writes a token. It replaces the one with the same source, person and confirmed.
+	// AllPersonTokens returns everybody's tokens, in the order of person, source and confirmed.
+	AllPersonTokens(ctx context.Context) ([]PersonToken, error)
+	// SavePersonToken writes a token. It replaces the one with the same source, person and confirmed. ErrRejected for a token without a
+	// person.
 	SavePersonToken(ctx context.Context, t PersonToken) error
 	// ConfirmPersonToken puts the token that a command asked for into use, in place of an earlier one. ErrNotFound.
 	ConfirmPersonToken(ctx context.Context, person, source, command string) error
@@ -63,6 +67,14 @@ type Sealed interface {
 	SealedValues(ctx context.Context) ([]SealedValue, error)
 	// Reseal replaces one sealed value by another. One that is no longer there is left alone.
 	Reseal(ctx context.Context, before, after string) error
+}
+
+// Belongs returns ErrRejected for a token without a person, which would be everybody's who has no id.
+func (t PersonToken) Belongs() error {
+	if t.Person == "" {
+		return fmt.Errorf("token without a person: %w", ErrRejected)
+	}
+	return nil
 }
 
 // Place returns the place of the token, for sealing it.

@@ -30,13 +30,23 @@ func idOfToken(t store.PersonToken) tokenID { return tokenID{t.Person, t.Source,
 // PersonTokens implements store.Store.
 func (s *Store) PersonTokens(ctx context.Context, person string) ([]store.PersonToken, error) {
 	return call(ctx, s, func() ([]store.PersonToken, error) {
-		return s.tokens.find(0, tokenOrder, func(t store.PersonToken) bool { return person == "" || t.Person == person }), nil
+		return s.tokens.find(0, tokenOrder, func(t store.PersonToken) bool { return t.Person == person }), nil
+	})
+}
+
+// AllPersonTokens implements store.Store.
+func (s *Store) AllPersonTokens(ctx context.Context) ([]store.PersonToken, error) {
+	return call(ctx, s, func() ([]store.PersonToken, error) {
+		return s.tokens.find(0, tokenOrder, func(store.PersonToken) bool { return true }), nil
 	})
 }
 
 // SavePersonToken implements store.Store.
 func (s *Store) SavePersonToken(ctx context.Context, t store.PersonToken) error {
 	return s.do(ctx, func() error {
+		if err := t.Belongs(); err != nil {
+			return err
+		}
 		s.tokens.put(idOfToken(t), t)
 		return nil
 	})

@@ -19,12 +19,20 @@ func scanToken(rows *sql.Rows) (t store.PersonToken, err error) {
 
 // PersonTokens implements store.Store.
 func (s *Store) PersonTokens(ctx context.Context, person string) ([]store.PersonToken, error) {
-	return query(ctx, s, "read people's tokens", scanToken, `SELECT `+tokenColumns+` FROM person_tokens WHERE ?1 = '' OR person = ?1 ORDER BY person, source, confirmed`, person)
+	return query(ctx, s, "read a person's tokens", scanToken, `SELECT `+tokenColumns+` FROM person_tokens WHERE person = ? ORDER BY source, confirmed`, person)
+}
+
+// AllPersonTokens implements store.Store.
+func (s *Store) AllPersonTokens(ctx context.Context) ([]store.PersonToken, error) {
+	return query(ctx, s, "read everybody's tokens", scanToken, `SELECT `+tokenColumns+` FROM person_tokens ORDER BY person, source, confirmed`)
 }
 
 // SavePersonToken implements store.Store.
 func (s *Store) SavePersonToken(ctx context.Context, t store.PersonToken) error {
 	return s.write(ctx, "save a person's token", func(x *tx) error {
+		if err := t.Belongs(); err != nil {
+			return err
+		}
 		_, err := x.exec(`INSERT OR REPLACE INTO person_tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.Person, t.Source, t.Confirmed, t.Sealed, t.Command, t.Username, t.Email, t.Bot, t.RoomID, micro(t.CreatedAt), micro(t.ExpiresAt), micro(t.ToldAt))
 		return err

@@ -25,6 +25,11 @@ func testPersonTokens(t *testing.T, open Opener) {
 	of := func(person string) []store.PersonToken { return must(s.PersonTokens(t.Context(), person))(t) }
 	same(t, []store.PersonToken{lab, pending, used}, of("P1"))
 	require.Empty(t, of("P3"))
+	require.Empty(t, of(""), "nobody, not everybody")
+	same(t, []store.PersonToken{lab, pending, used, other}, must(s.AllPersonTokens(t.Context()))(t))
+	require.ErrorIs(t, s.SavePersonToken(t.Context(), store.PersonToken{Source: "main", Sealed: "v1:a:0"}), store.ErrRejected)
+	require.Zero(t, must(s.ForgetPersonTokens(t.Context(), "", ""))(t))
+	require.Len(t, must(s.AllPersonTokens(t.Context()))(t), 4)
 
 	require.ErrorIs(t, s.ConfirmPersonToken(t.Context(), "P1", "main", "C1"), store.ErrNotFound, "asked for by another command")
 	require.ErrorIs(t, s.ConfirmPersonToken(t.Context(), "P2", "main", "C2"), store.ErrNotFound, "of another person")
@@ -41,7 +46,7 @@ func testPersonTokens(t *testing.T, open Opener) {
 	require.NoError(t, s.TellPersonToken(t.Context(), "v1:b:2", t0.Add(time.Second)))
 	require.NoError(t, s.TellPersonToken(t.Context(), "v1:b:9", t0))
 	pending.Sealed, pending.ToldAt = "v1:b:2", t0.Add(time.Second)
-	same(t, []store.PersonToken{lab, pending, other}, of(""))
+	same(t, []store.PersonToken{lab, pending, other}, must(s.AllPersonTokens(t.Context()))(t))
 
 	require.NoError(t, s.ForgetSealed(t.Context(), "v1:a:2"), "replaced meanwhile")
 	require.Len(t, of("P1"), 2)
@@ -51,5 +56,5 @@ func testPersonTokens(t *testing.T, open Opener) {
 	same(t, []store.PersonToken{lab}, of("P1"))
 	require.NoError(t, s.ForgetSealed(t.Context(), "v1:a:3"))
 	require.Equal(t, 0, must(s.ForgetPersonTokens(t.Context(), "P1", ""))(t))
-	same(t, []store.PersonToken{other}, of(""))
+	same(t, []store.PersonToken{other}, must(s.AllPersonTokens(t.Context()))(t))
 }
