@@ -63,10 +63,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
 				return err
 			}
-			switch {
-			case in.Button != nil:
-				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, "❔ " + unknownButton()})
-			case req.Yes || req.AllText == "":
+			if req.Yes || req.AllText == "" {
 				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, allOfWhat(in.ParentID != "")})
 			}
 			req.All = false // "all" is one of the person's own words
@@ -79,7 +76,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			return err
 		}
 		if v.act != nil && len(targets) > maxUnasked && !req.Yes {
-			return e.confirm(ctx, *c, d, req, targets, s.Several)
+			return e.askMany(ctx, *c, d, req, targets, s.Several)
 		}
 		if v.answer != nil || v.act.closes {
 			e.present(ctx, targets)
@@ -99,7 +96,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 		return e.finish(ctx, *c, "", store.CommandDone, reply)
 	}
 	d.Request, d.Attempts = &req, nil
-	if repeated, err := e.once(ctx, c, d, targets); repeated || err != nil {
+	if ended, err := e.once(ctx, c, d, targets); ended || err != nil {
 		return err
 	}
 	as, err := e.actsAs(ctx, in.Person)

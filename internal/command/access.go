@@ -29,7 +29,7 @@ type scope struct {
 }
 
 // addresses returns all addresses of the person.
-func (s scope) addresses() []string { return append([]string{s.Person.Email}, s.Person.Also...) }
+func (s scope) addresses() []string { return s.Person.addresses() }
 
 // roleIn returns the person's role in a room.
 func (s scope) roleIn(room string) config.Role { return s.RoleOf(s.addresses(), room) }

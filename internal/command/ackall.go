@@ -3,12 +3,12 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 )
@@ -42,28 +42,23 @@ func (w wide) ended() int { return w.Done + w.Failed + w.Expired }
 func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
 
 // ackAll handles "ack all" if it is about a digest of this room; done is false otherwise. It asks first:
-// "ack all yes" confirms.
+// "ack all yes" doesn't.
 func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request) (done bool, err error) {
-	message := c.ParentID
-	if b := s.Button; b != nil {
-		message = b.Key
-	}
-	if message == "" {
+	if c.ParentID == "" {
 		return false, nil
 	}
-	digest, err := e.o.Store.GroupByMessage(ctx, message)
+	digest, err := e.o.Store.GroupByMessage(ctx, c.ParentID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !s.isHere(digest.Room) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	c.ParentID = message
 	d.Wide = &wide{Digest: digest.ID}
 	req.Text = req.AllText
 	d.Request = &req
 	if req.Yes {
-		if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
+		if ended, err := e.once(ctx, c, d, nil); ended || err != nil {
 			return true, err
 		}
 	}
@@ -74,11 +69,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	case len(all) == 0:
 		return true, e.finish(ctx, *c, "", store.CommandDone, nothingToAcknowledge)
 	case !req.Yes:
-		c.Outcome = askedFirst
-		if err := e.answer(ctx, *c, "", confirmAll(len(all)), confirmCard(len(all), digest.MessageID)); err != nil {
-			return true, err
-		}
-		return true, e.close(ctx, *c, store.CommandDone, string(store.CommandDone))
+		return true, e.askFirst(ctx, *c, d, req, doubt{question: fmt.Sprintf("❔ This will acknowledge **%s**.", problemsInAll(len(all))), button: "Acknowledge all", comment: true})
 	}
 	if len(all) > wideParts {
 		d.Wide.Total = len(all)
@@ -90,17 +81,6 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	d.Wide.After, d.Attempts = all[len(all)-1].Key, all
 	c.Detail = d.encode()
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
-}
-
-// buttonAckAll is the action of the confirmation button.
-const buttonAckAll = "ack_all"
-
-// confirmCard returns the question with a button. key is the digest's message, so that a press counts as written in its thread.
-func confirmCard(n int, key string) []byte {
-	return encodeCard([]element{
-		{"type": "TextBlock", "text": "❔ This will acknowledge **" + problemsInAll(n) + "**.", "wrap": true},
-		{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true},
-	}, []element{submit("Acknowledge all", "positive", buttonAckAll, key)})
 }
 
 // part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, not acknowledged,

@@ -54,7 +54,7 @@ func TestAckAll(t *testing.T) {
 		require.Empty(t, w.calls("main"))
 		require.Len(t, w.answers(), 1)
 		require.Contains(t, w.answers()[0], "**72 problems**")
-		require.Contains(t, w.answers()[0], "`ack all yes`")
+		require.Contains(t, w.answers()[0], "`confirm`")
 
 		r.receives("M2", Input{Text: "ack ALL yes on it", Room: "noc", ParentID: "DIGEST"})
 		time.Sleep(time.Minute)
@@ -97,7 +97,7 @@ func TestAckAllByButton(t *testing.T) {
 			}
 		}
 		require.NoError(t, json.Unmarshal(w.notices()[0].Card, &card))
-		require.Contains(t, w.notices()[0].Markdown, "`ack all yes`", "for clients without cards")
+		require.Contains(t, w.notices()[0].Markdown, "`confirm`", "for clients without cards")
 		data := card.Actions[0].Data
 		require.EqualValues(t, 1, data["relay"])
 		press := &Button{Action: data["action"].(string), Key: data["key"].(string), Comment: "on it", MessageID: "CARD-OF-M1"}

@@ -27,10 +27,10 @@ type detail struct {
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
 	// Waiting: the person got an interim reply.
 	Waiting bool `json:"waiting,omitempty"`
-	// Asked is the request if it was answered with a question that a button confirms.
-	Asked *Request `json:"asked,omitempty"`
-	// ConfirmedBy is the command that confirmed that question, if only one may.
-	ConfirmedBy string `json:"confirmed_by,omitempty"`
+	// Asked is the request if it was answered with a question; Second: a second person confirms it. ConfirmedBy is the command that did.
+	Asked       *Request `json:"asked,omitempty"`
+	Second      bool     `json:"second,omitempty"`
+	ConfirmedBy string   `json:"confirmed_by,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
 	// Answered: the person got the final reply. It is replaced if Zabbix doesn't do what it accepted.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,15 +10,31 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
+
+// Some commands ask before they act. The request is kept with the command that asked. A press on the question's button, or `approve`
+// in its thread, carries it out as a command of its own, in the name and by the role of who confirms. The first valid one spends it.
 
 // maxUnasked is how many problems one command may act on without a confirmation.
 const maxUnasked = 5
 
-// buttonConfirm is the action of the button under the question. Its key is the id of the command that asked.
+// buttonConfirm is the action of the button under a question. Its key is the id of the command that asked.
 const buttonConfirm = "confirm"
+
+// doubt is a question before a command acts, in markdown.
+type doubt struct {
+	question string
+	details  string // behind the question in the message; "" for none
+	button   string
+	comment  bool // the card has a field for the person's words
+	// second: a second person with this role must confirm it. "": anybody who may do it, the person who asked too.
+	second config.Role
+}
 
 // saidYes matches a confirmation at the beginning of the person's words.
 var saidYes = regexp.MustCompile(`(?i)^yes[-,.:;!]*(?:\s+|$)`)
@@ -33,54 +50,129 @@ func (r Request) confirmed() Request {
 	return r
 }
 
-// confirm asks whether so many problems are really meant. The request is kept with the command, for the button.
-func (e *Executor) confirm(ctx context.Context, c store.Command, d detail, req Request, targets []target, several bool) error {
-	d.Asked = &req
-	c.Detail = d.encode()
+// askFirst ends a command with a question, and keeps its request for the confirmation.
+func (e *Executor) askFirst(ctx context.Context, c store.Command, d detail, req Request, q doubt) error {
+	view := e.o.View()
+	until := render.Moment(c.CreatedAt.Add(view.Expiry), time.Now(), roomOf(c, view).Location)
+	how := fmt.Sprintf(" To confirm it until %s, press the button, or reply `confirm` in this thread.", until)
 	c.Outcome = askedFirst
-	question := confirmMany(req, targets, several)
-	if err := e.answer(ctx, c, "", question, manyCard(req, len(targets), c.ID)); err != nil {
+	if q.second != "" {
+		how = fmt.Sprintf(" A second person with the role **%s** can approve it until %s: press the button, or reply `approve` in this thread.", q.second, until)
+		c.Outcome = askedSecond
+	}
+	message := webex.CutMarkdown(q.question+how+q.details, webex.MaxMessageBytes)
+	if err := e.answer(ctx, c, "", message, questionCard(q, c.ID)); err != nil {
 		return err
 	}
+	c.Detail = detail{Envelope: d.Envelope, Input: d.Input, Asked: &req, Second: q.second != ""}.encode()
 	return e.close(ctx, c, store.CommandDone, string(store.CommandDone))
 }
 
-// confirmation returns the request that a press on the button confirms. It is the presser's own: their role is checked, and it is
-// done in their name.
-func (e *Executor) confirmation(ctx context.Context, c *store.Command, id string) (Request, *question, error) {
+// askFirst ends the command of a batch with a question.
+func (b *batch) askFirst(ctx context.Context, e *Executor, q doubt) error {
+	j := b.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := e.askFirst(ctx, j.c, j.d, b.req, q); err != nil {
+		return err
+	}
+	j.part++ // every lane drops it
+	return nil
+}
+
+// askMany asks whether so many problems are meant, by their names.
+func (e *Executor) askMany(ctx context.Context, c store.Command, d detail, req Request, targets []target, several bool) error {
+	q := doubt{question: fmt.Sprintf("❔ This will %s **%s**.", req.act().infinitive, problemsInAll(len(targets))), button: "Yes, all of them", details: "\n"}
+	for _, t := range targets {
+		q.details += "\n- " + titled(t.Key, t.Problem.Name, several)
+	}
+	return e.askFirst(ctx, c, d, req, q)
+}
+
+// confirmation returns the request that the question of a command is about. Who may confirm it is checked when it begins.
+func (e *Executor) confirmation(ctx context.Context, c *store.Command, s scope, id string) (Request, *question, error) {
 	asked, err := e.o.Store.Command(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Request{}, nil, err
 	}
 	d, fault := decodeDetail(asked.Detail)
-	switch {
-	case err != nil || fault != nil || d.Asked == nil || asked.RoomID != c.RoomID:
+	if err != nil || fault != nil || d.Asked == nil || asked.RoomID != c.RoomID {
 		return Request{}, &question{text: unknownButton()}, nil
-	case c.CreatedAt.Sub(asked.CreatedAt) > e.o.View().Expiry:
-		return Request{}, ask(d.Asked.Verb, "That question is too old, so I did nothing. Send the command again."), nil
-	}
-	if c.ParentID = asked.ParentID; c.ParentID == "" {
-		c.ParentID, _ = asked.Version()
 	}
 	r := *d.Asked
-	r.Yes, r.Until = true, time.Time{}
+	who := cmp.Or(asked.Name, asked.Email)
+	c.ParentID = asked.Thread()
+	c.Text = confirmationWords(s.Input, who, asked.Text, r.Task)
+	if until := asked.CreatedAt.Add(s.Expiry); c.CreatedAt.After(until) {
+		return Request{}, ask(r.Verb, "That question expired at %s, so I did nothing. Send the command again.", render.Moment(until, time.Now(), roomOf(*c, s.View).Location)), nil
+	}
+	r.Confirms, r.Yes = id, true
+	if d.Second {
+		r.For = who
+	}
 	if r.Verb == Take || slices.Contains(me, r.Person) {
 		r.Owner = nil
 	}
-	if r.Task != nil {
-		t := *r.Task
-		if t.Asked = id; t.Thread { // found again, by the role of who confirms
-			t.Source, t.Hosts, t.Technical, t.Thread = "", nil, false, false
-		}
-		r.Task = &t
+	if s.Button != nil && s.Button.Comment != "" {
+		r.Text = s.Button.Comment
+	}
+	r.AllText = r.Text
+	if r.Task != nil && r.Task.Thread { // found again, by the role of who confirms
+		r.Task = &Task{What: r.Task.What, Group: r.Task.Group, Script: r.Task.Script}
 	}
 	return r, nil, nil
+}
+
+// confirmationWords describe a confirmation in the audit log: who asked for what.
+func confirmationWords(in Input, who, words string, t *Task) string {
+	said := text.Cut(in.Text, 40)
+	if in.Button != nil {
+		said = "pressed " + buttonConfirm
+	}
+	said += ", asked by " + text.Cut(text.Line(who), 40) + ": " + text.Cut(text.Line(words), 1000)
+	if t != nil && t.Thread {
+		said += " (" + plain(t.named()) + ")"
+	}
+	if in.Button != nil && in.Button.Comment != "" {
+		said += ": " + in.Button.Comment
+	}
+	return said
+}
+
+// spend records that a command confirms the question of another one. It returns the reply if it may not. The caller holds e.accepting.
+func (e *Executor) spend(ctx context.Context, c store.Command, p Person, id string) (*refusal, error) {
+	asked, err := e.o.Store.Command(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d, err := decodeDetail(asked.Detail)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case d.Second && d.Input.Person.is(p):
+		return &refusal{store.CommandDenied, "🚫 A second person must approve this, and you asked for it yourself."}, nil
+	case d.ConfirmedBy == c.ID: // read again after a crash
+		return nil, nil
+	case d.ConfirmedBy != "":
+		return &refusal{store.CommandFailed, "ℹ️ That was confirmed already, so I did nothing more."}, nil
+	}
+	d.ConfirmedBy = c.ID
+	asked.Detail = d.encode()
+	return nil, e.save(ctx, asked)
+}
+
+// is reports whether two records are of one person: by Webex's id, or by any address.
+func (p Person) is(o Person) bool {
+	return p.ID != "" && p.ID == o.ID || slices.ContainsFunc(p.addresses(), func(a string) bool {
+		return slices.ContainsFunc(o.addresses(), func(b string) bool { return a != "" && strings.EqualFold(a, b) })
+	})
 }
 
 func approveVerbs() []verb {
 	return []verb{{
 		name: Approve, aliases: []string{"confirm"}, role: operator, sets: true,
-		usage: "approve", does: "in the thread of my question, approves what it asks about, like its button", examples: []string{"approve"},
+		usage: "approve", does: "in the thread of my question, confirms what it asks about, like its button", examples: []string{"approve"},
 		parse: func(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 			if strings.Trim(t.rest, " \n.,:;!") != "" {
 				return Request{}, ask(v.name, "`approve` takes no words, so I did nothing. Send it alone, in the thread of my question.")
@@ -90,57 +182,48 @@ func approveVerbs() []verb {
 	}}
 }
 
+// toldFor is how long `approve` is told that a question has expired.
+const toldFor = 24 * time.Hour
+
 // approve returns the request that the question in the thread is about.
 func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Request, *question, error) {
-	since := c.CreatedAt.Add(-s.Expiry)
+	since := c.CreatedAt.Add(-s.Expiry - toldFor)
 	recent, err := e.o.Store.RecentCommands(ctx, since, since)
 	if err != nil {
 		return Request{}, nil, err
 	}
-	found := ""
+	var open, expired string
 	for _, o := range recent {
 		d, err := decodeDetail(o.Detail)
-		thread := o.ParentID
-		if thread == "" {
-			thread, _ = o.Version()
-		}
-		if err != nil || d.Asked == nil || d.Asked.Task == nil || d.ConfirmedBy != "" || o.RoomID != c.RoomID || thread != c.ParentID {
-			continue
-		}
-		if found != "" {
+		switch {
+		case err != nil || d.Asked == nil || d.ConfirmedBy != "" || o.RoomID != c.RoomID || o.Thread() != c.ParentID:
+		case c.CreatedAt.After(o.CreatedAt.Add(s.Expiry)):
+			expired = o.ID
+		case open != "":
 			return Request{}, ask(Approve, "I asked several questions in this thread, so I did nothing. Press the button of the one that you mean."), nil
+		default:
+			open = o.ID
 		}
-		found = o.ID
 	}
-	if found == "" {
-		return Request{}, ask(Approve, "No question of mine waits in this thread. Reply `approve` in the thread of the question, before it expires."), nil
+	if id := cmp.Or(open, expired); id != "" {
+		return e.confirmation(ctx, c, s, id)
 	}
-	return e.confirmation(ctx, c, found)
+	return Request{}, ask(Approve, "No question of mine waits in this thread. Reply `approve` in the thread of the question, before it expires."), nil
 }
 
-// confirmationCard is a question, a line of markdown, with a button. id is the command that asked.
-func confirmationCard(question, button, id string) []byte {
+// questionCard is a question, a line of markdown, with a button. id is the command that asked.
+func questionCard(q doubt, id string) []byte {
 	var inlines []element
-	for _, run := range webex.Runs(question) { // clients show them literally: a card has no escapes
+	for _, run := range webex.Runs(q.question) { // clients show them literally: a card has no escapes
 		o := element{"type": "TextRun", "text": run.Text}
 		if run.Bold || run.Code {
 			o["weight"] = "Bolder"
 		}
 		inlines = append(inlines, o)
 	}
-	return encodeCard([]element{{"type": "RichTextBlock", "inlines": inlines}}, []element{submit(button, "positive", buttonConfirm, id)})
-}
-
-// confirmMany asks about each problem by its name.
-func confirmMany(r Request, targets []target, several bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "❔ This will %s **%s**. To confirm, press the button, or send the command again with `yes` before your own words.\n", r.act().infinitive, problemsInAll(len(targets)))
-	for _, t := range targets {
-		b.WriteString("\n- " + titled(t.Key, t.Problem.Name, several))
+	body := []element{{"type": "RichTextBlock", "inlines": inlines}}
+	if q.comment {
+		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true})
 	}
-	return webex.CutMarkdown(b.String(), webex.MaxMessageBytes)
-}
-
-func manyCard(r Request, n int, id string) []byte {
-	return confirmationCard(fmt.Sprintf("❔ This will %s **%s**.", r.act().infinitive, problemsInAll(n)), "Yes, all of them", id)
+	return encodeCard(body, []element{submit(q.button, "positive", buttonConfirm, id)})
 }

@@ -1,11 +1,13 @@
 package command
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -64,4 +66,98 @@ func TestYesConfirms(t *testing.T) {
 	r, q := Names{}.Parse("ack 4711 yes I am on it")
 	require.Nil(t, q)
 	require.Equal(t, "yes I am on it", r.confirmed().Text, "for a few problems it is one of the person's words")
+}
+
+// Every question works the same way: its button and `approve` in its thread confirm it, the first one spends it, and who comes too late
+// is told so.
+func TestQuestions(t *testing.T) {
+	typed := func(thread string) func() Input {
+		return func() Input { return Input{Text: "approve", ParentID: thread} }
+	}
+	button := func() Input { return Input{Button: &Button{Action: buttonConfirm, Key: "M1", MessageID: "Q"}} }
+	for name, c := range map[string]struct {
+		asks     Person
+		said     string // "" for six problems
+		thread   string // of the question
+		confirms Person
+		acts     int
+	}{
+		"many problems":   {asks: ann, thread: "M1", confirms: alice, acts: 6},
+		"a digest":        {asks: ann, said: "DIGEST» ack all on it", thread: "DIGEST", confirms: ann, acts: 6},
+		"a host group":    {asks: ann, said: `maintenance start group="Core switches" 2h`, thread: "M1", confirms: ann, acts: 1},
+		"a second person": {asks: ann, said: inThread + "run restart", thread: "ROOT-main/4711@noc", confirms: bob, acts: 1},
+	} {
+		for way, confirmation := range map[string]func() Input{"button": button, "typed": typed(c.thread)} {
+			t.Run(name+" "+way, func(t *testing.T) {
+				maintained(t, func(t *testing.T, w *world, r *relay, say func(Person, string) string) {
+					many := six(w)
+					for i := range 6 {
+						w.member(w.problem(fmt.Sprintf("main/%d", 8000+i)), "DIGEST", true, time.Time{})
+					}
+					z, n := w.zabbixes["main"], 0
+					confirm := func(in Input) string {
+						n++
+						before := len(w.answers())
+						in.Room, in.Person = "noc", c.confirms
+						r.receives(fmt.Sprint("C", n), in)
+						synctest.Wait()
+						return strings.Join(w.answers()[before:], "\n")
+					}
+					acts := func() int { return len(w.calls("main")) + len(z.created()) + len(z.ran()) }
+					asked := say(c.asks, cmp.Or(c.said, "ack"+many+" on it"))
+					require.Contains(t, asked, "until 01:00 UTC")
+					require.Contains(t, asked, "press the button, or reply `")
+					require.Zero(t, acts())
+					require.Contains(t, confirm(Input{Text: "approve", ParentID: "ROOT-other"}), "No question of mine waits")
+					require.Zero(t, acts(), "another thread")
+					require.Contains(t, confirm(confirmation()), "✅")
+					require.Equal(t, c.acts, acts())
+					for _, call := range w.calls("main") {
+						require.Contains(t, call.Message, ": on it", "with the words of who asked")
+					}
+					require.Contains(t, confirm(button()), "confirmed already")
+					require.Contains(t, confirm(typed(c.thread)()), "No question of mine waits")
+					time.Sleep(2 * time.Minute)
+					require.Contains(t, confirm(button()), "confirmed already", "not a repetition")
+					require.Equal(t, c.acts, acts(), "once")
+				})
+				maintained(t, func(t *testing.T, w *world, r *relay, say func(Person, string) string) {
+					many := six(w)
+					for i := range 6 {
+						w.member(w.problem(fmt.Sprintf("main/%d", 8000+i)), "DIGEST", true, time.Time{})
+					}
+					say(c.asks, cmp.Or(c.said, "ack"+many))
+					time.Sleep(time.Hour + time.Second)
+					in := confirmation()
+					in.Room, in.Person = "noc", c.confirms
+					r.receives("C1", in)
+					synctest.Wait()
+					require.Contains(t, w.answers()[1], "That question expired at 01:00 UTC, so I did nothing")
+					require.Zero(t, len(w.calls("main"))+len(w.zabbixes["main"].created())+len(w.zabbixes["main"].ran()))
+				})
+			})
+		}
+	}
+}
+
+// Nobody approves what they asked for: a person is Webex's id and all of their addresses, whichever they used.
+func TestSamePerson(t *testing.T) {
+	asker := Person{ID: "P-ann", Email: "ann@example.com", Also: []string{"a.admin@example.com"}}
+	for name, c := range map[string]struct {
+		other Person
+		same  bool
+	}{
+		"the same record":        {asker, true},
+		"another address":        {Person{ID: "P-ann", Email: "new@example.com"}, true},
+		"another record":         {Person{ID: "P-2", Email: "Ann@Example.com"}, true},
+		"an address of theirs":   {Person{ID: "P-2", Email: "x@example.com", Also: []string{"ann@example.com"}}, true},
+		"an address of asker's":  {Person{ID: "P-2", Email: "a.admin@example.com"}, true},
+		"one that both have":     {Person{ID: "P-2", Email: "x@example.com", Also: []string{"a.admin@example.com"}}, true},
+		"somebody else":          {Person{ID: "P-2", Email: "x@example.com"}, false},
+		"nothing is known twice": {Person{}, false},
+	} {
+		require.Equal(t, c.same, asker.is(c.other), name)
+		require.Equal(t, c.same, c.other.is(asker), name)
+	}
+	require.False(t, Person{}.is(Person{}))
 }

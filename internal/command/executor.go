@@ -262,14 +262,11 @@ func (e *Executor) answer(ctx context.Context, c store.Command, part, markdown s
 		return nil
 	}
 	n := store.Notice{
-		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.ParentID,
+		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.Thread(),
 		Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes),
 		Card:     card,
 		Trace:    c.Trace,
 		Dedup:    "command:" + c.ID + part, State: store.NoticePending, CreatedAt: time.Now(),
-	}
-	if n.ParentID == "" {
-		n.ParentID, _ = c.Version() // a message starts its own thread
 	}
 	if n.Room == "" {
 		n.RoomID = c.RoomID

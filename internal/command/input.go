@@ -15,6 +15,9 @@ type Person struct {
 	Also []string `json:"also,omitempty"`
 }
 
+// addresses returns all addresses of the person.
+func (p Person) addresses() []string { return append([]string{p.Email}, p.Also...) }
+
 // Mention is a mention of a person in a message.
 type Mention struct {
 	Written string `json:"written"` // the name in the message

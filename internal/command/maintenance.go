@@ -277,8 +277,7 @@ func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r ro
 		case !b.req.Yes:
 			question := fmt.Sprintf("❔ This will start a maintenance of all **%s** of the host group `%s` in Zabbix `%s` until %s.",
 				hostsInAll(g.Hosts), webex.EscapeCode(text.Shorten(text.Line(g.Name), 100)), webex.EscapeCode(l.source), at(b.req.Until))
-			return 0, e.askFirst(ctx, b, question+" To confirm, press the button, reply `approve` in this thread, or send the command again with `yes` before your own words.",
-				confirmationCard(question, "Yes, all of them", b.job.c.ID), askedFirst)
+			return 0, b.askFirst(ctx, e, doubt{question: question, button: "Yes, all of them"})
 		}
 		m.GroupIDs, m.Title = []string{g.ID}, g.Name
 	} else {

@@ -29,14 +29,15 @@ type Request struct {
 	Severity *alert.Severity `json:"severity,omitempty"`
 	Cause    alert.Key       `json:"cause,omitzero"` // of symptom; its Source is "" if only an event id was given
 	Filter   Filter          `json:"filter,omitzero"`
-	Ack      bool            `json:"ack,omitempty"`    // of take
-	Person   string          `json:"person,omitempty"` // of assign, as written
-	Owner    *alert.Owner    `json:"owner,omitempty"`  // of take and assign
-	Route    string          `json:"route,omitempty"`  // of mute, as written
-	Token    tokenStep       `json:"token,omitzero"`   // of token
-	Page     int             `json:"page,omitempty"`   // of a list, from 0
-	For      string          `json:"for,omitempty"`    // who asked for what this approves
-	Task     *Task           `json:"task,omitempty"`   // of a verb that doesn't act on problems
+	Ack      bool            `json:"ack,omitempty"`      // of take
+	Person   string          `json:"person,omitempty"`   // of assign, as written
+	Owner    *alert.Owner    `json:"owner,omitempty"`    // of take and assign
+	Route    string          `json:"route,omitempty"`    // of mute, as written
+	Token    tokenStep       `json:"token,omitzero"`     // of token
+	Page     int             `json:"page,omitempty"`     // of a list, from 0
+	Confirms string          `json:"confirms,omitempty"` // the command whose question this confirms
+	For      string          `json:"for,omitempty"`      // who asked for it, if a second person confirms it
+	Task     *Task           `json:"task,omitempty"`     // of a verb that doesn't act on problems
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all

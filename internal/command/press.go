@@ -46,16 +46,12 @@ func (b Button) words() string {
 // press reads a button as a command. Its target is checked like that of a typed command.
 func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *question, error) {
 	c.ParentID = b.MessageID
-	if b.Action == buttonAckAll {
-		return Request{Verb: Ack, All: true, Yes: true, AllText: b.Comment}, nil, nil
-	}
 	switch b.Action {
+	case buttonConfirm:
+		return e.confirmation(ctx, c, s, b.Key)
 	case tokenEnter, tokenYes, tokenNo, tokenForget:
 		r, q := tokenPress(c, b)
 		return r, q, nil
-	}
-	if b.Action == buttonConfirm {
-		return e.confirmation(ctx, c, b.Key)
 	}
 	key := alert.ParseKey(b.Key)
 	shown, err := e.o.Store.PostByMessage(ctx, b.MessageID)

@@ -16,15 +16,24 @@ import (
 // repeatWindow is how long after a command's end the same command is a repetition.
 const repeatWindow = time.Minute
 
-// once saves the request of a command. If it repeats another one, it is closed without a reply. Requests are in the store, so
-// this works across restarts.
-func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets []target) (repeated bool, err error) {
+// once saves the request of a command, and spends the question that it confirms. ended: it may not confirm it, or it repeats another
+// command and was closed without a reply. Requests are in the store, so this works across restarts.
+func (e *Executor) once(ctx context.Context, c *store.Command, d detail, targets []target) (ended bool, err error) {
 	if t := d.Request.Task; t != nil && t.What == listThem {
 		c.Detail = d.encode()
 		return false, e.save(ctx, *c)
 	}
 	e.accepting.Lock() // two presses may be read at the same time
 	defer e.accepting.Unlock()
+	if id := d.Request.Confirms; id != "" {
+		r, err := e.spend(ctx, *c, d.Input.Person, id)
+		if err != nil {
+			return false, err
+		}
+		if r != nil {
+			return true, e.refuse(ctx, *c, *d.Input, r)
+		}
+	}
 	oldest := c.CreatedAt.Add(-2*e.o.View().Expiry - time.Hour)
 	recent, err := e.o.Store.RecentCommands(ctx, c.CreatedAt.Add(-repeatWindow), oldest)
 	if err != nil {
@@ -68,7 +77,7 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 	if x.Verb != y.Verb || x.Text != y.Text || x.All != y.All || x.Cause != y.Cause || x.Ack != y.Ack || (x.Owner == nil) != (y.Owner == nil) || x.Owner != nil && x.Owner.Email != y.Owner.Email || x.Length.For != y.Length.For || x.Length.For == 0 && !x.Until.Equal(y.Until) || (x.Severity == nil) != (y.Severity == nil) || x.Severity != nil && *x.Severity != *y.Severity {
 		return false
 	}
-	if !reflect.DeepEqual(x.Task, y.Task) {
+	if !reflect.DeepEqual(x.Task, y.Task) || x.Task != nil && x.Confirms != y.Confirms {
 		return false
 	}
 	if (ad.Wide == nil) != (bd.Wide == nil) {

@@ -207,7 +207,6 @@ func TestAckAllRepetition(t *testing.T) {
 		defer r.stop()
 		for i, h := range []Input{
 			{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"}, {Text: "ack all, yes!", Room: "noc", ParentID: "DIGEST"},
-			{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "noc"},
 		} {
 			r.receives(fmt.Sprint("M", i), h)
 		}

@@ -258,11 +258,6 @@ func plain(markdown string) string {
 
 const nothingToAcknowledge = "ℹ️ There is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
 
-// confirmAll asks whether all problems of a digest are really meant.
-func confirmAll(n int) string {
-	return fmt.Sprintf("❔ This will acknowledge **%s**. To confirm, reply `ack all yes` in this thread. Words may follow: `ack all yes on it`.", problemsInAll(n))
-}
-
 func problemsInAll(n int) string {
 	if n == 1 {
 		return "1 problem"

@@ -56,7 +56,7 @@ func TestRoleByProblemInDirectChat(t *testing.T) {
 func TestAckAllRoleByProblem(t *testing.T) {
 	for _, yes := range []Input{
 		{Text: "ack all yes", ParentID: "DIRECT"},
-		{Button: &Button{Action: buttonAckAll, Key: "DIRECT", MessageID: "CARD"}},
+		{Button: &Button{Action: buttonConfirm, Key: "M0", MessageID: "CARD"}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -96,7 +96,6 @@ func TestRoleIsCheckedFirst(t *testing.T) {
 		{Text: "ack all", Room: "noc", ParentID: "DIGEST"},
 		{Text: "ack all yes", Room: "noc", ParentID: "DIGEST"},
 		{Text: "ack 4711", Direct: true}, // in two Zabbix
-		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "noc"},
 	} {
 		story(t, func(t *testing.T, w *world, r *relay) {
 			w.digested(3)
@@ -114,10 +113,9 @@ func TestDigestOfAnotherRoom(t *testing.T) {
 	for _, h := range []Input{
 		{Text: "ack all yes", Room: "db", ParentID: "DIGEST"},
 		{Text: "ack all", Room: "db", ParentID: "DIGEST"},
-		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Room: "db"},
+		{Button: &Button{Action: buttonConfirm, Key: "DIGEST", MessageID: "CARD"}, Room: "db"},
 		{Text: "ack all yes", Direct: true, ParentID: "DIGEST"},
-		{Button: &Button{Action: buttonAckAll, Key: "DIGEST", MessageID: "CARD"}, Direct: true},
-		{Button: &Button{Action: buttonAckAll, Key: "", MessageID: "CARD"}, Room: "noc"},
+		{Button: &Button{Action: buttonConfirm, Key: "", MessageID: "CARD"}, Room: "noc"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -101,28 +101,11 @@ func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Re
 	case !slices.Contains(sources, at.source):
 		return nil, &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` can't be run in Zabbix `%s`.", webex.EscapeCode(script.Name), webex.EscapeCode(at.source))}, nil
 	}
-	if script.Approval && t.Asked != "" {
-		if refused, err := e.approver(ctx, s, r, t.Asked); refused != nil || err != nil {
-			return nil, refused, err
-		}
-	} else if script.Approval && s.Direct {
+	if script.Approval && s.Direct {
 		return nil, &refusal{store.CommandDenied, fmt.Sprintf("🚫 `%s` needs the approval of a second person: ask for it in a room.", webex.EscapeCode(script.Name))}, nil
 	}
 	does := fmt.Sprintf("run `%s` on %s", webex.EscapeCode(script.Name), t.named())
 	return []attempt{{Key: sourceKey(at.source), Lane: scriptLane + at.source, Does: does}}, nil, nil
-}
-
-// approver checks that somebody else approves, and records who asked.
-func (e *Executor) approver(ctx context.Context, s scope, r *Request, id string) (*refusal, error) {
-	asked, err := e.o.Store.Command(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if asked.PersonID == s.Person.ID && asked.PersonID != "" || slices.Contains(s.addresses(), asked.Email) {
-		return &refusal{store.CommandDenied, "🚫 A second person must approve this, and you asked for it yourself."}, nil
-	}
-	r.For = cmp.Or(asked.Name, asked.Email)
-	return nil, nil
 }
 
 // scriptList lists the scripts that the person may run from here.
@@ -183,8 +166,8 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	if refusal != "" {
 		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
 	}
-	if script.Approval && t.Asked == "" {
-		return 0, e.askApproval(ctx, b, script, hosts[0], r)
+	if script.Approval && b.req.For == "" {
+		return 0, e.askApproval(ctx, b, script, hosts[0])
 	}
 	if err := e.executing(ctx, b); err != nil {
 		return 0, err
@@ -216,24 +199,19 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 }
 
 // askApproval asks for a second person.
-func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Script, host zabbix.Host, r round) error {
-	view := e.o.View()
+func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Script, host zabbix.Host) error {
 	person := b.job.d.Input.Person
-	until := render.Moment(r.until, time.Now(), b.job.location(view))
-	question := fmt.Sprintf("❔ %s wants to run `%s` on `%s` (Zabbix `%s`). A second person with the role **%s** can approve it until %s.",
-		webex.EscapeMarkdown(text.Cut(cmp.Or(person.Name, person.Email), 100)), webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source), script.Role, until)
-	return e.askFirst(ctx, b, question+" Press the button, or reply `approve` in this thread.", confirmationCard(question, "Approve", b.job.c.ID), askedSecond)
+	question := fmt.Sprintf("❔ %s wants to run `%s` on `%s` (Zabbix `%s`).", actorName(alert.Actor{Name: person.Name, Email: person.Email}),
+		webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source))
+	return b.askFirst(ctx, e, doubt{question: question, button: "Approve", second: script.Role})
 }
 
 // attach sends a file in the thread of a command, once.
 func (e *Executor) attach(ctx context.Context, c store.Command, name, content string) error {
 	n := store.Notice{
-		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.ParentID, Markdown: "📎 The whole output", Trace: c.Trace,
+		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.Thread(), Markdown: "📎 The whole output", Trace: c.Trace,
 		File: &store.File{Name: fileName(name), Type: "text/plain", Content: []byte(content)}, Once: store.Once{Key: "command:" + c.ID + ":output", Digest: c.ID},
 		State: store.NoticePending, CreatedAt: time.Now(),
-	}
-	if n.ParentID == "" {
-		n.ParentID, _ = c.Version()
 	}
 	if n.Room == "" {
 		n.RoomID = c.RoomID

@@ -31,8 +31,6 @@ type Task struct {
 	Thread    bool   `json:"thread,omitempty"` // Hosts are those of the thread's problem
 	Group     string `json:"group,omitempty"`
 	Script    string `json:"script,omitempty"` // of run, by its configured name
-	// Asked is the command whose question this one confirms.
-	Asked string `json:"asked,omitempty"`
 }
 
 // worker is a verb's work.
@@ -52,45 +50,16 @@ func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s 
 	if err != nil {
 		return err
 	}
-	if r == nil && req.Task.Asked != "" {
-		r, err = e.claimQuestion(ctx, *c, req.Task.Asked)
-	}
-	if err != nil {
-		return err
-	}
 	if r != nil {
 		return e.refuse(ctx, *c, s.Input, r)
 	}
 	d.Request, d.Attempts = &req, nil
-	if repeated, err := e.once(ctx, c, d, nil); repeated || err != nil {
+	if ended, err := e.once(ctx, c, d, nil); ended || err != nil {
 		return err
 	}
 	d.Attempts = attempts
 	c.Detail = d.encode()
 	return e.dispatch(ctx, &job{c: *c, d: d})
-}
-
-// claimQuestion records that a command confirms the question of another one, which only one may.
-func (e *Executor) claimQuestion(ctx context.Context, c store.Command, id string) (*refusal, error) {
-	e.accepting.Lock()
-	defer e.accepting.Unlock()
-	asked, err := e.o.Store.Command(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	d, err := decodeDetail(asked.Detail)
-	if err != nil {
-		return nil, err
-	}
-	switch d.ConfirmedBy {
-	case c.ID:
-		return nil, nil // read again after a crash
-	case "":
-		d.ConfirmedBy = c.ID
-		asked.Detail = d.encode()
-		return nil, e.save(ctx, asked)
-	}
-	return &refusal{store.CommandFailed, "ℹ️ That was confirmed already, so I did nothing more."}, nil
 }
 
 // place is where a command that names hosts acts.
@@ -282,21 +251,6 @@ func (e *Executor) uncertainYet(ctx context.Context, l *lane, b *batch, err erro
 func (e *Executor) executing(ctx context.Context, b *batch) error {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false })
-}
-
-// askFirst ends a command with a question. The request is kept, for the button and the verb approve.
-func (e *Executor) askFirst(ctx context.Context, b *batch, question string, card []byte, outcome string) error {
-	j := b.job
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	d := j.d
-	d.Asked, d.Request, d.Attempts = d.Request, nil, nil
-	j.c.Detail, j.c.Outcome = d.encode(), outcome
-	if err := e.answer(ctx, j.c, "", question, card); err != nil {
-		return err
-	}
-	j.part++ // every lane drops it
-	return e.close(ctx, j.c, store.CommandDone, string(store.CommandDone))
 }
 
 // refusedWork explains a refusal of Zabbix, and the remedy.

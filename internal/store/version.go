@@ -26,3 +26,12 @@ func (c Command) Version() (messageID string, version int) {
 	version, _ = strconv.Atoi(number) // 0 for the first one
 	return messageID, version
 }
+
+// Thread is the message whose thread a command is in: a message outside of threads starts its own.
+func (c Command) Thread() string {
+	if c.ParentID != "" {
+		return c.ParentID
+	}
+	messageID, _ := c.Version()
+	return messageID
+}
