@@ -264,7 +264,7 @@ func TestAckAllOfThousands(t *testing.T) {
 				require.Equal(t, []string{"⏳ Acknowledging 3000 problems. I'll update this message as I go."}, w.answers())
 				bodies := map[string]bool{}
 				for w.command("M1").DoneAt.IsZero() {
-					time.Sleep(10 * time.Millisecond)
+					time.Sleep(100 * time.Millisecond)
 					for _, n := range w.answers() {
 						bodies[n] = true
 					}
