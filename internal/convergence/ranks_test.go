@@ -44,10 +44,7 @@ func ranked(s schedule) schedule {
 // Causes and symptoms in the schedules of TestRoomsConverge: each problem is in one place, its own message or that of its cause's
 // symptoms, and causes count right, whatever fails.
 func TestRoomsConvergeWithRanks(t *testing.T) {
-	n := uint64(100)
-	if testing.Short() {
-		n = 10
-	}
+	n := uint64(max(24, *schedulesFlag/10))
 	grouped := make(chan bool, n)
 	t.Cleanup(func() {
 		close(grouped)
@@ -59,7 +56,8 @@ func TestRoomsConvergeWithRanks(t *testing.T) {
 		}
 		require.Greater(t, some, int(n/10), "schedules with symptoms under their causes")
 	})
-	for seed := uint64(1); seed <= n; seed++ {
+	for seed := range n {
+		seed++
 		s := ranked(of(seed))
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			if seed > 1 {
