@@ -225,12 +225,12 @@ func (e *Executor) attempt(command string, t target, req Request, s scope, room 
 	a := newAttempt(t.Problem, command, req.Text, req.Owner, s.Person, as)
 	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem
-		a.Stage, a.Outcome = stageFailed, superseded(t.Key, t.Problem.Name, s.Several)
+		a.Stage, a.Outcome = stageRefused, superseded(t.Key, t.Problem.Name, s.Several)
 	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.Several, time.Now(), room.Location); earlier != "" {
 		a.Stage, a.NeedsReply, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
 	} else if !ofTrigger(t.Problem) {
-		a.Stage, a.Outcome = stageFailed, notATrigger(t.Problem, s.Several)
+		a.Stage, a.Outcome = stageRefused, notATrigger(t.Problem, s.Several)
 	}
 	return a
 }

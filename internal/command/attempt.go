@@ -72,6 +72,7 @@ const (
 	stageVerifying  stage = "verifying" // Zabbix accepted it, and does it later
 	stageDone       stage = "done"
 	stageFailed     stage = "failed"
+	stageRefused    stage = "refused" // the relay did nothing: the outcome says why, or asks
 	stageExpired    stage = "expired"
 	stageUnknown    stage = "unknown"    // the outcome can't be determined
 	stageUnverified stage = "unverified" // Zabbix accepted it, and didn't do it
@@ -263,7 +264,7 @@ func over(attempts []attempt) (store.CommandState, bool) {
 		switch {
 		case !a.Stage.final():
 			return "", false
-		case a.Stage == stageFailed || a.Stage == stageUnknown || a.Stage == stageUnverified:
+		case a.Stage == stageFailed || a.Stage == stageRefused || a.Stage == stageUnknown || a.Stage == stageUnverified:
 			state = store.CommandFailed
 		case a.Stage == stageExpired && state == store.CommandDone:
 			state = store.CommandExpired

@@ -195,7 +195,7 @@ func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *t
 		if about := auditKeys(c.Keys, s.Several); about != "" {
 			b.WriteString(" · " + about)
 		}
-		b.WriteString(" → " + auditResult(c.State, c.Outcome) + "\n")
+		b.WriteString(" → " + auditResult(endOf(c), c.Outcome) + "\n")
 	}
 	if more {
 		b.WriteString("\n`more` shows older ones.")
@@ -203,42 +203,52 @@ func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *t
 	return webex.CutMarkdown(strings.TrimSpace(b.String()), webex.MaxMessageBytes)
 }
 
-// auditResult says how a command ended, in words for the reader: a question in reply to it isn't a failure.
-func auditResult(state store.CommandState, outcome string) string {
-	if outcome == askedFirst || outcome == askedSecond {
-		return "**" + outcome + "**"
+// endOf says how a command ended, by what became of its attempts. A question in reply to it isn't a failure.
+func endOf(c store.Command) string {
+	d, err := decodeDetail(c.Detail)
+	ends := map[stage]int{}
+	for _, a := range d.Attempts {
+		ends[a.Stage]++
 	}
+	if w := d.Wide; w != nil {
+		ends[stageDone] += w.Done
+	}
+	switch {
+	case d.Asked != nil && d.Second:
+		return askedSecond
+	case d.Asked != nil:
+		return askedFirst
+	case err != nil || c.State != store.CommandFailed && c.State != store.CommandExpired:
+		return string(c.State)
+	case ends[stageUnknown]+ends[stageExecuting] > 0:
+		return "unclear"
+	case ends[stageDone] > 0:
+		return "partly done"
+	case ends[stageUnverified] > 0: // accepted by Zabbix, and not done yet
+		return "incomplete"
+	case c.State == store.CommandFailed && (d.Request == nil || len(d.Attempts) > 0 && ends[stageRefused] == len(d.Attempts)):
+		return "not done"
+	}
+	return string(c.State)
+}
+
+// auditResult says how a command ended, with the beginning of the outcome.
+func auditResult(result, outcome string) string {
 	const most = 3
 	var said []string
-	marks := map[string]int{}
 	lines := strings.Split(outcome, "\n")
-	for _, line := range lines {
-		line = strings.TrimPrefix(line, "- ")
-		mark, _, _ := strings.Cut(line, " ")
-		marks[mark]++
-		if len(said) < most && line != "" {
+	for _, line := range lines[:min(len(lines), most)] {
+		if line = strings.TrimPrefix(line, "- "); line != "" {
 			said = append(said, webex.EscapeMarkdown(text.Shorten(text.Line(line), 160)))
 		}
 	}
 	if n := len(lines) - most; n > 0 {
 		said = append(said, fmt.Sprintf("and %d more", n))
 	}
-	word := string(state)
-	switch {
-	case state != store.CommandFailed:
-	case marks["❓"] > 0:
-		word = "unclear"
-	case marks["✅"] > 0:
-		word = "partly done"
-	case marks["⚠️"] > 0: // of a whole digest, or accepted by Zabbix and not done yet
-		word = "incomplete"
-	case marks["❔"]+marks["ℹ️"] == len(lines):
-		word = "not done"
+	if outcome == "" || outcome == result {
+		return "**" + result + "**"
 	}
-	if outcome == "" || outcome == word {
-		return "**" + word + "**"
-	}
-	return "**" + word + "**: " + strings.Join(said, " ")
+	return "**" + result + "**: " + strings.Join(said, " ")
 }
 
 // auditKeys names the problems of a command, the first few.

@@ -89,29 +89,44 @@ func TestActingVerbs(t *testing.T) {
 	require.ElementsMatch(t, []Verb{Show, Why, History, Problems, Mine, More, Who, Rooms, Help, Audit}, reading)
 }
 
-// A reader isn't told that a question failed, and several results are sentences one after the other.
+// A reader isn't told that a question failed. How a command ended is what its attempts say, whatever words the reply has.
 func TestAuditResult(t *testing.T) {
+	attempts := func(stages ...stage) detail {
+		d := detail{Request: &Request{}}
+		for _, s := range stages {
+			d.Attempts = append(d.Attempts, attempt{Stage: s})
+		}
+		return d
+	}
 	for _, c := range []struct {
 		state         store.CommandState
+		detail        detail
 		outcome, want string
 	}{
-		{store.CommandDone, "✅ Acknowledged 4711.", "**done**: ✅ Acknowledged 4711."},
-		{store.CommandDone, "- ✅ Acknowledged 4711.\n- ✅ Acknowledged 4712.", "**done**: ✅ Acknowledged 4711. ✅ Acknowledged 4712."},
-		{store.CommandDone, askedFirst, "**asked for a confirmation**"},
-		{store.CommandDone, askedSecond, "**asked for a second person's approval**"},
-		{store.CommandDone, "", "**done**"},
-		{store.CommandFailed, "❔ Which host?", "**not done**: ❔ Which host?"},
-		{store.CommandFailed, "ℹ️ That was confirmed already.", "**not done**: ℹ️ That was confirmed already."},
-		{store.CommandFailed, "- ✅ Closed 1.\n- 🚫 Couldn't close 2.", "**partly done**: ✅ Closed 1. 🚫 Couldn't close 2."},
-		{store.CommandFailed, "❓ I don't know whether I could close 1.", "**unclear**: ❓ I don't know whether I could close 1."},
-		{store.CommandFailed, "⚠️ Acknowledged 3 of 5 problems of this digest:\n- 🚫 No.", "**incomplete**: ⚠️ Acknowledged 3 of 5 problems of this digest: 🚫 No."},
-		{store.CommandFailed, "- 🚫 A.\n- 🚫 B.\n- 🚫 C.\n- 🚫 D.", "**failed**: 🚫 A. 🚫 B. 🚫 C. and 1 more"},
-		{store.CommandFailed, "given up: disk I/O error", "**failed**: given up: disk I/O error"},
-		{store.CommandFailed, "failed", "**failed**"},
-		{store.CommandDenied, "🚫 <@all> `close` needs the role operator.", "**denied**: 🚫 &lt;&#64;all&gt; \\`close\\` needs the role operator."},
+		{store.CommandDone, attempts(stageDone), "✅ Acknowledged 4711.", "**done**: ✅ Acknowledged 4711."},
+		{store.CommandDone, attempts(stageDone, stageDone), "- ✅ Acknowledged 4711.\n- ✅ Acknowledged 4712.", "**done**: ✅ Acknowledged 4711. ✅ Acknowledged 4712."},
+		{store.CommandDone, detail{Asked: &Request{}}, askedFirst, "**asked for a confirmation**"},
+		{store.CommandDone, detail{Asked: &Request{}, Second: true}, askedSecond, "**asked for a second person's approval**"},
+		{store.CommandDone, detail{}, "", "**done**"},
+		{store.CommandFailed, detail{}, "❔ Which host?", "**not done**: ❔ Which host?"},
+		{store.CommandFailed, attempts(stageRefused), "🚫 You don't have the role any more.", "**not done**: 🚫 You don't have the role any more."},
+		{store.CommandFailed, attempts(stageDone, stageFailed), "- ✅ Closed 1.\n- 🚫 Couldn't close 2.", "**partly done**: ✅ Closed 1. 🚫 Couldn't close 2."},
+		{store.CommandExpired, attempts(stageDone, stageExpired), "- ✅ Closed 1.\n- ⌛ Couldn't close 2.", "**partly done**: ✅ Closed 1. ⌛ Couldn't close 2."},
+		{store.CommandExpired, attempts(stageExpired), "⌛ Couldn't close 2.", "**expired**: ⌛ Couldn't close 2."},
+		{store.CommandFailed, attempts(stageDone, stageUnknown), "❓ I don't know whether I could close 1.", "**unclear**: ❓ I don't know whether I could close 1."},
+		{store.CommandFailed, attempts(stageUnverified, stageFailed), "⚠️ Zabbix accepted it.", "**incomplete**: ⚠️ Zabbix accepted it."},
+		{store.CommandFailed, detail{Request: &Request{}, Wide: &wide{Done: 3, Failed: 2}}, "⚠️ 3 of 5:\n- 🚫 No.", "**partly done**: ⚠️ 3 of 5: 🚫 No."},
+		{store.CommandFailed, detail{Request: &Request{}, Wide: &wide{Failed: 2}}, "⚠️ 0 of 2", "**failed**: ⚠️ 0 of 2"},
+		{store.CommandFailed, attempts(stageFailed, stageFailed, stageRefused, stageFailed), "- 🚫 A.\n- 🚫 B.\n- 🚫 C.\n- 🚫 D.", "**failed**: 🚫 A. 🚫 B. 🚫 C. and 1 more"},
+		{store.CommandFailed, attempts(stageExecuting), "given up: disk I/O error", "**unclear**: given up: disk I/O error"},
+		{store.CommandFailed, attempts(stagePending), "given up: disk I/O error", "**failed**: given up: disk I/O error"},
+		{store.CommandFailed, attempts(stageFailed), "failed", "**failed**"},
+		{store.CommandFailed, attempts(stageFailed), "✅ ❔ words that a script printed", "**failed**: ✅ ❔ words that a script printed"},
+		{store.CommandDenied, detail{}, "🚫 <@all> `close` needs the role operator.", "**denied**: 🚫 &lt;&#64;all&gt; \\`close\\` needs the role operator."},
 	} {
-		require.Equal(t, c.want, auditResult(c.state, c.outcome), c.outcome)
+		require.Equal(t, c.want, auditResult(endOf(store.Command{State: c.state, Detail: c.detail.encode()}), c.outcome), c.outcome)
 	}
+	require.Equal(t, "failed", endOf(store.Command{State: store.CommandFailed}), "a row without detail")
 }
 
 // `more` shows the older commands.

@@ -216,7 +216,7 @@ func (e *Executor) listMaintenances(ctx context.Context, l *lane, b *batch, r ro
 	case err != nil:
 		return e.cannotYet(ctx, l, b, err, r)
 	case refusal != "":
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
 	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceList(l.source, t, running, groups, at))
 }
@@ -288,7 +288,7 @@ func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r ro
 	case err != nil:
 		return e.cannotYet(ctx, l, b, err, r)
 	case refusal != "":
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
 	m.Title = withoutFourByte(text.Line(m.Title))
 	if err := e.executing(ctx, b); err != nil {
@@ -320,7 +320,7 @@ func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r rou
 	case refusal != "" && again, len(end) == 0 && again: // an earlier call did it
 		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(t.named()))
 	case refusal != "":
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
 	if err := e.executing(ctx, b); err != nil {
 		return 0, err
@@ -390,7 +390,9 @@ func (t Task) means(h zabbix.Host) bool {
 }
 
 // meansGroup reports whether a host group is the one named.
-func (t Task) meansGroup(group string) bool { return t.Group != "" && strings.EqualFold(group, t.Group) }
+func (t Task) meansGroup(group string) bool {
+	return t.Group != "" && strings.EqualFold(group, t.Group)
+}
 
 // throughGroups says which maintenances cover these groups, and with them hosts that weren't named; "" for none.
 func throughGroups(running []zabbix.Maintenance, groups []string, at func(time.Time) string) string {

@@ -164,7 +164,7 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 		refusal = fmt.Sprintf("🚫 The script “%s” asks for a value in Zabbix, which isn't possible from here. Nothing was run.", webex.EscapeMarkdown(script.Script))
 	}
 	if refusal != "" {
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
+		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
 	if script.Approval && b.req.For == "" {
 		return 0, e.askApproval(ctx, b, script, hosts[0])

@@ -25,6 +25,10 @@ type round struct {
 	late     bool // it has expired
 }
 
+func newRound(failures int, until time.Time) round {
+	return round{failures: failures, until: until, late: time.Now().After(until)}
+}
+
 // retry returns the wait before a retry, at most until the command expires.
 func (r round) retry() time.Duration {
 	in := pace.Backoff(r.failures+1, minRetry, maxRetry, rand.Float64())
@@ -45,62 +49,150 @@ func (r round) postpone(l *lane, err error, in time.Duration) time.Duration {
 	return in
 }
 
-// step makes the call of a batch, or looks up its outcome. 0: the batch has ended; atOnce: take the next step;
-// otherwise the wait before the retry.
+// step takes the next step of a batch: of a task, of an acknowledgement that lapsed, or of a person's act on problems. 0: the batch has
+// ended; atOnce: take the next step; otherwise the wait before the retry.
 func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (time.Duration, error) {
-	j := b.job
-	r := round{failures: failures, until: j.c.CreatedAt.Add(e.o.View().Expiry)}
-	lapse := j.d.Lapse // never changes
-	if !lapse.IsZero() {
-		r.until = time.Now().Add(maxRetry)
-	}
-	if end := b.req.Until; !end.IsZero() && end.Before(r.until) {
-		r.until = end // Zabbix refuses a suppression until a time that has passed
-	}
-	r.late = time.Now().After(r.until)
-	if w := b.req.Verb.entry().work; w != nil {
-		if b.attempts[0].Stage == stagePending {
-			refusal, err := e.stillMay(ctx, b)
-			if err != nil {
-				return 0, err
-			}
-			if refusal != "" {
-				return 0, e.endAttemptsAs(ctx, b, stageFailed, refusal)
-			}
-		}
-		return w.step(ctx, e, l, b, r)
-	}
-	if b.attempts[0].Stage == stageExecuting {
-		return e.look(ctx, l, b, r)
-	}
-	if r.late {
-		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(j, a, b.req, r.until) })
-	}
-	stale, why, asked, err := e.overtaken(ctx, l, b)
 	switch {
-	case err != nil:
-		return 0, err
-	case len(stale.index) > 0 && !lapse.IsZero(): // nobody waits for an answer
-		return atOnce, e.endAttempts(ctx, stale, stageDone, func(a attempt) string { return why[a.Key] })
-	case len(stale.index) > 0:
-		return atOnce, e.endAttempts(ctx, stale, stageFailed, func(a attempt) string { return why[a.Key] })
-	case meaningOf(asked) != refuses: // the call would fail as well
-		return e.tryAgain(ctx, l, b, asked, r)
-	case asked != nil && !lapse.IsZero(): // whether somebody has acted since can't be known
-		var ze *zabbix.Error
-		errors.As(asked, &ze)
-		return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
+	case b.req.Verb.entry().work != nil:
+		return e.stepTask(ctx, l, b, newRound(failures, e.deadline(b)))
+	case !b.job.d.Lapse.IsZero(): // never changes, and never expires
+		return e.stepLapse(ctx, l, b, newRound(failures, time.Now().Add(maxRetry)))
 	}
-	// Saved before the call: after a crash its outcome is looked up in Zabbix.
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	err = e.change(ctx, b, store.CommandExecuting, func(a *attempt) {
-		a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false
-	})
+	return e.stepAct(ctx, l, b, newRound(failures, e.deadline(b)))
+}
+
+// deadline is when a person's command expires: Zabbix refuses a suppression until a time that has passed.
+func (e *Executor) deadline(b *batch) time.Time {
+	until := b.job.c.CreatedAt.Add(e.o.View().Expiry)
+	if end := b.req.Until; !end.IsZero() && end.Before(until) {
+		return end
+	}
+	return until
+}
+
+// stepTask takes a step of a maintenance or a script, which begins only if the person still has the role.
+func (e *Executor) stepTask(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
+	if b.attempts[0].Stage == stagePending {
+		refusal, err := e.stillMay(ctx, b)
+		if err != nil {
+			return 0, err
+		}
+		if refusal != "" {
+			return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
+		}
+	}
+	return b.req.Verb.entry().work.step(ctx, e, l, b, r)
+}
+
+// stepAct calls Zabbix for a person, or looks up what became of an earlier call. Attempts that mustn't be made any more end first.
+func (e *Executor) stepAct(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
+	switch {
+	case b.attempts[0].Stage == stageExecuting:
+		return e.look(ctx, l, b, r)
+	case r.late:
+		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
+	}
+	found, asked, err := e.beforeCall(ctx, l, b)
 	if err != nil {
 		return 0, err
 	}
+	s, why := scope{*b.job.d.Input, e.o.View()}, make(map[alert.Key]string)
+	for n, a := range b.attempts {
+		if why[a.Key] = found[n].overtaken; why[a.Key] == "" && found[n].known && !may(s.roleFor(found[n].posts), b.req.Verb) {
+			why[a.Key] = notAnyMore(a, b.req.Verb, s.Several)
+		}
+	}
+	stale := b.only(func(a attempt) bool { return why[a.Key] != "" })
+	switch {
+	case len(stale.index) > 0:
+		return atOnce, e.endAttempts(ctx, stale, stageRefused, func(a attempt) string { return why[a.Key] })
+	case meaningOf(asked) != refuses: // the call would fail as well
+		return e.tryAgain(ctx, l, b, asked, r)
+	}
+	return e.call(ctx, l, b, r, asked == nil)
+}
+
+// stepLapse takes an acknowledgement back that lapsed, if Zabbix says that nobody has acted on the problem since. It needs no role, and
+// nobody waits for an answer.
+func (e *Executor) stepLapse(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
+	if b.attempts[0].Stage == stageExecuting {
+		return e.look(ctx, l, b, r)
+	}
+	found, asked, err := e.beforeCall(ctx, l, b)
+	if err != nil {
+		return 0, err
+	}
+	a, now, several := b.attempts[0], found[0], e.o.View().Several
+	if asked == nil && now.known && !now.shown {
+		asked = unreadableEvent
+	}
+	switch {
+	case now.overtaken != "":
+		return 0, e.endAttemptsAs(ctx, b, stageDone, now.overtaken)
+	case !now.known || asked == nil && !lapses(now.problem, now.event, b.job.d.Lapse):
+		e.o.Changed(a.Key, 0)
+		return 0, e.endAttemptsAs(ctx, b, stageDone, actedSince(a, several))
+	case meaningOf(asked) != refuses:
+		return e.tryAgain(ctx, l, b, asked, r)
+	case asked != nil: // whether somebody has acted since can't be known
+		var ze *zabbix.Error
+		errors.As(asked, &ze)
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, ze, several))
+	}
+	return e.call(ctx, l, b, r, true)
+}
+
+// seen is what the relay and Zabbix say about the problem of an attempt, right before the call: a command may have waited for an hour.
+type seen struct {
+	problem alert.Problem
+	known   bool // problem can be read
+	posts   []store.Post
+	event   alert.Observation
+	shown   bool // Zabbix shows the event
+	// overtaken is why it must not be acted on: its event id belongs to another problem now, in the relay or in Zabbix, or it can't be read.
+	overtaken string
+}
+
+// beforeCall reads what is to be known of each attempt before the call. asked is the error of the call to Zabbix.
+func (e *Executor) beforeCall(ctx context.Context, l *lane, b *batch) (found []seen, asked, err error) {
+	events, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+	var problems map[alert.Key]alert.Problem
+	var posts map[alert.Key][]store.Post
+	damaged := false
+	err = e.persist(ctx, "reading the problems of a command", func(ctx context.Context) (err error) {
+		if problems, damaged, err = e.readable(ctx, b.keys()); err != nil {
+			return err
+		}
+		posts, err = e.o.Store.PostsOf(ctx, b.keys())
+		return err
+	})
+	several := e.o.View().Several
+	for _, a := range b.attempts {
+		s := seen{posts: posts[a.Key]}
+		s.problem, s.known = problems[a.Key]
+		s.event, s.shown = events[a.Key.EventID]
+		reused := s.known && s.shown && s.problem.Relation(s.event.Event(a.Key, time.Now())) != alert.Same
+		if reused {
+			e.o.Changed(a.Key, 0) // the relay doesn't know the other problem yet
+		}
+		switch {
+		case reused || s.known && s.problem.Generation != a.Generation:
+			s.overtaken = superseded(a.Key, a.Name, several)
+		case damaged && !s.known:
+			s.overtaken = damagedProblem(a.Key, several)
+		}
+		found = append(found, s)
+	}
+	return found, asked, err
+}
+
+// call makes the call of a batch. trusted: Zabbix accepted the relay's own token just now.
+func (e *Executor) call(ctx context.Context, l *lane, b *batch, r round, trusted bool) (time.Duration, error) {
+	if err := e.executing(ctx, b); err != nil {
+		return 0, err
+	}
 	// A call in flight isn't cancelled; the client's own timeout bounds it.
-	span := e.beginCall(b, failures)
+	span := e.beginCall(b, r.failures)
 	refusedToken, made, err := e.callZabbix(ctx, l, b)
 	span.End(resultOf(err))
 	if !made {
@@ -113,7 +205,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 		return 0, e.succeed(ctx, b)
 	}
 	if refusedToken != nil {
-		if asked == nil { // Zabbix accepted the relay's own token just now, so nothing on the way removes tokens
+		if trusted { // so nothing on the way removes tokens
 			if err := e.forgetRefused(ctx, *refusedToken, err); err != nil {
 				return 0, err
 			}
@@ -122,7 +214,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 	}
 	var ze *zabbix.Error
 	errors.As(err, &ze)
-	log := e.o.Log.With("command", j.c.ID, "keys", b.keys(), "error", err)
+	log := e.o.Log.With("command", b.job.c.ID, "keys", b.keys(), "error", err)
 	switch meaning := meaningOf(err); meaning {
 	case uncertain, failed:
 		l.why = reason(err)
@@ -146,7 +238,7 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 			return 0, err
 		}
 		for _, half := range [...]*batch{b.some(0, n/2), b.some(n/2, n)} {
-			if in, err := e.step(ctx, l, half, failures); in != 0 || err != nil {
+			if in, err := e.step(ctx, l, half, r.failures); in != 0 || err != nil {
 				return in, err
 			}
 		}
@@ -173,54 +265,6 @@ func (e *Executor) step(ctx context.Context, l *lane, b *batch, failures int) (t
 }
 
 var unreadableEvent = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
-
-// overtaken returns the part of a batch that must not be acted on, and why: attempts whose event ids belong to other problems
-// now, in the relay or in Zabbix, those whose problems can't be read, and those for which the person's role isn't enough any more:
-// a command may have waited for an hour. asked is the error of the call to Zabbix.
-func (e *Executor) overtaken(ctx context.Context, l *lane, b *batch) (stale *batch, why map[alert.Key]string, asked, err error) {
-	found, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
-	var problems map[alert.Key]alert.Problem
-	var posts map[alert.Key][]store.Post
-	damaged := false
-	err = e.persist(ctx, "reading the problems of a command", func(ctx context.Context) (err error) {
-		if problems, damaged, err = e.readable(ctx, b.keys()); err != nil {
-			return err
-		}
-		posts, err = e.o.Store.PostsOf(ctx, b.keys())
-		return err
-	})
-	stale, why = b.some(0, 0), make(map[alert.Key]string)
-	s := scope{*b.job.d.Input, e.o.View()}
-	several, lapse := s.Several, b.job.d.Lapse
-	for n, a := range b.attempts {
-		p, known := problems[a.Key]
-		o, shown := found[a.Key.EventID]
-		reused := known && shown && p.Relation(o.Event(a.Key, time.Now())) != alert.Same
-		if reused {
-			e.o.Changed(a.Key, 0) // the relay doesn't know the other problem yet
-		}
-		switch {
-		case reused || known && p.Generation != a.Generation:
-			why[a.Key] = superseded(a.Key, a.Name, several)
-		case damaged && !known:
-			why[a.Key] = damagedProblem(a.Key, several)
-		case !lapse.IsZero() && asked == nil && known && !shown:
-			asked = unreadableEvent
-			continue
-		case !lapse.IsZero() && (!known || asked == nil && !lapses(p, o, lapse)):
-			why[a.Key] = actedSince(a, several)
-			e.o.Changed(a.Key, 0)
-		case !lapse.IsZero():
-			continue // it needs no role
-		case known && !may(s.roleFor(posts[a.Key]), b.req.Verb):
-			why[a.Key] = notAnyMore(a, b.req.Verb, several)
-		default:
-			continue
-		}
-		stale.index, stale.attempts = append(stale.index, b.index[n]), append(stale.attempts, a)
-	}
-	return stale, why, asked, err
-}
 
 // tryAgain postpones a batch that Zabbix certainly didn't carry out.
 func (e *Executor) tryAgain(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {

@@ -247,7 +247,7 @@ func (e *Executor) uncertainYet(ctx context.Context, l *lane, b *batch, err erro
 	return r.postpone(l, err, min(r.retry(), 2*time.Second)), e.replyWaiting(ctx, l, b.turn)
 }
 
-// executing saves that a call follows, so that a crash doesn't repeat it.
+// executing saves that a call follows: after a crash its outcome is looked up in Zabbix, if it can be.
 func (e *Executor) executing(ctx context.Context, b *batch) error {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false })
