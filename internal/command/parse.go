@@ -87,8 +87,8 @@ func (n Names) Parse(words string) (Request, *question) {
 	if asksHelp(rest) {
 		return Request{Verb: Help, Topic: v.name}, nil
 	}
-	if option := optionIn(rest); option != "" && v.act != nil {
-		return Request{}, ask(v.name, "I don't know the option `%s`, so I did nothing. `help %s` explains the command. If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name)
+	if option := optionIn(v, rest, !v.prose); option != "" {
+		return Request{}, unknownOption(v, option)
 	}
 	if v.problems && v.answer != nil { // "why 4711?"
 		n := len(rest) - len(strings.TrimRight(rest, "?! "))
@@ -106,7 +106,18 @@ func (n Names) Parse(words string) (Request, *question) {
 	case len(t.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	}
+	if option := optionIn(v, t.rest, false); v.prose && !t.words && option != "" {
+		return Request{}, unknownOption(v, option)
+	}
 	return v.parse(n, v, said, t)
+}
+
+func unknownOption(v *verb, option string) *question {
+	said := "I don't know the option `%s`, so I did nothing. `help %s` explains the command."
+	if v.problems {
+		said += " If it belongs to your words, put a colon before them: `%[2]s: %[1]s`."
+	}
+	return ask(v.name, said, echo(option), v.name)
 }
 
 func tooMany(v *verb) *question {
@@ -212,12 +223,26 @@ func asksHelp(rest string) bool {
 	return last == "--help" || last == "-help"
 }
 
-// option matches a command-line option after a verb. Phones turn two dashes into one, so a single dash counts
-// only if nothing follows.
-var option = regexp.MustCompile(`^(--[A-Za-z][^\s]*|-[A-Za-z][A-Za-z-]*$)`)
+// option matches a word that looks like a command-line option. Phones turn two dashes into one.
+var option = regexp.MustCompile(`^--?[A-Za-z]`)
 
-// optionIn returns the option that the words after a verb begin with; "" for none.
-func optionIn(rest string) string { return option.FindString(strings.TrimLeft(rest, " \n")) }
+// optionIn returns the first word after a verb that looks like an option, or with all of them any word; "" for none. Words behind a
+// colon, "--" or a quote are the person's own.
+func optionIn(v *verb, rest string, all bool) string {
+	if !v.problems {
+		rest = strings.TrimLeft(rest, ":,; \n")
+	}
+	for {
+		word, after := firstWord(rest)
+		switch {
+		case option.MatchString(word):
+			return word
+		case !all, word == "", word == "--", strings.ContainsAny(word[:1], ":\"'`"), strings.HasSuffix(word, ":"):
+			return ""
+		}
+		rest = after
+	}
+}
 
 // allWords matches "all" or "everything", and perhaps "yes", as words with any punctuation around them.
 var allWords = regexp.MustCompile("(?i)^" + before + "(?:all|everything)" + behind + "(" + before + "yes" + behind + ")?")

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -169,7 +170,12 @@ func FuzzParse(f *testing.F) {
 		}
 		require.Equal(t, r.Verb == Severity, r.Severity != nil)
 		if r.Verb != Audit { // its length is a filter
-			require.Equal(t, r.Verb.entry().lasts || r.Task != nil && r.Task.What == startIt, r.Length != Length{})
+			lasts := r.Verb.entry().lasts || r.Task != nil && r.Task.What == startIt
+			require.True(t, lasts || r.Length == Length{})
+			if lasts && r.Length == (Length{}) { // "0h"
+				_, fault := r.Length.end(time.Unix(0, 0), time.UTC)
+				require.NotEmpty(t, fault, "no length is refused")
+			}
 		}
 		if r.Verb == Comment {
 			require.NotEmpty(t, r.Text)

@@ -71,7 +71,7 @@ func TestParseRun(t *testing.T) {
 		require.Nil(t, q, "%q", said)
 		require.Equal(t, Request{Verb: Run, Task: want}, r, "%q", said)
 	}
-	for _, said := range []string{"run ping sw1", "run ping on", "run ping -c 3 on sw1"} {
+	for _, said := range []string{"run ping sw1", "run ping on", "run ping 3 on sw1"} {
 		_, q := n.Parse(said)
 		require.NotNil(t, q, "%q", said)
 		require.Contains(t, q.text, "ran nothing", said)
