@@ -137,6 +137,44 @@ func TestFailedRenewalKeepsTheSocket(t *testing.T) {
 	})
 }
 
+// A renewal that replaced the old websocket and failed then is the relay's own doing: it connects again at once, instead of leaving the
+// bot to another relay for an hour.
+func TestFailedRenewalIsNotAnotherRelay(t *testing.T) {
+	bySocket(t, func(t *testing.T, r *real) {
+		r.pass(2 * time.Minute)
+		r.webex.HoldSockets(true)
+		r.webex.AnnounceShutdown(botAddr)
+		r.pass(40 * time.Second)
+		require.Zero(t, r.connected())
+		r.webex.HoldSockets(false)
+		r.pass(5 * time.Minute)
+		require.EqualValues(t, 1, r.connected())
+		require.Zero(t, r.ended(socket.Replaced))
+		require.Positive(t, r.ended(socket.Lost))
+	})
+}
+
+// What comes before a websocket is authorised is no sign that the bot hears: rooms are told of the whole time in which it didn't.
+func TestFramesBeforeTheAuthorisationAreNoSigns(t *testing.T) {
+	bySocket(t, func(t *testing.T, r *real) {
+		r.pass(5*time.Minute + 30*time.Second) // in the middle of a minute, since times are shown to the minute
+		require.NotEmpty(t, r.post().CardID)
+		from := time.Now()
+		r.webex.HoldSockets(true)
+		r.webex.CloseSockets(botAddr, 1000, "Done")
+		for range 30 {
+			r.webex.SendFrame(botAddr, []byte(`{"id":"f","data":{"eventType":"status.start_typing"}}`))
+			r.pass(20 * time.Second)
+		}
+		require.Zero(t, r.connected())
+		r.webex.HoldSockets(false)
+		r.pass(10 * time.Minute)
+		require.EqualValues(t, 1, r.connected())
+		require.Len(t, r.told(), 1)
+		require.Contains(t, r.told()[0], "Missed presses from "+from.UTC().Format("15:04")+" to ")
+	})
+}
+
 // A registration that fails doesn't keep the relay from anything else, and is repeated.
 func TestFailedRegistrationIsRepeated(t *testing.T) {
 	bySocket(t, func(t *testing.T, r *real) {

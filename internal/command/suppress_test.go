@@ -48,7 +48,7 @@ func TestParseSuppress(t *testing.T) {
 		"suppress 4711 1.5h":       "For how long?",
 		"suppress 4711 4712m":      "`4712m`",
 		"suppress 4711 2h or 4712": "", // words; the suspect is looked up
-		"suppress 4711 force 2h": "I don't understand `force`",
+		"suppress 4711 force 2h":   "I don't understand `force`",
 	} {
 		r, q := Names{}.Parse(said)
 		if want == "" {

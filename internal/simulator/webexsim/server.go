@@ -64,22 +64,23 @@ type Server struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // deliveries
 
-	mu       sync.Mutex
-	random   *rand.Rand
-	revision int64
-	changed  chan struct{} // closed at the next change
-	subs     map[chan Event]struct{}
-	people   map[string]*person // by id
-	rooms    []*room
-	messages map[string]*message
-	actions  map[string]*action
-	webhooks []*webhook
-	devices  []*device
-	faults   []*fault
-	outage   time.Time
-	buckets  map[string]*bucket
-	waits    map[string]wait
-	stats    Stats
+	mu          sync.Mutex
+	random      *rand.Rand
+	revision    int64
+	changed     chan struct{} // closed at the next change
+	subs        map[chan Event]struct{}
+	people      map[string]*person // by id
+	rooms       []*room
+	messages    map[string]*message
+	actions     map[string]*action
+	webhooks    []*webhook
+	devices     []*device
+	faults      []*fault
+	outage      time.Time
+	heldSockets bool // websockets that open are never authorised
+	buckets     map[string]*bucket
+	waits       map[string]wait
+	stats       Stats
 }
 
 // New makes an empty world.

@@ -144,10 +144,12 @@ func (s *Server) converse(c *session) {
 	}
 	c.device.session = c
 	again := slices.Clone(c.device.unacked)
-	s.sendFrame(c, map[string]any{"eventType": "mercury.buffer_state", "bufferState": map[string]any{}})
-	for _, f := range again {
-		f.at = s.now()
-		s.enqueue(c, f)
+	if !s.heldSockets {
+		s.sendFrame(c, map[string]any{"eventType": "mercury.buffer_state", "bufferState": map[string]any{}})
+		for _, f := range again {
+			f.at = s.now()
+			s.enqueue(c, f)
+		}
 	}
 	s.mu.Unlock()
 	s.work.Go(func() { s.writeOut(ctx, c) })
@@ -326,6 +328,13 @@ func (s *Server) SilenceSockets(email string) {
 	for _, c := range s.sessionsOf(email) {
 		c.silent = true
 	}
+}
+
+// HoldSockets makes websockets that open from now on never say that the token was accepted, although they replace those before.
+func (s *Server) HoldSockets(hold bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heldSockets = hold
 }
 
 // AnnounceShutdown tells an account's open websockets that they will be closed soon.
