@@ -351,10 +351,7 @@ func TestMaintenanceThroughAGroup(t *testing.T) {
 
 // A target is never guessed, and nobody acts beyond their role.
 func TestMaintenanceRefusals(t *testing.T) {
-	for _, c := range []struct {
-		person     Person
-		said, want string
-	}{
+	refusals(t, []refusedCommand{
 		{alice, "maintenance start sw1 2h", "`maintenance` needs the role **admin**"},
 		{alice, inThread + "maintenance start 2h", "`maintenance` needs the role **admin**"},
 		{alice, "maintenance list", "`maintenance` needs the role **admin**"},
@@ -373,13 +370,24 @@ func TestMaintenanceRefusals(t *testing.T) {
 		{ann, "maintenance start db1 4m", "at least 5 minutes"},
 		{ann, "maintenance start db1 400d", "more than a year"},
 		{ann, `maintenance start group=Core 2h`, "no host group `Core`"},
-	} {
+	})
+}
+
+// refusals requires that each command is answered with these words, and does nothing.
+func refusals(t *testing.T, table []refusedCommand) {
+	t.Helper()
+	for _, c := range table {
 		maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
 			require.Contains(t, say(c.person, c.said), c.want, c.said)
-			require.Empty(t, w.zabbixes["main"].created(), c.said)
+			require.Zero(t, len(w.zabbixes["main"].created())+len(w.zabbixes["main"].ran()), c.said)
 			require.NotEqual(t, store.CommandDone, w.command("M1").State, c.said)
 		})
 	}
+}
+
+type refusedCommand struct {
+	person     Person
+	said, want string
 }
 
 // `start` and `list` say when Zabbix ends the maintenance: it counts in whole minutes.

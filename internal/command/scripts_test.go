@@ -117,10 +117,7 @@ func TestRun(t *testing.T) {
 
 // A target is never guessed, and nobody runs what their role doesn't allow.
 func TestRunRefusals(t *testing.T) {
-	for _, c := range []struct {
-		person     Person
-		said, want string
-	}{
+	refusals(t, []refusedCommand{
 		{alice, "run restart on db1", "needs the role **admin** everywhere"},
 		{alice, inThread + "run restart", "needs the role **admin**"},
 		{bob, "run ping on db1", "needs the role **operator** everywhere"},
@@ -133,12 +130,7 @@ func TestRunRefusals(t *testing.T) {
 		{alice, "run asks on db1", "asks for a value"},
 		{alice, "run gone on db1", "has no script “Gone”"},
 		{alice, "run lab on main/db1", "can't be run in Zabbix `main`"},
-	} {
-		maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
-			require.Contains(t, say(c.person, c.said), c.want, c.said)
-			require.Empty(t, w.zabbixes["main"].ran(), c.said)
-		})
-	}
+	})
 }
 
 // A script with approval runs once, after a second person with the role approved it.
@@ -229,6 +221,33 @@ func TestRunIsAtMostOnce(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, z.ran(), 2, "what certainly wasn't sent is tried again")
 	})
+}
+
+// A script that waited for Zabbix runs only if the configuration still allows it then: in that Zabbix, and for that role.
+func TestRunNeedsItsConfigurationWhenItBegins(t *testing.T) {
+	for name, then := range map[string][]config.Script{
+		"of another Zabbix": {{Name: "ping", Script: "Ping it", Role: config.RoleOperator, Sources: []string{"lab"}}},
+		"of a higher role":  {{Name: "ping", Script: "Ping it", Role: config.RoleAdmin}},
+		"not at all":        {},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := adminWorld()
+			w.setDown("main", true)
+			r := w.start(t)
+			r.receives("M1", Input{Text: "run ping on db1", Room: "noc", Person: alice})
+			synctest.Wait()
+			r.stop()
+			w.scripts = then
+			w.setDown("main", false)
+			r = w.start(t)
+			defer r.stop()
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			require.Empty(t, w.zabbixes["main"].ran(), name)
+			require.Contains(t, strings.Join(w.answers(), "\n"), "you don't have the role for it any more, or it isn't configured any more", name)
+			require.Equal(t, "not done", endOf(w.command("M1")))
+		})
+	}
 }
 
 // A script that takes minutes delays no other command.

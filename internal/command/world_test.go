@@ -57,8 +57,9 @@ type world struct {
 	told     []string // the texts of notices
 	appended int      // entries of the journal
 
-	people []config.Person // instead of the usual ones
-	read   int             // documents of problems that a list has read
+	people  []config.Person // instead of the usual ones
+	scripts []config.Script
+	read    int // documents of problems that a list has read
 
 	zabbixes map[string]*fakeZabbix
 	clients  map[string]Zabbix // in place of those
@@ -141,7 +142,7 @@ type failure struct {
 func newWorld() *world {
 	w := &world{
 		Store: memory.New(nil), groups: map[string]int64{}, inputs: map[string]Input{},
-		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}),
+		zabbixes: map[string]*fakeZabbix{}, crash: -1, dead: make(chan struct{}), scripts: testScripts,
 	}
 	for _, source := range []string{"main", "lab"} {
 		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, closed: map[string]time.Time{}, next: 1, site: newSite()}
@@ -483,7 +484,7 @@ func (w *world) start(t *testing.T) *relay {
 	e := New(Options{
 		Mutes: mutes,
 		View: func() View {
-			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: testScripts, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
+			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: w.scripts, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
 				Routing: routing, Settings: w.settings}
 		},
 		Store:   w,
