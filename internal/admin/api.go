@@ -31,6 +31,9 @@ type Store interface {
 	RetryEntry(ctx context.Context, id int64) error
 	Stats(ctx context.Context) (store.Stats, error)
 	FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error)
+	AllPersonTokens(ctx context.Context) ([]store.PersonToken, error)
+	vault.LeftStore
+	vault.RemovalStore
 }
 
 // API lets operators list and handle dead letters and set-aside entries. On loopback it needs no token (Guard), so it refuses every
@@ -44,6 +47,8 @@ type Store interface {
 //	GET  /v1/journal/{id}                    Entry, with its payload
 //	POST /v1/setaside/retry                  Choice → Done
 //	GET  /v1/audit?since=TIME&person=PART&problem=KEY&limit=N   Audit
+//	GET  /v1/tokens?limit=N                  TokenList
+//	POST /v1/tokens/remove                   TokenOwner → TokensRemoved
 //	POST /v1/reconcile                       Sweep → Swept
 //	POST /v1/rekey                           Rekey → vault.Rekeyed
 //	POST /-/reload                           Reloaded
@@ -130,6 +135,8 @@ func (a *API) Handler() http.Handler {
 		"POST /v1/setaside/retry":     a.choosing(a.retry),
 		"GET /v1/journal/{id}":        a.journalEntry,
 		"GET /v1/audit":               a.audit,
+		"GET /v1/tokens":              a.tokens,
+		"POST /v1/tokens/remove":      a.removeTokens,
 		"POST /v1/reconcile":          a.reconcile,
 		"POST /v1/rekey":              a.rekey,
 		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },

@@ -5,7 +5,9 @@ package chat
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -123,6 +125,16 @@ func (r *Reader) bot(name string) (Bot, bool) {
 	defer r.mu.Unlock()
 	b, ok := r.bots[name]
 	return b, ok
+}
+
+// anyBot returns the first bot by name.
+func (r *Reader) anyBot() (Bot, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(r.bots)) {
+		return r.bots[name], true
+	}
+	return Bot{}, false
 }
 
 // listening returns the bots that listen in this way.
@@ -264,20 +276,45 @@ func (r *Reader) person(ctx context.Context, c store.Command, e webex.Envelope, 
 	if err != nil {
 		return command.Person{}, r.failed(c, e, err)
 	}
-	email := r.directory().AddressOf(p.Emails)
+	who := r.known(p)
 	switch {
 	case p.Type == "bot" || slices.ContainsFunc(p.Emails, botAddress):
 		return command.Person{}, r.ignore(bot.Name, ignoredBot, "%s", p.Email())
-	case email == "":
+	case who.Email == "":
 		return command.Person{}, r.ignore(bot.Name, ignoredPerson, "%s", p.Email())
 	}
-	who := command.Person{ID: p.ID, Name: p.DisplayName, Email: email}
+	return who, nil
+}
+
+// Known returns a person by Webex's record. found is false for somebody who is gone, and for somebody to whom the relay doesn't listen.
+// If the bot isn't configured any more, another one asks: people are the same to all.
+func (r *Reader) Known(ctx context.Context, bot, id string) (who command.Person, found bool, err error) {
+	b, ok := r.bot(bot)
+	if !ok {
+		if b, ok = r.anyBot(); !ok {
+			return who, false, errors.New("no bot is configured")
+		}
+	}
+	p, err := b.Webex.GetPerson(ctx, id)
+	if webex.ClassOf(err) == webex.NotFound {
+		return who, false, nil
+	}
+	if err != nil {
+		return who, false, err
+	}
+	who = r.known(p)
+	return who, who.Email != "", nil
+}
+
+// known is a person by Webex's record. They have no Email if the relay doesn't listen to them.
+func (r *Reader) known(p webex.Person) command.Person {
+	who := command.Person{ID: p.ID, Name: p.DisplayName, Email: r.directory().AddressOf(p.Emails)}
 	for _, other := range p.Emails {
-		if other = strings.ToLower(strings.TrimSpace(other)); other != email && other != "" {
+		if other = strings.ToLower(strings.TrimSpace(other)); other != who.Email && other != "" {
 			who.Also = append(who.Also, other)
 		}
 	}
-	return who, nil
+	return who
 }
 
 // mentions returns the people whom a message mentions, from Webex's own record. Those that Webex doesn't show, and bots, have no

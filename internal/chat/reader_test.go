@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -360,6 +362,8 @@ type claims struct {
 	err    error
 	broken error // of every command's record
 
+	cards     []store.Notice
+	personal  int // 1: Alice's direct chat has a card of a problem
 	notices   []string
 	noNotices error // of AddNotice
 }
@@ -396,7 +400,23 @@ func (c *claims) Value(_ context.Context, name string) (string, error) {
 	return "", store.ErrNotFound
 }
 
-func (c *claims) CardRooms(context.Context) ([]string, error) { return []string{"noc"}, c.err }
+func (c *claims) CardRooms(context.Context) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return []string{"noc", config.PersonRoom + "alice@example.com"}[:1+c.personal], c.err
+}
+
+func (c *claims) CardNotices(context.Context, time.Time) ([]store.Notice, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cards, c.err
+}
+
+func (c *claims) RecentCommands(context.Context, time.Time, time.Time) ([]store.Command, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.ids)), c.err
+}
 
 func (c *claims) AddNotice(_ context.Context, n store.Notice) (int64, error) {
 	c.mu.Lock()
@@ -561,4 +581,27 @@ func TestMentionedPeople(t *testing.T) {
 	f.failNext(hidden, &webex.Error{Status: http.StatusBadGateway})
 	_, err = r.Read(t.Context(), store.Command{Bot: "noc"}, envelope(resourceMessages, "ASSIGN"))
 	require.Error(t, err, "it is read again later")
+}
+
+// Somebody whom Webex doesn't know any more, or to whom the relay doesn't listen, isn't known. An error says nothing.
+func TestKnown(t *testing.T) {
+	f := newFake()
+	r, _ := newReader(f)
+	for bot, id := range map[string]string{"noc": "a11ce", "removed": "a11ce"} {
+		who, found, err := r.Known(t.Context(), bot, personID(id))
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, command.Person{ID: personID(id), Name: "Alice Example", Email: "alice@example.com"}, who)
+	}
+	for _, id := range []string{"e", "n", "gone"} {
+		_, found, err := r.Known(t.Context(), "noc", personID(id))
+		require.NoError(t, err)
+		require.False(t, found, id)
+	}
+	f.failNext(personID("a11ce"), &webex.Error{Status: 502})
+	_, _, err := r.Known(t.Context(), "noc", personID("a11ce"))
+	require.Error(t, err)
+	r.setBots(nil)
+	_, _, err = r.Known(t.Context(), "noc", personID("a11ce"))
+	require.ErrorContains(t, err, "no bot is configured")
 }

@@ -96,6 +96,8 @@ type Store interface {
 	TellPersonToken(ctx context.Context, sealed string, at time.Time) error
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
 	FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error)
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
 }
 
 // View is the part of the current configuration that commands need.
@@ -115,7 +117,7 @@ type View struct {
 	Settings func(room, rule string) (render.Room, bool) // of a room's messages; false if it isn't configured
 }
 
-// Options configure an Executor. All but Changed, Missing, Vault and Trace are required.
+// Options configure an Executor. All but Changed, Missing, Vault, Trace and Person are required.
 type Options struct {
 	View    func() View // called for each command
 	Store   Store
@@ -127,6 +129,9 @@ type Options struct {
 	Mutes   *Mutes
 	Vault   *vault.Vault    // keeps people's tokens; nil: they can't be kept
 	Trace   *tracing.Tracer // nil while tracing is off
+	// Person asks Webex, as a bot, who a person is, by id: chat.Reader.Known. found is false for somebody who is gone, or to whom the
+	// relay doesn't listen. nil: it can't be asked.
+	Person func(ctx context.Context, bot, id string) (p Person, found bool, err error)
 }
 
 // Executor executes commands: at most once in Zabbix, and across restarts until each has ended.

@@ -126,11 +126,18 @@ const (
 	tokenWarning = 7 * 24 * time.Hour
 )
 
-// WatchTokens warns people whose tokens expire soon, and forgets tokens that nobody confirmed, until ctx ends.
+// WatchTokens warns people whose tokens expire soon, and forgets tokens that nobody confirmed, or whose person has left, until ctx ends.
 func (e *Executor) WatchTokens(ctx context.Context) error {
 	ticks := time.NewTicker(tokenRounds)
 	defer ticks.Stop()
+	var owners time.Time // when they were last looked at
 	for {
+		if now := time.Now(); now.Sub(owners) >= ownerRounds {
+			owners = now
+			if err := e.lookAtOwners(ctx, now); err != nil && ctx.Err() == nil {
+				e.o.Log.Error("cannot look whether people with tokens have left: trying again in a day", "error", err)
+			}
+		}
 		if err := e.lookThroughTokens(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			e.o.Log.Error("cannot look through people's tokens: trying again in an hour", "error", err)
 		}

@@ -126,6 +126,15 @@ func TestPersonsTokenIsNowhere(t *testing.T) {
 	require.NotContains(t, raw, token)
 	require.NotContains(t, raw, typed)
 
+	list, err := http.Get("http://" + o.AdminAddr() + "/v1/tokens")
+	require.NoError(t, err)
+	defer list.Body.Close()
+	listed, err := io.ReadAll(list.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(listed), `"person":"alice@example.com","source":"main","user":"alice","confirmed":true`)
+	require.NotContains(t, string(listed), token)
+	require.NotContains(t, string(listed), "v1:")
+
 	// The key is replaced without a restart, and a wrong one is reported.
 	o.write("key", strings.Repeat("1e", 32))
 	o.mustReload()

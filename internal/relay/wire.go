@@ -98,6 +98,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		View:  now.view,
 		Store: r.store, Sources: each(sources, acting),
 		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Vault: keeper, Trace: r.tracer,
+		Person: reader.Known,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
