@@ -2,9 +2,11 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/pace"
 )
 
@@ -122,7 +124,7 @@ func (l *Listener) keepSign(ctx context.Context, bot string, s *signs) {
 	s.mu.Unlock()
 }
 
-// tellGap tells the rooms that have cards of the gap in which presses didn't reach the bot, once.
+// tellGap tells the rooms and direct chats that have cards of the gap in which presses didn't reach the bot, once.
 func (l *Listener) tellGap(ctx context.Context, bot string, s *signs) {
 	s.mu.Lock()
 	gap := s.gap
@@ -141,14 +143,53 @@ func (l *Listener) tellGap(ctx context.Context, bot string, s *signs) {
 	}
 }
 
-func (l *Listener) tellRooms(ctx context.Context, bot string, gap period) error {
+// CardPlace is where a card with buttons is: a room by its configured name, or a direct chat by its Webex id, with its bot.
+type CardPlace struct{ Room, RoomID, Bot string }
+
+// cardPlaces returns where cards are that could be pressed in a gap: those of open problems, and those of replies (questions, tokens)
+// for as long as commands count.
+func (l *Listener) cardPlaces(ctx context.Context, gap period) (places []CardPlace, err error) {
 	rooms, err := l.o.Store.CardRooms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	since := gap.from.Add(-l.o.Inbox.o.Expiry())
+	notices, err := l.o.Store.CardNotices(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	commands, err := l.o.Store.RecentCommands(ctx, since, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	addresses := map[string]string{} // of direct chats, by their ids
+	for _, c := range commands {
+		addresses[c.RoomID] = c.Email
+	}
+	for _, room := range rooms {
+		places = append(places, CardPlace{Room: room})
+	}
+	for _, n := range notices {
+		place := CardPlace{Room: n.Room}
+		if n.Room == "" {
+			place = CardPlace{RoomID: n.RoomID, Bot: n.Bot}
+		}
+		own := CardPlace{Room: config.PersonRoom + addresses[n.RoomID]} // the same chat, if it has cards of problems
+		if n.HasButtons() && !n.CreatedAt.After(gap.to) && !slices.Contains(places, place) && !slices.Contains(places, own) {
+			places = append(places, place)
+		}
+	}
+	return places, nil
+}
+
+func (l *Listener) tellRooms(ctx context.Context, bot string, gap period) error {
+	places, err := l.cardPlaces(ctx, gap)
 	if err != nil {
 		return err
 	}
 	told := 0
-	for _, room := range rooms {
-		for _, n := range l.o.MissedPresses(room, gap.from, gap.to) {
+	for _, place := range places {
+		for _, n := range l.o.MissedPresses(place, gap.from, gap.to) {
 			if n.Bot != bot {
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,8 +64,8 @@ func TestGapIsKeptUntilRoomsAreTold(t *testing.T) {
 		r, m := newReader(newFake())
 		c := emptyClaims()
 		l := newListener(r, c, m, slog.New(slog.DiscardHandler))
-		l.o.MissedPresses = func(room string, from, to time.Time) []store.Notice {
-			return []store.Notice{{Room: room, Bot: "noc", Markdown: fmt.Sprint(room, " ", to.Sub(from))}, {Room: room, Bot: "otherbot"}}
+		l.o.MissedPresses = func(in CardPlace, from, to time.Time) []store.Notice {
+			return []store.Notice{{Room: in.Room, Bot: "noc", Markdown: fmt.Sprint(in.Room, " ", to.Sub(from))}, {Room: in.Room, Bot: "otherbot"}}
 		}
 		var s signs
 		s.sign()
@@ -89,6 +90,58 @@ func TestGapIsKeptUntilRoomsAreTold(t *testing.T) {
 		}
 		require.Equal(t, []string{"noc 5m0s"}, c.notices)
 		require.Greater(t, c.values[signName("noc")], first)
+	})
+}
+
+// Rooms and direct chats with the card of a reply, such as a question or a token's, are told too, each once.
+func TestPlacesWithCards(t *testing.T) {
+	r, m := newReader(newFake())
+	c := emptyClaims()
+	l := newListener(r, c, m, slog.New(slog.DiscardHandler))
+	to := time.Now()
+	gap := period{to.Add(-10 * time.Minute), to}
+	card := []byte(`{"actions":[{"type":"Action.Submit"}]}`)
+	c.ids["M1"] = store.Command{ID: "M1", RoomID: "ROOM-alice", Email: "alice@example.com"}
+	c.cards = []store.Notice{
+		{Room: "noc", Card: card}, {Room: "db", Card: card}, {Room: "db", Card: card}, {Room: "quiet", Card: []byte(`{"actions":[{"type":"Action.OpenUrl"}]}`)},
+		{Room: "later", Card: card, CreatedAt: to.Add(time.Second)},
+		{RoomID: "ROOM-alice", Bot: "noc", Card: card}, {RoomID: "ROOM-alice", Bot: "noc", Card: card}, {RoomID: "ROOM-bob", Bot: "other", Card: card},
+	}
+	places, err := l.cardPlaces(t.Context(), gap)
+	require.NoError(t, err)
+	require.Equal(t, []CardPlace{{Room: "noc"}, {Room: "db"}, {RoomID: "ROOM-alice", Bot: "noc"}, {RoomID: "ROOM-bob", Bot: "other"}}, places)
+	c.personal = 1
+	places, err = l.cardPlaces(t.Context(), gap)
+	require.NoError(t, err)
+	require.Equal(t, []CardPlace{{Room: "noc"}, {Room: "person:alice@example.com"}, {Room: "db"}, {RoomID: "ROOM-bob", Bot: "other"}}, places, "her chat is told once")
+}
+
+// A direct chat with an open question is told of missed presses once, and one whose question is older than a command may be isn't.
+func TestDirectChatsAreToldOfMissedPresses(t *testing.T) {
+	withTransport(t, config.ListenWebsocket, webexsim.Options{}, func(t *testing.T, r *real) {
+		question := store.Notice{
+			Kind: store.NoticeAnswer, RoomID: webexsim.DirectRoomID(bobAddr, botAddr), Bot: "noc", Markdown: "really?",
+			Card: []byte(`{"type":"AdaptiveCard","version":"1.3","body":[],"actions":[{"type":"Action.Submit","title":"Yes","data":{"relay":1}}]}`),
+		}
+		_, err := r.store.AddNotice(t.Context(), question)
+		require.NoError(t, err)
+		r.pass(2 * time.Hour)
+		question.RoomID, question.Markdown = webexsim.DirectRoomID(aliceAddr, botAddr), "and you?"
+		_, err = r.store.AddNotice(t.Context(), question)
+		require.NoError(t, err)
+		r.pass(5 * time.Minute)
+		r.away(7*time.Minute, func() {})
+		r.pass(time.Hour)
+		told := 0
+		for _, room := range r.webex.State().Rooms {
+			for _, m := range room.Messages {
+				if room.Type == "direct" && strings.Contains(m.Text, "Missed presses") {
+					told++
+					require.Equal(t, webexsim.DirectRoomID(aliceAddr, botAddr), room.ID)
+				}
+			}
+		}
+		require.Equal(t, 1, told)
 	})
 }
 

@@ -154,9 +154,9 @@ func (r *real) start() {
 	listener := New(Options{
 		Reader: reader, Inbox: inbox, Store: store.Waking(r.store, notifier), PublicURL: func() string { return "http://127.0.0.1:8080" },
 		U2CURL: func() string { return "http://webex.test" }, Log: log, Metrics: metrics,
-		MissedPresses: func(room string, from, to time.Time) []store.Notice {
+		MissedPresses: func(in CardPlace, from, to time.Time) []store.Notice {
 			return []store.Notice{{
-				Kind: store.NoticeSystem, Room: room, Bot: "noc", Dedup: fmt.Sprint("missed ", from.Unix()),
+				Kind: store.NoticeSystem, Room: in.Room, RoomID: in.RoomID, Bot: "noc", Dedup: fmt.Sprint("missed ", from.Unix()),
 				Markdown: fmt.Sprintf("Missed presses from %s to %s.", from.UTC().Format("15:04"), to.UTC().Format("15:04")),
 			}}
 		},

@@ -24,6 +24,8 @@ type Store interface {
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
 	CardRooms(ctx context.Context) ([]string, error)
+	CardNotices(ctx context.Context, since time.Time) ([]store.Notice, error)
+	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
 	AddNotice(ctx context.Context, n store.Notice) (id int64, err error)
 }
 
@@ -34,8 +36,9 @@ type Options struct {
 	Store     Store
 	PublicURL func() string // server.public_url
 	U2CURL    func() string // webex.u2c_url
-	// MissedPresses are the messages that ask people in a room to press again what they pressed between two times.
-	MissedPresses func(room string, from, to time.Time) []store.Notice
+	// MissedPresses are the messages that ask people to press again what they pressed between two times: in a room, or in the direct
+	// chat of a bot.
+	MissedPresses func(in CardPlace, from, to time.Time) []store.Notice
 	Log           *slog.Logger
 	Metrics       *Metrics
 }

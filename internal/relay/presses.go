@@ -5,14 +5,21 @@ import (
 	"strconv"
 	"time"
 
+	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
-// missedPresses asks people in a room to press again what they pressed between two times, while the bot didn't hear.
-func (r *Relay) missedPresses(room string, from, to time.Time) []store.Notice {
-	return r.live.Load().notice(room, "missed-presses/"+strconv.FormatInt(from.Unix(), 10), func(at render.Room) string {
+// missedPresses asks people to press again what they pressed between two times, while the bot didn't hear.
+func (r *Relay) missedPresses(in chat.CardPlace, from, to time.Time) []store.Notice {
+	now := r.live.Load()
+	key := "missed-presses/" + strconv.FormatInt(from.Unix(), 10)
+	said := func(at render.Room) string {
 		return fmt.Sprintf("Buttons pressed between %s and %s didn't reach me. Press again, please.",
 			render.Moment(from, to, at.Location), render.Moment(to, to, at.Location))
-	})
+	}
+	if in.RoomID != "" {
+		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Location: now.cfg.TimeZone.Location})}}
+	}
+	return now.notice(in.Room, key, said)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"time"
 )
@@ -65,6 +66,9 @@ type Notice struct {
 	ChangedAt   time.Time
 }
 
+// HasButtons reports whether the notice's card has a button that is pressed in Webex.
+func (n Notice) HasButtons() bool { return bytes.Contains(n.Card, []byte(`"Action.Submit"`)) }
+
 // File is a file of a notice.
 type File struct {
 	Name    string
@@ -96,6 +100,8 @@ type Notices interface {
 	NoticeFile(ctx context.Context, id int64) ([]byte, error)
 	// ThreadRoot returns the message that a notice with a Thread replies to; "" if it is the first one.
 	ThreadRoot(ctx context.Context, n Notice) (messageID string, err error)
+	// CardNotices returns the notices with a card that were sent at or after since, and aren't to be sent again, oldest first.
+	CardNotices(ctx context.Context, since time.Time) ([]Notice, error)
 	// PendingNotices returns the notices still to be sent, oldest first.
 	PendingNotices(ctx context.Context) ([]Notice, error)
 	// SaveNotice writes delivery's progress with a notice: State, ParentID, MessageID, SentVersion, Edits, Attempts,

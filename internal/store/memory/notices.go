@@ -110,13 +110,25 @@ func (s *Store) ThreadRoot(ctx context.Context, n store.Notice) (string, error) 
 
 // PendingNotices implements store.Store.
 func (s *Store) PendingNotices(ctx context.Context) ([]store.Notice, error) {
+	return s.findNotices(ctx, func(n store.Notice) bool { return n.State == store.NoticePending })
+}
+
+// CardNotices implements store.Store.
+func (s *Store) CardNotices(ctx context.Context, since time.Time) ([]store.Notice, error) {
+	return s.findNotices(ctx, func(n store.Notice) bool {
+		return n.State == store.NoticeSent && len(n.Card) > 0 && !n.ChangedAt.Before(own(since))
+	})
+}
+
+// findNotices returns the notices that pass, oldest first.
+func (s *Store) findNotices(ctx context.Context, pass func(n store.Notice) bool) ([]store.Notice, error) {
 	return call(ctx, s, func() ([]store.Notice, error) {
 		oldest := func(a, b store.Notice) int { return cmp.Compare(a.ID, b.ID) }
-		pending := s.notices.find(0, oldest, func(n store.Notice) bool { return n.State == store.NoticePending })
-		for i := range pending {
-			pending[i] = withoutContent(pending[i])
+		found := s.notices.find(0, oldest, pass)
+		for i := range found {
+			found[i] = withoutContent(found[i])
 		}
-		return pending, nil
+		return found, nil
 	})
 }
 

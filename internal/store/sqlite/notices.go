@@ -135,6 +135,12 @@ func (s *Store) ThreadRoot(ctx context.Context, n store.Notice) (string, error) 
 	return strings.Join(found, ""), err
 }
 
+// CardNotices implements store.Store.
+func (s *Store) CardNotices(ctx context.Context, since time.Time) ([]store.Notice, error) {
+	return queryReadable(ctx, s, "read notices with cards", scanNotice,
+		`SELECT `+noticeColumns+` FROM notices WHERE state = 'sent' AND changed_at >= ? AND length(card) > 0 ORDER BY id`, micro(since))
+}
+
 const pendingNotices = `SELECT ` + noticeColumns + ` FROM notices WHERE state = 'pending' ORDER BY id`
 
 // PendingNotices implements store.Store.

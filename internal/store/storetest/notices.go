@@ -43,6 +43,34 @@ func testNotices(t *testing.T, open Opener) {
 	require.ErrorIs(t, s.SaveNotice(t.Context(), store.Notice{ID: 99}), store.ErrNotFound)
 }
 
+// Only notices with a card count that were sent since.
+func testCardNotices(t *testing.T, open Opener) {
+	s := open(t, t.TempDir())
+	add := func(n store.Notice, sent bool) int64 {
+		n.Kind, n.RoomID = store.NoticeAnswer, "R1"
+		id := must(s.AddNotice(t.Context(), n))(t)
+		if sent {
+			n = must(s.Notice(t.Context(), id))(t)
+			n.State, n.SentVersion, n.MessageID = store.NoticeSent, n.Version, "M"+n.Markdown
+			require.NoError(t, s.SaveNotice(t.Context(), n))
+		}
+		return id
+	}
+	card := []byte(`{"type":"AdaptiveCard","actions":[{"type":"Action.Submit"}]}`)
+	want := []int64{add(store.Notice{Markdown: "1", Card: card}, true)}
+	add(store.Notice{Markdown: "2"}, true)
+	add(store.Notice{Markdown: "3", Card: card}, false)
+	want = append(want, add(store.Notice{Markdown: "4", Card: []byte(`{"type":"AdaptiveCard"}`)}, true))
+	found := must(s.CardNotices(t.Context(), time.Time{}))(t)
+	require.Len(t, found, 2)
+	require.Equal(t, want, []int64{found[0].ID, found[1].ID})
+	require.True(t, found[0].HasButtons())
+	require.False(t, found[1].HasButtons())
+	same(t, found[0], must(s.Notice(t.Context(), want[0]))(t))
+	require.Len(t, must(s.CardNotices(t.Context(), found[0].ChangedAt))(t), 2)
+	require.Empty(t, must(s.CardNotices(t.Context(), found[1].ChangedAt.Add(time.Hour)))(t))
+}
+
 // A second notice with the same key replaces the first one's body. A key counts for its sender and its
 // room or person only.
 func testNoticeDedup(t *testing.T, open Opener) {

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Opener) {
 		"messages/replaced":         testReplacedMessages,
 		"messages/pruned":           testPrunedMessages,
 		"notices/life":              testNotices,
+		"notices/cards":             testCardNotices,
 		"notices/dedup":             testNoticeDedup,
 		"notices/replaced meantime": testNoticeReplaced,
 		"notices/thread":            testNoticeThread,
