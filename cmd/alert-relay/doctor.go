@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,7 +94,7 @@ func (f doctorFlags) options(cmd *cobra.Command, a *adminFlags) (doctor.Options,
 	}
 	o.StorePath = local.Store
 	if !f.noStore {
-		o.Store = inspectStore
+		o.Store, o.Tokens = inspectStore, inspectTokens
 	}
 	relay, err := a.find(cmd)
 	if err != nil && a.address() != "" {
@@ -142,4 +143,18 @@ func inspectStore(ctx context.Context, path string) (doctor.Store, error) {
 		Troubles: watch.ReadStored(i.Values), Canary: i.Values[vault.CanaryValue]}
 	s.Free, s.FreeKnown = sqlite.FreeBytes(filepath.Dir(path))
 	return s, err
+}
+
+// inspectTokens reads people's tokens for doctor. A store that isn't there yet has none.
+func inspectTokens(ctx context.Context, path string) (list []doctor.PersonToken, err error) {
+	found, err := sqlite.InspectTokens(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, t := range found {
+		if t.Confirmed {
+			list = append(list, doctor.PersonToken{Person: t.Email, Source: t.Source, User: t.Username, Sealed: t.Sealed, Place: t.Place()})
+		}
+	}
+	return list, err
 }

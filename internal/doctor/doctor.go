@@ -40,6 +40,8 @@ type Options struct {
 	StorePath string
 	// Store reads the store; nil leaves it out, for a machine other than the relay's.
 	Store func(ctx context.Context, path string) (Store, error)
+	// Tokens reads people's own API tokens that are in use; nil leaves them out.
+	Tokens func(ctx context.Context, path string) ([]PersonToken, error)
 	// Backups is a backup, or a directory of backups; "" for none.
 	Backups string
 	// Ready asks the relay whether it accepts events. answers is false if nothing answers there.

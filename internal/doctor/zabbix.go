@@ -54,6 +54,9 @@ func zabbixChecks(ctx context.Context, o Options, i int) []Check {
 	case s.APIToken.IsSet() && c.refused == nil:
 		setupChecks(ctx, &l, s, own, s.APIToken.Reveal(), false, o, c.version)
 	}
+	if c.err == nil && s.APIToken.IsSet() {
+		tokenChecks(ctx, &l, o, s.Name, own)
+	}
 	seen.judge(&l, "Zabbix's", "the relay refuses events that are signed more than 5 minutes off")
 	return l.checks
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"nms-alert-relay/internal/store"
 )
 
 // Inspection is what Inspect found.
@@ -36,6 +38,44 @@ func Inspect(ctx context.Context, path string) (i Inspection, err error) {
 	if i.Newest, err = newestSchema(); err != nil {
 		return i, err
 	}
+	found := i
+	err = inspect(path, func(query url.Values) (bool, error) {
+		found = i
+		err := found.read(ctx, path, query)
+		return len(found.Damage) > 0, err
+	})
+	return found, err
+}
+
+// InspectTokens reads people's tokens from a store, which a relay may have open.
+func InspectTokens(ctx context.Context, path string) (tokens []store.PersonToken, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	err = inspect(path, func(query url.Values) (_ bool, err error) {
+		db, err := sql.Open("sqlite", fileURL(path, query))
+		if err != nil {
+			return false, err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		var known int
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'person_tokens'").Scan(&known); err != nil || known == 0 {
+			return false, err // from before there were any
+		}
+		rows, err := db.QueryContext(ctx, allTokens)
+		if err == nil {
+			tokens, err = collect(rows, scanToken)
+		}
+		return false, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, explained(err, path))
+	}
+	return tokens, nil
+}
+
+// inspect calls read with how a store is opened without changing anything.
+func inspect(path string, read func(query url.Values) (damaged bool, err error)) error {
 	process()
 	for {
 		query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)"}}
@@ -43,12 +83,11 @@ func Inspect(ctx context.Context, path string) (i Inspection, err error) {
 		if alone { // nobody has it open: nothing may be created beside it
 			query.Set("immutable", "1")
 		}
-		found := i
-		err := found.read(ctx, path, query)
-		if alone && (err != nil || len(found.Damage) > 0) && exists(path+"-wal") {
+		damaged, err := read(query)
+		if alone && (err != nil || damaged) && exists(path+"-wal") {
 			continue // a relay started meanwhile
 		}
-		return found, err
+		return err
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
 )
 
 // Inspect reads a store that a relay has open, and one that nobody has, and leaves no file behind.
@@ -82,4 +84,25 @@ func names(t *testing.T, dir string) (list []string) {
 		list = append(list, e.Name())
 	}
 	return list
+}
+
+// People's tokens are read from a store that is open, and from one that isn't, without changing it. An older store has none.
+func TestInspectTokens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	_, err := InspectTokens(t.Context(), path)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	s, err := Open(t.Context(), Options{Path: path})
+	require.NoError(t, err)
+	token := store.PersonToken{Person: "P1", Source: "main", Confirmed: true, Sealed: "v1:a:1", Email: "alice@example.com"}
+	require.NoError(t, s.SavePersonToken(t.Context(), token))
+	for range 2 {
+		found, err := InspectTokens(t.Context(), path)
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, "v1:a:1", found[0].Sealed)
+		require.NoError(t, s.Close())
+	}
+	require.NoError(t, os.WriteFile(path, []byte("damaged, and long enough to look like a file of a database, or almost"), 0o600))
+	_, err = InspectTokens(t.Context(), path)
+	require.Error(t, err)
 }

@@ -13,6 +13,8 @@ import (
 
 const tokenColumns = `person, source, confirmed, sealed, command, username, email, bot, room_id, created_at, expires_at, told_at`
 
+const allTokens = `SELECT ` + tokenColumns + ` FROM person_tokens ORDER BY person, source, confirmed`
+
 func scanToken(rows *sql.Rows) (t store.PersonToken, err error) {
 	return t, rows.Scan(&t.Person, &t.Source, &t.Confirmed, &t.Sealed, &t.Command, &t.Username, &t.Email, &t.Bot, &t.RoomID, stamp{&t.CreatedAt}, stamp{&t.ExpiresAt}, stamp{&t.ToldAt})
 }
@@ -24,7 +26,7 @@ func (s *Store) PersonTokens(ctx context.Context, person string) ([]store.Person
 
 // AllPersonTokens implements store.Store.
 func (s *Store) AllPersonTokens(ctx context.Context) ([]store.PersonToken, error) {
-	return query(ctx, s, "read everybody's tokens", scanToken, `SELECT `+tokenColumns+` FROM person_tokens ORDER BY person, source, confirmed`)
+	return query(ctx, s, "read everybody's tokens", scanToken, allTokens)
 }
 
 // SavePersonToken implements store.Store.
