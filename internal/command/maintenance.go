@@ -196,9 +196,13 @@ func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r roun
 	if err != nil {
 		return e.cannotYet(ctx, l, b, err, r)
 	}
-	view := e.o.View()
-	at := clockOf(b.job.location(view))
-	switch t := *b.req.Task; t.What {
+	t, err := endSentence(ctx, l, *b.req.Task)
+	if err != nil {
+		return e.cannotYet(ctx, l, b, err, r)
+	}
+	b.req.Task = &t // of this batch
+	at := clockOf(b.job.location(e.o.View()))
+	switch t.What {
 	case startIt:
 		return e.startMaintenance(ctx, l, b, r, running, at)
 	case stopIt:

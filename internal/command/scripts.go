@@ -151,6 +151,9 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	if err != nil {
 		return e.cannotYet(ctx, l, b, err, r)
 	}
+	if t, err = endSentence(ctx, l, t); err != nil {
+		return e.cannotYet(ctx, l, b, err, r)
+	}
 	hosts, refusal, err := findHosts(ctx, l, t)
 	switch {
 	case err != nil:

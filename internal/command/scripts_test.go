@@ -133,6 +133,23 @@ func TestRunRefusals(t *testing.T) {
 	})
 }
 
+// The full stop of a sentence isn't part of a host's name, unless a host has that name.
+func TestFullStopAfterAHost(t *testing.T) {
+	maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
+		z := w.zabbixes["main"]
+		require.Contains(t, say(alice, "run ping on db1."), "✅ Ran `ping` on `db1 (Database, one)`")
+		require.Contains(t, say(ann, "maintenance start db1. 2h"), "✅ Started a maintenance of `db1 (Database, one)`")
+		require.Contains(t, say(ann, "maintenance list db1."), "`db1 (Database, one)`")
+		require.Contains(t, say(ann, "maintenance stop db1!"), "✅ Ended")
+		say(ann, "maintenance start db1 2h")
+		require.Contains(t, say(ann, "maintenance stop "+z.created()[1].Mark+"."), "✅ Ended")
+		z.site.hosts = append(z.site.hosts, zabbix.Host{ID: "9", Host: "db1.", Name: "db1."})
+		say(alice, "run ping on db1.")
+		require.Equal(t, []string{"1 on 3", "1 on 9"}, z.ran())
+		require.Contains(t, say(ann, "maintenance stop db1."), "No maintenance", "of that host")
+	})
+}
+
 // A script with approval runs once, after a second person with the role approved it.
 func TestApproval(t *testing.T) {
 	maintained(t, func(t *testing.T, w *world, r *relay, say func(Person, string) string) {

@@ -170,6 +170,25 @@ func (e *Executor) acting() (names []string) {
 	return names
 }
 
+// endSentence removes the full stop of a sentence ("run ping on sw1.") from names that no host has.
+func endSentence(ctx context.Context, l *lane, t Task) (Task, error) {
+	t.Hosts = slices.Clone(t.Hosts)
+	for i, name := range t.Hosts {
+		bare := strings.TrimRight(name, ".!")
+		if bare == name || bare == "" {
+			continue
+		}
+		found, _, err := l.zabbix.FindHosts(context.WithoutCancel(ctx), name)
+		if err != nil {
+			return t, err
+		}
+		if len(found) == 0 {
+			t.Hosts[i] = bare
+		}
+	}
+	return t, nil
+}
+
 // findHosts finds each host by its name. refusal is the reply if a name isn't exactly one host's.
 func findHosts(ctx context.Context, l *lane, t Task) (hosts []zabbix.Host, refusal string, err error) {
 	source := webex.EscapeCode(l.source)
