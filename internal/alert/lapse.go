@@ -2,6 +2,8 @@ package alert
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,28 @@ func (p Problem) Asked() *Nudge {
 		return nil
 	}
 	return asked.Nudge
+}
+
+// Asking are the moments at which people were asked about several problems: one message, with one answer.
+type Asking struct{ From, To time.Time }
+
+// String writes it for a button.
+func (a Asking) String() string {
+	return strconv.FormatInt(a.From.UnixMicro(), 36) + "-" + strconv.FormatInt(a.To.UnixMicro(), 36)
+}
+
+// ParseAsking reads what String wrote.
+func ParseAsking(s string) (a Asking, ok bool) {
+	from, to, _ := strings.Cut(s, "-")
+	first, err := strconv.ParseInt(from, 36, 64)
+	last, err2 := strconv.ParseInt(to, 36, 64)
+	return Asking{time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()}, err == nil && err2 == nil && first <= last
+}
+
+// Is reports whether the question that a problem waits for was asked then.
+func (a Asking) Is(p Problem) bool {
+	n := p.Asked()
+	return n != nil && n.At.UnixMicro() >= a.From.UnixMicro() && n.At.UnixMicro() <= a.To.UnixMicro()
 }
 
 // AskAt is when people are asked whether they are still on it: when the acknowledgement has lasted for a while in which nobody did

@@ -63,6 +63,9 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
 				return err
 			}
+			if req.Asking != nil {
+				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, "❔ I don't have this digest any more, so I did nothing. Say `ack` with the event ids."})
+			}
 			if req.Yes || req.AllText == "" {
 				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, allOfWhat(in.ParentID != "")})
 			}

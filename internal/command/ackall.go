@@ -16,14 +16,15 @@ import (
 // wide is the progress of a command about a whole digest. It processes thousands of problems in parts, so that each save stays
 // small, and saves the progress with each part.
 type wide struct {
-	Digest  int64     `json:"digest"`
-	After   alert.Key `json:"after,omitzero"` // the last problem of the parts so far, in the order of orderKeys
-	Done    int       `json:"done,omitempty"`
-	Failed  int       `json:"failed,omitempty"`
-	Expired int       `json:"expired,omitempty"`
-	Lines   []string  `json:"lines,omitempty"`   // the outcomes of the first failures
-	Total   int       `json:"total,omitempty"`   // problems at the start, if progress is reported
-	Quarter int       `json:"quarter,omitempty"` // the last quarter that was reported
+	Digest  int64         `json:"digest"`
+	Asking  *alert.Asking `json:"asking,omitempty"` // see Request.Asking
+	After   alert.Key     `json:"after,omitzero"`   // the last problem of the parts so far, in the order of orderKeys
+	Done    int           `json:"done,omitempty"`
+	Failed  int           `json:"failed,omitempty"`
+	Expired int           `json:"expired,omitempty"`
+	Lines   []string      `json:"lines,omitempty"`   // the outcomes of the first failures
+	Total   int           `json:"total,omitempty"`   // problems at the start, if progress is reported
+	Quarter int           `json:"quarter,omitempty"` // the last quarter that was reported
 }
 
 const (
@@ -54,7 +55,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	if err != nil {
 		return false, err
 	}
-	d.Wide = &wide{Digest: digest.ID}
+	d.Wide = &wide{Digest: digest.ID, Asking: req.Asking}
 	req.Text = req.AllText
 	d.Request = &req
 	if req.Yes {
@@ -67,13 +68,13 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	case err != nil:
 		return false, err
 	case len(all) == 0:
-		return true, e.finish(ctx, *c, "", store.CommandDone, nothingToAcknowledge)
+		return true, e.finish(ctx, *c, "", store.CommandDone, summary(*d.Wide))
 	case !req.Yes:
 		return true, e.askFirst(ctx, *c, d, req, doubt{question: fmt.Sprintf("❔ This will acknowledge **%s**.", problemsInAll(len(all))), button: "Acknowledge all", comment: true})
 	}
 	if len(all) > wideParts {
 		d.Wide.Total = len(all)
-		if err := e.answer(ctx, *c, interim, progress(0, len(all)), nil); err != nil {
+		if err := e.answer(ctx, *c, interim, progress(*d.Wide), nil); err != nil {
 			return false, err
 		}
 		all = all[:wideParts]
@@ -83,7 +84,15 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
 }
 
-// part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, not acknowledged,
+// wants reports whether a problem is one that the command is about.
+func (w wide) wants(p alert.Problem) bool {
+	if w.Asking != nil {
+		return w.Asking.Is(p)
+	}
+	return !p.Acknowledged
+}
+
+// part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, that the command is about,
 // and that the person may act on. An unreadable one has failed already. It advances w.After.
 func (e *Executor) part(ctx context.Context, c store.Command, s scope, words string, w *wide, n int) ([]attempt, error) {
 	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
@@ -120,7 +129,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, words str
 				out = append(out, attempt{Key: k, Stage: stageFailed, Outcome: damagedProblem(k, s.Several)})
 				continue
 			}
-			if !ok || !may(t.Role, Ack) || !p.Open() || p.Acknowledged || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(clockSlack)) {
+			if !ok || !may(t.Role, Ack) || !p.Open() || !w.wants(p) || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(clockSlack)) {
 				continue
 			}
 			out = append(out, newAttempt(p, c.ID, words, nil, s.Person, as[k.Source]))
@@ -166,7 +175,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		}
 		if done := w.ended(); w.Total > 0 && 4*done/w.Total > w.Quarter {
 			w.Quarter = 4 * done / w.Total
-			if err := e.answer(ctx, j.c, interim, progress(done, w.Total), nil); err != nil {
+			if err := e.answer(ctx, j.c, interim, progress(w), nil); err != nil {
 				return err
 			}
 		}

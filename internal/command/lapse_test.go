@@ -1,6 +1,9 @@
 package command
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
 
 // asked puts an acknowledged problem into the world about which the room noc was asked just now.
-func (w *world) asked(key string) Lapse {
-	k := w.problem(key, "noc")
+func (w *world) asked(key string, rooms ...string) Lapse {
+	k := w.problem(key, rooms...)
 	p := w.find(k)
 	apply := func(e alert.Event) {
 		e.Key, e.Origin, e.At, e.ReceivedAt, e.SentAt = k, alert.OriginTrigger, time.Now(), time.Now(), time.Now()
@@ -38,7 +42,7 @@ func TestLapse(t *testing.T) {
 		for crash := range 8 {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				l := w.asked("main/4711")
+				l := w.asked("main/4711", "noc")
 				r := w.start(t)
 				w.crash, w.lost = crash, lost
 				r.Lapse(l)
@@ -88,7 +92,7 @@ func TestLapseLooksFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				l := w.asked("main/4711")
+				l := w.asked("main/4711", "noc")
 				w.setDown("main", true)
 				r := w.start(t)
 				defer func() { r.stop() }()
@@ -117,7 +121,7 @@ func TestLapseLooksFirst(t *testing.T) {
 func TestLapseRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		l := w.asked("main/4711")
+		l := w.asked("main/4711", "noc")
 		w.zabbixes["main"].fail = []failure{{err: &zabbix.Error{Kind: zabbix.RoleForbids}}}
 		r := w.start(t)
 		defer func() { r.stop() }()
@@ -139,7 +143,7 @@ func TestAckAnswersTheQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.expires = time.Hour
-		w.asked("main/4711")
+		w.asked("main/4711", "noc")
 		r := w.start(t)
 		defer func() { r.stop() }()
 		r.receives("M1", Input{Text: "show 4711", Room: "noc"})
@@ -150,5 +154,58 @@ func TestAckAnswersTheQuestion(t *testing.T) {
 		require.Len(t, w.calls("main"), 1)
 		require.True(t, w.calls("main")[0].Ack)
 		require.Equal(t, store.CommandDone, w.command("M2").State)
+	})
+}
+
+// The button under the question of a digest answers for exactly the problems that its message asked about, and that still wait.
+func TestStillOnADigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var asked []Lapse
+		for _, key := range []string{"main/1", "main/2", "lab/3", "main/4", "main/5"} { // an hour between each
+			asked = append(asked, w.asked(key))
+			w.member(asked[len(asked)-1].Key, "DIGEST", true, time.Time{})
+		}
+		answered := w.find(asked[2].Key)
+		answered, _ = alert.Apply(answered, alert.Event{Key: answered.Key, Kind: alert.KindUpdate, At: time.Now(), Update: &alert.Update{At: time.Now(), Exact: true, AckID: "9", Message: "on it", Actions: alert.Actions{Comment: true}}})
+		w.put(answered)
+		r := w.start(t)
+		defer r.stop()
+		n := 0
+		press := func(p Person, room, key, value string) string {
+			n++
+			before := len(w.answers())
+			r.receives(fmt.Sprint("P", n), Input{Button: &Button{Action: render.ActionStillOn, Key: key, Value: value, MessageID: "LINE"}, Room: room, Person: p})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			return strings.Join(w.answers()[before:], "\n")
+		}
+		value := alert.Asking{From: asked[1].Asked, To: asked[3].Asked}.String()
+		require.Contains(t, press(Person{Email: "carol@example.com"}, "noc", "DIGEST", value), "needs the role **operator**")
+		require.Contains(t, press(alice, "db", "DIGEST", value), "I don't have this digest any more")
+		require.Contains(t, press(alice, "noc", "GONE", value), "I don't have this digest any more")
+		require.Contains(t, press(alice, "noc", "DIGEST", "?-1"), "I don't know this button")
+		require.Contains(t, press(alice, "noc", "DIGEST", ""), "I don't know this button")
+		require.Empty(t, append(w.calls("main"), w.calls("lab")...))
+		require.Equal(t, "✅ Kept the acknowledgement of **2 problems**", press(alice, "noc", "DIGEST", value))
+		calls := w.calls("main")
+		require.Empty(t, w.calls("lab"), "somebody has acted on it since")
+		var ids []string
+		for _, c := range calls {
+			ids = append(ids, c.EventIDs...)
+			require.True(t, c.Ack)
+			require.Contains(t, c.Message, ": Still on it")
+		}
+		require.Equal(t, []string{"2", "4"}, ids, "not those of earlier and later questions")
+		for _, e := range w.entries() { // the ledger folds what was done
+			var env store.Envelope
+			require.NoError(t, json.Unmarshal(e.Payload, &env))
+			p := w.find(alert.Key{Source: e.Source, EventID: env.EventID})
+			p, _ = alert.Apply(p, alert.Event{Key: p.Key, Kind: alert.KindAction, At: env.Update.At, Update: env.Update})
+			w.put(p)
+		}
+		time.Sleep(2 * time.Minute)
+		require.Contains(t, press(alice, "noc", "DIGEST", value), "Nothing waits for this answer any more")
+		require.Contains(t, press(alice, "noc", "DIGEST", alert.Asking{From: asked[4].Asked, To: asked[4].Asked}.String()), "**1 problem**", "another message's button")
 	})
 }

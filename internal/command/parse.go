@@ -46,6 +46,8 @@ type Request struct {
 	All     bool   `json:"all,omitempty"`
 	Yes     bool   `json:"yes,omitempty"`
 	AllText string `json:"-"`
+	// Asking: All means those problems of the digest that wait for an answer to this question, and are acknowledged.
+	Asking *alert.Asking `json:"-"`
 	// Suspects are numbers in the person's words. If one is the id of a problem that the room knows, the reply
 	// is a question.
 	Suspects []string `json:"-"`

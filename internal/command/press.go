@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 )
@@ -49,6 +50,9 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	switch b.Action {
 	case buttonConfirm:
 		return e.confirmation(ctx, c, s, b.Key)
+	case render.ActionStillOn:
+		r, q := stillOn(c, b)
+		return r, q, nil
 	case tokenEnter, tokenYes, tokenNo, tokenForget:
 		r, q := tokenPress(c, b)
 		return r, q, nil
@@ -85,6 +89,16 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	}
 	req, q := b.request(key)
 	return req, q, nil
+}
+
+// stillOn reads an answer for problems of a digest, whose message is the key.
+func stillOn(c *store.Command, b Button) (Request, *question) {
+	asking, ok := alert.ParseAsking(b.Value)
+	if !ok {
+		return Request{}, &question{text: unknownButton()}
+	}
+	c.ParentID, c.Text = b.Key, "pressed still on, about the problems of a digest"
+	return Request{Verb: Ack, All: true, Yes: true, AllText: "Still on it", Asking: &asking}, nil
 }
 
 // request reads the values of a press. Only a verb that the table gives a button can be pressed.

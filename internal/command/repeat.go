@@ -84,7 +84,7 @@ func sameAct(a store.Command, ad detail, b store.Command, bd detail) bool {
 		return false
 	}
 	if ad.Wide != nil {
-		return ad.Wide.Digest == bd.Wide.Digest
+		return ad.Wide.Digest == bd.Wide.Digest && reflect.DeepEqual(ad.Wide.Asking, bd.Wide.Asking)
 	}
 	keys, others := slices.Sorted(slices.Values(a.Keys)), slices.Sorted(slices.Values(b.Keys))
 	return slices.Equal(keys, others)

@@ -256,7 +256,13 @@ func plain(markdown string) string {
 	return strings.NewReplacer("**", "", "`", "", "\\", "", "&#64;", "@", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(markdown)
 }
 
-const nothingToAcknowledge = "ℹ️ There is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
+// nothingToDo is the reply if a command about a digest has no problem to act on.
+func (w wide) nothingToDo() string {
+	if w.Asking != nil {
+		return "ℹ️ Nothing waits for this answer any more: somebody has acted on each of these problems, or it is over, or you may not act on it."
+	}
+	return "ℹ️ There is nothing to acknowledge: every problem of this digest is acknowledged or resolved, or you may not act on it."
+}
 
 func problemsInAll(n int) string {
 	if n == 1 {
@@ -266,11 +272,11 @@ func problemsInAll(n int) string {
 }
 
 // progress returns the interim reply to a command about a whole digest.
-func progress(done, total int) string {
-	if done == 0 {
-		return fmt.Sprintf("⏳ Acknowledging %d problems. I'll update this message as I go.", total)
+func progress(w wide) string {
+	if w.ended() == 0 {
+		return fmt.Sprintf("⏳ Acknowledging %d problems. I'll update this message as I go.", w.Total)
 	}
-	return fmt.Sprintf("⏳ Acknowledging %d problems: %d done so far.", total, done)
+	return fmt.Sprintf("⏳ Acknowledging %d problems: %d done so far.", w.Total, w.ended())
 }
 
 // stopped returns the text that replaces the progress if the summary is a new message.
@@ -283,12 +289,14 @@ func summary(w wide) string {
 	var b strings.Builder
 	failed := w.Failed + w.Expired
 	switch {
-	case w.Done == 0 && failed == 0:
-		return nothingToAcknowledge
+	case w.ended() == 0:
+		return w.nothingToDo()
+	case failed == 0 && w.Asking != nil:
+		fmt.Fprintf(&b, "✅ Kept the acknowledgement of **%s**", problemsInAll(w.Done))
 	case failed == 0:
 		fmt.Fprintf(&b, "✅ Acknowledged all %d open problems of this digest", w.Done)
 	default:
-		fmt.Fprintf(&b, "⚠️ Acknowledged %d of %d problems of this digest", w.Done, w.Done+failed)
+		fmt.Fprintf(&b, "⚠️ Acknowledged %d of %d problems of this digest", w.Done, w.ended())
 	}
 	if failed > 0 {
 		b.WriteString(":\n")
@@ -296,7 +304,10 @@ func summary(w wide) string {
 			b.WriteString("\n- " + line)
 		}
 		if more := failed - len(w.Lines); more > 0 {
-			fmt.Fprintf(&b, "\n- … and %d more. `problems unacked` lists what is left.", more)
+			fmt.Fprintf(&b, "\n- … and %d more.", more)
+			if w.Asking == nil {
+				b.WriteString(" `problems unacked` lists what is left.")
+			}
 		}
 	}
 	return b.String()

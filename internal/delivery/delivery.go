@@ -68,6 +68,7 @@ type Renderer interface {
 	Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string)
 	DigestItem(p alert.Problem) render.DigestItem
 	Digest(d render.Digest, room render.Room) (markdown string, complete bool)
+	AnswerCard(lines []render.DigestLine, digest string, room render.Room) any
 	DigestLines(lines []render.DigestLine, room render.Room) (markdown string, included int)
 	FlapLine(d render.Digest, room render.Room) string
 	DigestFile(d render.Digest, room render.Room, now time.Time) []byte

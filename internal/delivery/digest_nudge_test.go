@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,31 @@ func TestADigestRemindsInOneLine(t *testing.T) {
 		w.pass(time.Minute)
 		require.Len(t, w.textsWith("noc", "⏰ 1 problem still open, and nobody has acknowledged it"), 1)
 		require.Equal(t, edits+1, strings.Count(strings.Join(w.ops(), " "), "edit"))
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// The question who is still on a digest's problems is one message with a button that names the digest; other nudges have no card.
+func TestADigestAsksWithAButton(t *testing.T) {
+	inStorm(t, func(t *testing.T, w *world) {
+		w.rain(0, 20, func(p *alert.Problem) { p.Acknowledged = true })
+		w.pass(time.Minute)
+		w.rain(0, 3, func(p *alert.Problem) {
+			addEntry(p, alert.EntryAsked, "")
+			p.Timeline[len(p.Timeline)-1].Nudge = &alert.Nudge{Kind: alert.EntryAsked, Room: "noc", After: time.Hour, At: time.Now()}
+		})
+		w.pass(time.Minute)
+		var asked []aMessage
+		for _, m := range w.webex.live("R-noc") {
+			if strings.HasPrefix(m.markdown, "❓ Still on them? 3 problems acknowledged") {
+				asked = append(asked, m)
+			}
+		}
+		require.Len(t, asked, 1)
+		card, err := json.Marshal(asked[0].content)
+		require.NoError(t, err)
+		require.Contains(t, string(card), `"action":"still_on","key":"`+w.store.group(1).MessageID+`"`)
+		require.Equal(t, w.store.group(1).MessageID, asked[0].parent)
 		require.Zero(t, w.store.pending())
 	})
 }

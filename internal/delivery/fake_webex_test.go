@@ -19,6 +19,7 @@ import (
 type aMessage struct {
 	id, room, parent, markdown string
 	card                       bool
+	content                    any // of the card
 	file                       string
 	edits                      int
 	deleted                    bool
@@ -165,6 +166,9 @@ func (f *fakeWebex) CreateMessage(ctx context.Context, m webex.NewMessage) (webe
 		msg := &aMessage{id: c.id, room: room, parent: m.ParentID, markdown: c.markdown, card: c.card, written: len(f.calls)}
 		if m.File != nil {
 			msg.file = string(m.File.Content)
+		}
+		if c.card {
+			msg.content = m.Attachments[0].Content
 		}
 		f.rooms[room] = true
 		f.messages[c.id] = msg
@@ -344,6 +348,10 @@ func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
 
 func (plainRenderer) FlapLine(d render.Digest, _ render.Room) string {
 	return fmt.Sprintf("again: %d", len(d.Items))
+}
+
+func (plainRenderer) AnswerCard(lines []render.DigestLine, digest string, room render.Room) any {
+	return new(render.Renderer).AnswerCard(lines, digest, room)
 }
 
 // DigestLines is the real one: it uses no template.

@@ -140,6 +140,9 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		if message.Markdown, n = b.Render().DigestLines(m.lines, room.Room); n < len(m.lines) {
 			next.Lines = m.lines[n].N - 1
 		}
+		if card := b.Render().AnswerCard(m.lines[:n], g.MessageID, room.Room); card != nil {
+			message.Attachments = []webex.Attachment{{ContentType: webex.CardContentType, Content: card}}
+		}
 	case step.OpGroupAgain:
 		message.Markdown = b.Render().FlapLine(m.digest, room.Room)
 	case step.OpGroupList:

@@ -19,6 +19,10 @@ const (
 	ActionClose      = "close"
 )
 
+// ActionStillOn is the action of the button that answers for problems of a digest. Its key is the digest's message, its value the
+// moments at which people were asked.
+const ActionStillOn = "still_on"
+
 // The inputs of a card. A press sends them beside the data of its button.
 const (
 	inputComment  = "comment"

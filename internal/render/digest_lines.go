@@ -2,6 +2,7 @@ package render
 
 import (
 	"strings"
+	"time"
 
 	"nms-alert-relay/internal/alert"
 )
@@ -21,20 +22,52 @@ const labelsMost = 10
 // there once, whatever the number of problems. included is the number of lines that fit, at least one.
 func (r *Renderer) DigestLines(lines []DigestLine, room Room) (markdown string, included int) {
 	for included = len(lines); ; included /= 2 {
-		markdown, fits := finish(r.digestLines(lines[:included], room))
+		markdown, fits := finish(r.digestLines(lines[:included], room, true))
 		if fits || included == 1 {
 			return markdown, included
 		}
 	}
 }
 
-func (r *Renderer) digestLines(lines []DigestLine, room Room) string {
+// AnswerCard is the reply of DigestLines with a button that answers for all of the problems about which it asks whether somebody is
+// still on them; nil if there are none. digest is the id of the digest's message.
+func (r *Renderer) AnswerCard(lines []DigestLine, digest string, room Room) any {
+	var asked []DigestLine
+	var from, to time.Time
+	for _, l := range lines {
+		if n := l.Nudge; n.Kind == alert.EntryAsked {
+			asked = append(asked, l)
+			if from.IsZero() || n.At.Before(from) {
+				from = n.At
+			}
+			if n.At.After(to) {
+				to = n.At
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	title := "Yes, still on it"
+	if len(asked) > 1 {
+		title = "Yes, still on all " + number(len(asked))
+	}
+	body, _ := cardText(r.digestLines(lines, room, false), maxCardLines, maxCardBytes) // mentions are in the message
+	return newCard(body, []element{{
+		"type": "Action.Submit", "title": title, "style": "positive",
+		"data": element{"relay": 1, "action": ActionStillOn, "key": digest, "value": alert.Asking{From: from, To: to}.String()},
+	}})
+}
+
+func (r *Renderer) digestLines(lines []DigestLine, room Room, mention bool) string {
 	var texts []string
 	same := map[string][]DigestLine{}
 	for _, l := range lines {
 		text := l.Words
 		if text == "" {
-			text = digestNudge(l.Nudge, room.Name) + before(" ", string(mentions(l.Nudge)))
+			if text = digestNudge(l.Nudge, room.Name); mention {
+				text += before(" ", string(mentions(l.Nudge)))
+			}
 		}
 		if same[text] == nil {
 			texts = append(texts, text)
@@ -52,7 +85,7 @@ func (r *Renderer) digestLines(lines []DigestLine, room Room) string {
 		if len(of) == 1 {
 			them = "it"
 		}
-		out.WriteString(strings.NewReplacer("{n}", count(len(of), "problem"), "{them}", them).Replace(text) + "\n")
+		out.WriteString(strings.NewReplacer("{n}", count(len(of), "problem"), "{them}", them, "{labels}", r.labelsOf(of)).Replace(text) + "\n")
 	}
 	return out.String()
 }
@@ -69,12 +102,12 @@ func (r *Renderer) labelsOf(lines []DigestLine) string {
 	return strings.Join(labels, ", ")
 }
 
-// digestNudge describes a nudge; {n} and {them} stand for the problems.
+// digestNudge describes a nudge; {n}, {them} and {labels} stand for the problems.
 func digestNudge(n alert.Nudge, room string) string {
 	switch n.Kind {
 	case alert.EntryAsked:
 		return "❓ Still on {them}? {n} acknowledged, and nobody has acted for " + formatDuration(n.At.Add(-n.After), n.At) +
-			". To keep the acknowledgement, say “ack” with the event id within " + answerWithin(n)
+			": {labels}. To keep the acknowledgement, press the button or say “ack” with the event id within " + answerWithin(n)
 	case alert.EntryReminded:
 		return "⏰ {n} still open, and nobody has acknowledged {them}"
 	}

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,6 +47,50 @@ func TestDigestLines(t *testing.T) {
 		markdown, included := r.DigestLines(c.lines, room)
 		require.Equal(t, c.want, markdown, name)
 		require.Equal(t, len(c.lines), included, name)
+	}
+}
+
+// A message that asks who is still on problems has a button for all of them: it names the digest and when they were asked. Nobody is
+// mentioned in a card, which would show it literally.
+func TestAnswerCard(t *testing.T) {
+	r, room := newRenderer(t), render.Room{Name: "noc"}
+	asked := func(n int, at time.Time) render.DigestLine {
+		item := stormItem(n, "Link down", alert.High, true)
+		item.Hosts = []alert.Host{{Host: "<@all> [x](http://evil)"}}
+		return render.DigestLine{N: n, Item: item, Nudge: alert.Nudge{Kind: alert.EntryAsked, Room: "noc", Mention: []string{"alice@example.com"}, After: 2 * time.Hour, At: at}}
+	}
+	words := render.DigestLine{N: 9, Item: stormItem(9, "Link down", alert.High, true), Words: "💬 **Alice** commented: hm"}
+	require.Nil(t, r.AnswerCard([]render.DigestLine{words}, "DIGEST", room))
+	for name, c := range map[string]struct {
+		lines    []render.DigestLine
+		title    string
+		from, to time.Time
+	}{
+		"one":     {[]render.DigestLine{words, asked(1, stormAt)}, "Yes, still on it", stormAt, stormAt},
+		"several": {[]render.DigestLine{asked(1, stormAt.Add(time.Second)), words, asked(2, stormAt), asked(3, stormAt.Add(time.Minute))}, "Yes, still on all 3", stormAt, stormAt.Add(time.Minute)},
+	} {
+		raw, err := json.Marshal(r.AnswerCard(c.lines, "DIGEST", room))
+		require.NoError(t, err)
+		var card struct {
+			Actions []struct {
+				Title string
+				Data  map[string]any
+			}
+		}
+		require.NoError(t, json.Unmarshal(raw, &card))
+		require.Len(t, card.Actions, 1, name)
+		require.Equal(t, c.title, card.Actions[0].Title, name)
+		require.Equal(t, map[string]any{"relay": 1., "action": "still_on", "key": "DIGEST", "value": alert.Asking{From: c.from, To: c.to}.String()}, card.Actions[0].Data, name)
+		require.NotContains(t, string(raw), "alice@example.com", "a mention")
+		require.NotContains(t, string(raw), "personEmail")
+		require.Contains(t, string(raw), "commented: hm", "the whole message")
+		read, ok := alert.ParseAsking(card.Actions[0].Data["value"].(string))
+		require.True(t, ok)
+		require.True(t, read.From.Equal(c.from) && read.To.Equal(c.to), name)
+		markdown, _ := r.DigestLines(c.lines, room)
+		require.Contains(t, markdown, "press the button or say “ack” with the event id within 15m <@personEmail:alice@example.com>")
+		require.Contains(t, markdown, "&lt;&#64;all&gt;", "the problems that it asks about")
+		require.NotContains(t, markdown, "<@all>")
 	}
 }
 
