@@ -100,7 +100,7 @@ func (in *Inbox) Deliver(ctx context.Context, bot string, e webex.Envelope) (res
 		in.o.Metrics.ignored.WithLabelValues(bot, reason).Inc()
 		in.o.Log.Debug("delivery ignored", "bot", bot, "id", e.Data.ID, "reason", reason)
 		if reason == ignoredRoom && e.Data.RoomID != "" && in.unknownRooms.First(bot+" "+webexid.Key(e.Data.RoomID)) {
-			in.o.Log.Info("mention ignored: the room isn't configured. To serve it, add its id to rooms", "bot", bot, "room_id", e.Data.RoomID)
+			in.o.Log.Info("mention ignored: the room isn't configured. To serve it, add its id to rooms, or have an admin send 'bind' there", "bot", bot, "room_id", e.Data.RoomID)
 		}
 		return resultIgnored, nil
 	}
@@ -143,7 +143,7 @@ func (in *Inbox) ignorable(bot string, e webex.Envelope) string {
 		return ignoredOwn
 	case botAddress(e.Data.PersonEmail):
 		return ignoredBot
-	case e.Data.RoomType == "group" && !configured:
+	case e.Data.RoomType == "group" && !configured && !in.mayBind(e.Data):
 		return ignoredRoom
 	}
 	// The envelope has one of the person's addresses. Another one may be allowed.
@@ -151,6 +151,17 @@ func (in *Inbox) ignorable(bot string, e webex.Envelope) string {
 		return ignoredPerson
 	}
 	return ""
+}
+
+// mayBind reports whether what somebody said in a space that isn't configured has to be read: an admin may bind it. The envelope has
+// one of their addresses.
+func (in *Inbox) mayBind(d webex.EnvelopeData) bool {
+	r := in.o.Reader
+	email := d.PersonEmail
+	if person, ok := r.people.lately(d.PersonID); ok {
+		email = r.directory().AddressOf(person.Emails)
+	}
+	return r.mayBind(command.Person{Email: email})
 }
 
 // claim stores a delivery as a command. isNew is false if it was stored before. An edited message is claimed as its

@@ -42,6 +42,7 @@ type Directory interface {
 	RoomByID(id string) (config.Room, bool)
 	// RoomsOf are the rooms that a bot serves.
 	RoomsOf(bot string) []config.Room
+	RoleOf(emails []string, room string) config.Role
 }
 
 // Bot is a bot account.
@@ -70,7 +71,7 @@ const (
 const (
 	ignoredOwn      = "own"        // the bot's own message
 	ignoredBot      = "bot"        // from another bot
-	ignoredRoom     = "room"       // in a room that isn't configured, or is served by another bot
+	ignoredRoom     = "room"       // in a room that isn't configured or bound, or is served by another bot
 	ignoredPerson   = "person"     // from somebody outside allowed_domains
 	ignoredGone     = "gone"       // deleted since
 	ignoredRefused  = "refused"    // Webex doesn't let the bot read it
@@ -208,14 +209,17 @@ func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope,
 		return command.Input{}, r.failed(c, e, err)
 	}
 	room, direct, served := r.place(bot.Name, m.RoomID, m.RoomType)
-	if !served {
+	s := read(m, me)
+	if !served && (m.RoomType != "group" || !s.mentioned || !command.HeardAnywhere(s.text)) {
 		return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
 	}
 	who, err := r.person(ctx, c, e, bot, me, m.PersonID)
 	if err != nil {
 		return command.Input{}, err
 	}
-	s := read(m, me)
+	if !served && !r.mayBind(who) {
+		return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
+	}
 	if s.quotes && !s.mentioned && (!direct || s.text == "") {
 		return command.Input{}, r.ignore(bot.Name, ignoredQuote, "message %s", m.ID)
 	}
@@ -246,7 +250,8 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 		if err != nil {
 			return command.Input{}, r.failed(c, e, err)
 		}
-		if room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType); !served || !webexid.Same(m.RoomID, a.RoomID) {
+		room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType)
+		if !served && (m.RoomType != "group" || !command.PressedAnywhere(button)) || !webexid.Same(m.RoomID, a.RoomID) {
 			return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
 		}
 	}
@@ -254,7 +259,15 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 	if err != nil {
 		return command.Input{}, err
 	}
+	if !served && !r.mayBind(who) {
+		return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
+	}
 	return command.Input{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
+}
+
+// mayBind reports whether a person is heard in a space that no bot serves: they may bind it.
+func (r *Reader) mayBind(who command.Person) bool {
+	return r.directory().RoleOf([]string{who.Email}, "").AtLeast(config.RoleAdmin)
 }
 
 // place returns a room's configured name, and whether this bot serves it.

@@ -85,6 +85,11 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			e.present(ctx, targets)
 		}
 	}
+	if v.confirms != nil {
+		if done, err := e.confirmFirst(ctx, *c, d, s, req); done || err != nil {
+			return err
+		}
+	}
 	if v.ask != nil {
 		if c.Outcome, err = v.ask(e, ctx, *c, s, req); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -185,6 +186,8 @@ func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *t
 	for _, c := range found {
 		where := "in another room"
 		switch {
+		case c.Room == "" && c.Action == string(Bind), binding.IsSpace(c.Room):
+			where = "in a space that isn't configured"
 		case c.Room == "":
 			where = "in a direct chat"
 		case may(s.roleIn(c.Room), Rooms):

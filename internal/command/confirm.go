@@ -89,6 +89,27 @@ func (e *Executor) askMany(ctx context.Context, c store.Command, d detail, req R
 	return e.askFirst(ctx, c, d, req, q)
 }
 
+// confirmFirst asks whether a command that replies itself is meant, unless it confirms that already. done: it has ended.
+func (e *Executor) confirmFirst(ctx context.Context, c store.Command, d detail, s scope, req Request) (done bool, err error) {
+	if req.Confirms != "" {
+		e.accepting.Lock()
+		r, err := e.spend(ctx, c, s.Input.Person, req.Confirms)
+		e.accepting.Unlock()
+		if r != nil {
+			return true, e.refuse(ctx, c, s.Input, r)
+		}
+		return false, err
+	}
+	q, no, err := req.Verb.entry().confirms(e, s, c, req)
+	switch {
+	case err != nil:
+		return true, err
+	case no != "":
+		return true, e.refuse(ctx, c, s.Input, &refusal{store.CommandFailed, no})
+	}
+	return true, e.askFirst(ctx, c, d, req, q)
+}
+
 // confirmation returns the request that the question of a command is about. Who may confirm it is checked when it begins.
 func (e *Executor) confirmation(ctx context.Context, c *store.Command, s scope, id string) (Request, *question, error) {
 	asked, err := e.o.Store.Command(ctx, id)

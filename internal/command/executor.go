@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
@@ -115,20 +116,29 @@ type View struct {
 	Renderer Renderer
 	Routing  Routing
 	Settings func(room, rule string) (render.Room, bool) // of a room's messages; false if it isn't configured
+	BotOf    func(room string) string                    // the bot that serves a room; nil if nobody needs to know
+}
+
+func (v View) botOf(room string) string {
+	if v.BotOf == nil {
+		return ""
+	}
+	return v.BotOf(room)
 }
 
 // Options configure an Executor. All but Changed, Missing, Vault, Trace and Person are required.
 type Options struct {
-	View    func() View // called for each command
-	Store   Store
-	Sources map[string]Zabbix                     // by the source's name; those without an API token are left out
-	Changed func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
-	Missing func(key alert.Key)                   // finds out what became of a problem that Zabbix says it doesn't have: reconcile.Sweeps.Look
-	Log     *slog.Logger
-	Metrics *Metrics
-	Mutes   *Mutes
-	Vault   *vault.Vault    // keeps people's tokens; nil: they can't be kept
-	Trace   *tracing.Tracer // nil while tracing is off
+	View     func() View // called for each command
+	Store    Store
+	Sources  map[string]Zabbix                     // by the source's name; those without an API token are left out
+	Changed  func(key alert.Key, in time.Duration) // reads a problem from Zabbix again after a while: reconcile.Inquirer.Ask
+	Missing  func(key alert.Key)                   // finds out what became of a problem that Zabbix says it doesn't have: reconcile.Sweeps.Look
+	Log      *slog.Logger
+	Metrics  *Metrics
+	Mutes    *Mutes
+	Bindings *binding.Keeper
+	Vault    *vault.Vault    // keeps people's tokens; nil: they can't be kept
+	Trace    *tracing.Tracer // nil while tracing is off
 	// Person asks Webex, as a bot, who a person is, by id: chat.Reader.Known. found is false for somebody who is gone, or to whom the
 	// relay doesn't listen. nil: it can't be asked.
 	Person func(ctx context.Context, bot, id string) (p Person, found bool, err error)
@@ -198,6 +208,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	var clocks sync.WaitGroup
 	clocks.Go(func() { e.takeBack(ctx) })
 	clocks.Go(func() { e.endMutes(ctx) })
+	clocks.Go(func() { e.expireBindings(ctx) })
 	defer clocks.Wait()
 	e.lanes.Run(ctx, func(own context.Context, _ string, l *lane) {
 		e.work(own, l)

@@ -14,17 +14,20 @@ import (
 // colonFilter is a filter's name with a colon, as people write it for "=".
 var colonFilter = regexp.MustCompile(`(?i)(^|[ \n])(severity|sev|host|text|name) ?:`)
 
-// parseProblems reads filters: a severity (high, >=high, high,disaster), acked or unacked, host=GLOB, and
-// words of the problem's name.
-func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) {
-	rest := strings.TrimLeft(t.rest, ":,; ")
-	r := Request{Verb: Problems}
+func parseProblems(_ Names, v *verb, said spoken, t named) (Request, *question) {
+	return parseFilters(v.name, said, strings.TrimLeft(t.rest, ":,; "))
+}
+
+// parseFilters reads filters of a verb: a severity (high, >=high, high,disaster), acked or unacked, host=GLOB, and
+// words of the problem's name. rest is the end of what was said.
+func parseFilters(v Verb, said spoken, rest string) (Request, *question) {
+	r := Request{Verb: v}
 	var texts, plains []string
 	rest = colonFilter.ReplaceAllStringFunc(rest, func(name string) string { return name[:len(name)-1] + "=" })
 	for rest = strings.TrimLeft(rest, " \n"); rest != ""; rest = strings.TrimLeft(rest, " \n") {
 		if page, after, ok := cutPage(rest); ok {
 			if page < 1 || page > maxPages {
-				return Request{}, ask(Problems, "There are pages 1 to %d. To search for the word: `problems text=page`.", maxPages)
+				return Request{}, ask(v, "There are pages 1 to %d. To search for the word: `%s text=page`.", maxPages, v)
 			}
 			r.Page, rest = page-1, after
 			continue
@@ -35,7 +38,7 @@ func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) 
 			plains = append(plains, unquote(rest[f.from:f.to]))
 		}
 		keyword := strings.ToLower(strings.TrimRight(strings.NewReplacer(`"`, "", "'", "", "`", "").Replace(f.word), ".,;!"))
-		set, ok, fault := parseSeverities(keyword)
+		set, ok, fault := parseSeverities(v, keyword)
 		switch {
 		case f.name == "" && f.quoted:
 			search()
@@ -45,15 +48,15 @@ func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) 
 			r.Filter.Severity = set
 		case f.name == "host":
 			if r.Filter.Host = strings.ToLower(strings.Trim(unquote(rest[f.from:f.to]), "<>`")); r.Filter.Host == "" {
-				return Request{}, ask(Problems, "Which host? For example: `problems host=sw1*`.")
+				return Request{}, ask(v, "Which host? For example: `%s host=sw1*`.", v)
 			}
 		case f.name == "text" || f.name == "name":
 			search()
 		case f.name != "":
 			if best := text.Nearest(f.name, []string{"host", "text", "severity"}); best != "" {
-				return Request{}, ask(Problems, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
+				return Request{}, ask(v, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
 			}
-			return Request{}, ask(Problems, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
+			return Request{}, ask(v, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
 		case keyword == "acked" || keyword == "ack" || keyword == "acknowledged":
 			r.Filter.Acknowledged = new(true)
 		case keyword == "unacked" || keyword == "unack" || keyword == "unacknowledged":
@@ -62,7 +65,7 @@ func parseProblems(_ Names, _ *verb, said spoken, t named) (Request, *question) 
 		default:
 			words := append(severityWords(), "acked", "unacked")
 			if best := text.Nearest(keyword, words); best != "" {
-				return Request{}, ask(Problems, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `problems text=%[1]s`.", echo(keyword), best)
+				return Request{}, ask(v, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `%[3]s text=%[1]s`.", echo(keyword), best, v)
 			}
 			search()
 		}
@@ -113,7 +116,7 @@ var severityFilter = regexp.MustCompile(`(?s)^(?:severity|sev)?(>=|<=|>|<|=)(.*)
 
 // parseSeverities reads "high", ">=high", "severity=high,disaster", "severity>=high". ok is false for a word
 // that isn't about severity.
-func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *question) {
+func parseSeverities(v Verb, word string) (set map[alert.Severity]bool, ok bool, fault *question) {
 	m := severityFilter.FindStringSubmatch(word)
 	op, value, named := "=", word, m != nil
 	if named {
@@ -126,7 +129,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 			if !named {
 				return nil, false, nil
 			}
-			return nil, false, unknownSeverity(Problems, name)
+			return nil, false, unknownSeverity(v, name)
 		}
 		if orMore && op == "=" {
 			ranges = append(ranges, ">="+name)
@@ -136,7 +139,7 @@ func parseSeverities(word string) (set map[alert.Severity]bool, ok bool, fault *
 	}
 	match, err := config.ParseSeverityMatch(ranges...)
 	if err != nil {
-		return nil, false, ask(Problems, "No severity is `%s`.", echo(word))
+		return nil, false, ask(v, "No severity is `%s`.", echo(word))
 	}
 	return match.Set, true, nil
 }

@@ -119,10 +119,13 @@ func answerMore(ctx context.Context, e *Executor, s scope, _ Request, _ []target
 	return r.Verb.entry().answer(ctx, e, s, r, nil, room)
 }
 
-// parseMine parses "[page N]".
+// parseMine parses "[problems] [page N]".
 func parseMine(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	r := Request{Verb: v.name}
 	rest := strings.TrimLeft(t.rest, ":,; ")
+	if word, after := firstWord(rest); bareWord(word) == string(Problems) {
+		r.Posted, rest = true, strings.TrimLeft(after, " \n")
+	}
 	page, after, ok := cutPage(rest)
 	switch {
 	case rest == "":

@@ -172,8 +172,37 @@ func owns(p alert.Problem, o *alert.Owner) bool {
 	return o != nil && strings.EqualFold(p.Owner.Email, o.Email)
 }
 
-// answerMine lists the person's open problems, the worst first.
+// answerMine lists the person's open problems, the worst first. "my problems" in a direct chat has those that were posted there, too.
 func answerMine(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
+	posted := ""
+	if r.Posted && s.Direct {
+		if posted, err = e.postedToMe(ctx, s, room); err != nil {
+			return "", "", err
+		}
+	}
+	reply, outcome, err = e.listOwned(ctx, s, r, room)
+	return reply + posted, outcome, err
+}
+
+// postedToMe lists the open problems that were posted in the person's direct chat and that they don't own; "" for none.
+func (e *Executor) postedToMe(ctx context.Context, s scope, room render.Room) (string, error) {
+	rooms := make([]string, 0, len(s.addresses()))
+	for _, email := range s.addresses() {
+		rooms = append(rooms, personRoom(email))
+	}
+	found, err := e.o.Store.FindProblems(ctx, store.Filter{Open: true, Rooms: rooms, Limit: maxListed})
+	if err != nil {
+		return "", err
+	}
+	found = slices.DeleteFunc(found, func(p alert.Problem) bool { return slices.Contains(s.addresses(), p.Owner.Email) })
+	if len(found) == 0 {
+		return "", nil
+	}
+	list, _ := e.o.View().Renderer.Problems(found, 0, len(found), room, time.Now())
+	return "\n\n🔔 **Posted to you here**, by your subscriptions or by Zabbix:\n\n" + list, nil
+}
+
+func (e *Executor) listOwned(ctx context.Context, s scope, r Request, room render.Room) (reply, outcome string, err error) {
 	return e.list(ctx, store.Filter{Open: true, Owners: s.addresses(), Rooms: s.listed()}, s, r, room, func() (string, error) {
 		return "ℹ️ No open problem here is yours. `take ID` makes one yours.", nil
 	})

@@ -35,6 +35,9 @@ type Request struct {
 	Route    string          `json:"route,omitempty"`    // of mute, as written
 	Token    tokenStep       `json:"token,omitzero"`     // of token
 	Page     int             `json:"page,omitempty"`     // of a list, from 0
+	Number   int64           `json:"number,omitempty"`   // of unsubscribe and unbind: allOf, 0 for none
+	Card     string          `json:"card,omitempty"`     // the command whose reply the pressed card is, of subscriptions
+	Posted   bool            `json:"posted,omitempty"`   // of mine: what was posted to the person, too
 	Confirms string          `json:"confirms,omitempty"` // the command whose question this confirms
 	For      string          `json:"for,omitempty"`      // who asked for it, if a second person confirms it
 	Task     *Task           `json:"task,omitempty"`     // of a verb that doesn't act on problems

@@ -57,6 +57,10 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		r, q := tokenPress(c, b)
 		return r, q, nil
 	}
+	if b.Action == buttonSubscription {
+		r, q := subscriptionPress(b)
+		return r, q, nil
+	}
 	key := alert.ParseKey(b.Key)
 	shown, err := e.o.Store.PostByMessage(ctx, b.MessageID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -86,6 +86,12 @@ var rights = map[Verb]wanted{
 	Maintenance: {role: config.RoleAdmin, said: "start main/db1 2h", does: true},
 	Approve:     {role: config.RoleOperator},
 	Run:         {role: config.RoleOperator, said: "ping on main/db1", does: true},
+
+	Subscribe:     {role: config.RoleViewer, said: ">=high"},
+	Subscriptions: {role: config.RoleViewer},
+	Unsubscribe:   {role: config.RoleViewer, said: "all"},
+	Bind:          {role: config.RoleAdmin, said: ">=high"},
+	Unbind:        {role: config.RoleAdmin},
 }
 
 // visit is somebody at a place, trying everything there.
@@ -122,7 +128,8 @@ func (v *visit) effects() string {
 	mutes, _ := v.w.Value(context.Background(), mutesValue)
 	v.w.mu.Lock()
 	defer v.w.mu.Unlock()
-	return fmt.Sprintf("%d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
+	bindings, _ := v.w.Bindings(context.Background())
+	return fmt.Sprintf("%d bindings, %d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(bindings), len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
 }
 
 // said returns the answers since the first n, and how many there are.

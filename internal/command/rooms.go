@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
@@ -21,7 +23,33 @@ func answerRooms(_ context.Context, e *Executor, s scope, _ Request, _ []target,
 		}
 		return ""
 	}
-	return s.roomList(muted), "listed", nil
+	return webex.CutMarkdown(s.roomList(muted)+s.boundList(e.o.Bindings.Live(), room.Location), webex.MaxMessageBytes), "listed", nil
+}
+
+// boundList describes the bindings of spaces: of this one, or in a direct chat of all for those who have a role everywhere.
+func (s scope) boundList(all []store.Binding, loc *time.Location) string {
+	var b strings.Builder
+	binding.Sort(all)
+	last, now := "", time.Now()
+	for _, one := range all {
+		if !binding.IsSpace(one.Room) || !s.sees(one.Room) {
+			continue
+		}
+		if one.Room != last {
+			last = one.Room
+			here := ""
+			if s.isHere(one.Room) {
+				here = " (here)"
+			}
+			fmt.Fprintf(&b, "\n**A space that isn't configured**%s\n", here)
+		}
+		line := fmt.Sprintf("%s, bound by %s on %s%s", bindingLine(one, now, loc), inPlain(one.Email), one.CreatedAt.In(loc).Format("2 Jan 2006"), s.restWords(one))
+		b.WriteString("- " + inMarkdown(line) + "\n")
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\n\nBound in the chat, besides what the configuration says:\n" + b.String()
 }
 
 // roomList describes the rooms. muted returns what is added to a route.

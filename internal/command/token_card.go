@@ -65,7 +65,7 @@ func (c tokenCard) markdown() string {
 		parts := strings.Split(line, "`")
 		for i := range parts {
 			if i%2 == 0 {
-				parts[i] = webex.EscapeMarkdown(parts[i])
+				parts[i] = betweenCode(parts[i])
 			} else {
 				parts[i] = "`" + webex.EscapeCode(parts[i]) + "`"
 			}
@@ -73,6 +73,16 @@ func (c tokenCard) markdown() string {
 		lines = append(lines, strings.Join(parts, ""))
 	}
 	return webex.CutMarkdown(strings.Join(lines, "\n\n"), webex.MaxMessageBytes)
+}
+
+// betweenCode escapes text between commands. It keeps the spaces at its ends, which EscapeMarkdown removes.
+func betweenCode(s string) string {
+	inner := strings.TrimSpace(s)
+	if inner == "" {
+		return s
+	}
+	at := strings.Index(s, inner)
+	return s[:at] + webex.EscapeMarkdown(inner) + s[at+len(inner):]
 }
 
 // content is the card. No client interprets the text of a RichTextBlock.

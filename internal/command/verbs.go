@@ -45,7 +45,14 @@ const (
 	Token       Verb = "token"
 	Forget      Verb = "forget"
 	Run         Verb = "run"
-	Help        Verb = "help"
+
+	Subscribe     Verb = "subscribe"
+	Subscriptions Verb = "subscriptions"
+	Unsubscribe   Verb = "unsubscribe"
+	Bind          Verb = "bind"
+	Unbind        Verb = "unbind"
+
+	Help Verb = "help"
 )
 
 // verb is an entry of the table of verbs.
@@ -71,6 +78,8 @@ type verb struct {
 	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
 	// reply itself.
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
+	// confirms returns the question that asks for a confirmation before ask, or a refusal. nil: none is needed.
+	confirms func(e *Executor, s scope, c store.Command, r Request) (q doubt, refusal string, err error)
 	// ask replies itself, with cards, and returns the outcome in the audit log.
 	ask func(e *Executor, ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error)
 }
@@ -212,7 +221,7 @@ func init() {
 		},
 		{
 			name: Mine, aliases: []string{"my"}, role: viewer,
-			usage: "mine [page N]", does: "lists your open problems", examples: []string{"mine"},
+			usage: "mine [page N]", does: "lists your open problems; `my problems` in a direct chat also those that were posted to you there", examples: []string{"mine", "my problems"},
 			parse: parseMine, answer: answerMine,
 		},
 		{
@@ -235,7 +244,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), approveVerbs(), tokenVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), approveVerbs(), tokenVerbs(), bindVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
@@ -21,6 +22,7 @@ import (
 type Routing interface {
 	Explain(p alert.Problem, sendTo string, now time.Time) ([]route.Step, []route.Target)
 	Timing(room, rule string) route.Timing
+	Rests(b route.Binding) string
 }
 
 // answerWhy explains where problems went, and what the rooms got.
@@ -53,6 +55,9 @@ func (e *Executor) why(ctx context.Context, s scope, t target, posts []store.Pos
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n**Routes**, by today's configuration, at the time of its first event (%s):\n", titled(p.Key, p.Name, s.Several), moment(routed))
 	for _, step := range steps {
+		if config.MadeInChat(step.Route) && !slices.ContainsFunc(step.Rooms, s.sees) {
+			continue // who subscribed is nobody else's business
+		}
 		b.WriteString("\n- " + stepWords(step, s.sees))
 	}
 	var stats store.Stats
@@ -65,7 +70,9 @@ func (e *Executor) why(ctx context.Context, s scope, t target, posts []store.Pos
 	hidden := 0
 	for _, post := range posts {
 		if !s.sees(post.Room) {
-			hidden++
+			if !config.MadeInChat(post.Route) {
+				hidden++
+			}
 			continue
 		}
 		f := fate{post: post, problem: p, timing: s.Routing.Timing(post.Room, post.Route), now: now, moment: moment, queue: stats.Rooms[post.Room].Pending}
@@ -82,7 +89,7 @@ func (e *Executor) why(ctx context.Context, s scope, t target, posts []store.Pos
 		} else {
 			f.unconfigured = true
 		}
-		fmt.Fprintf(&b, "\n\n**%s**, by %s:\n", webex.EscapeMarkdown(post.Room), ruleWords(post.Route))
+		fmt.Fprintf(&b, "\n\n**%s**, by %s:\n", webex.EscapeMarkdown(s.roomName(post.Room)), ruleWords(post.Route))
 		for _, line := range f.lines() {
 			b.WriteString("\n- " + line)
 		}
@@ -108,6 +115,22 @@ func (s scope) sees(room string) bool {
 	return s.isHere(room) || s.Direct && !strings.HasPrefix(room, personRoom("")) && may(s.roleIn(room), Show)
 }
 
+// roomName returns the name of a room for people.
+func (s scope) roomName(room string) string {
+	if s.isHere(room) && binding.IsSpace(room) {
+		return "this space"
+	}
+	return bareRoom(room)
+}
+
+// bareRoom is a room's configured name, or what it is.
+func bareRoom(room string) string {
+	if binding.IsSpace(room) {
+		return "a bound space"
+	}
+	return strings.TrimPrefix(room, config.PersonRoom)
+}
+
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -121,6 +144,9 @@ func ruleWords(rule string) string {
 		return "the default rooms"
 	case route.SendTo:
 		return "the address in Zabbix's media (Send to)"
+	}
+	if config.MadeInChat(rule) {
+		return "the " + rule
 	}
 	return "route `" + webex.EscapeCode(rule) + "`"
 }
@@ -138,7 +164,7 @@ func stepWords(step route.Step, sees func(room string) bool) string {
 	var rooms []string
 	for _, room := range step.Rooms {
 		if sees(room) {
-			rooms = append(rooms, "**"+webex.EscapeMarkdown(strings.TrimPrefix(room, config.PersonRoom))+"**")
+			rooms = append(rooms, "**"+webex.EscapeMarkdown(bareRoom(room))+"**")
 		}
 	}
 	if hidden := len(step.Rooms) - len(rooms); hidden > 0 {

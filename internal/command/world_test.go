@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
@@ -342,6 +343,7 @@ type fixedTiming struct{ timing route.Timing }
 func (fixedTiming) Explain(alert.Problem, string, time.Time) ([]route.Step, []route.Target) {
 	return nil, nil
 }
+func (fixedTiming) Rests(route.Binding) string           { return "" }
 func (f fixedTiming) Timing(string, string) route.Timing { return f.timing }
 
 type worldRenderer struct{ *world }
@@ -480,9 +482,11 @@ func (w *world) start(t *testing.T) *relay {
 	if routing == nil {
 		routing = fixedTiming{route.Timing{AckExpires: w.expires}}
 	}
+	bindings, err := binding.Load(context.Background(), w, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
 	reg := prometheus.NewRegistry()
 	e := New(Options{
-		Mutes: mutes,
+		Mutes: mutes, Bindings: bindings,
 		View: func() View {
 			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: w.scripts, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
 				Routing: routing, Settings: w.settings}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"strings"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/seal"
@@ -244,6 +245,20 @@ const (
 // PersonRoom is the prefix of a room that isn't configured: the direct chat with a person named by {ALERT.SENDTO},
 // "person:alice@example.com". Posts are stored under that name.
 const PersonRoom = "person:"
+
+// SpaceRoom is the prefix of a space that isn't configured, but bound in the chat: "space:", then the webexid.Key of its id.
+const SpaceRoom = "space:"
+
+// The beginnings of the names of rules that people make in chats. No route may have one.
+const (
+	SubscriptionRule = "subscription #"
+	BindingRule      = "binding #"
+)
+
+// MadeInChat reports whether a rule was made in a chat.
+func MadeInChat(rule string) bool {
+	return strings.HasPrefix(rule, SubscriptionRule) || strings.HasPrefix(rule, BindingRule)
+}
 
 // Room is one Webex space, or a direct chat with a person.
 type Room struct {

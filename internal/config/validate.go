@@ -215,6 +215,9 @@ func (l *loader) checkRooms(cfg *Config) {
 		if strings.EqualFold(r.Name, SendToRoutes) {
 			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), `as "Send to" in Zabbix it means: use the routes`)
 		}
+		if lower := strings.ToLower(r.Name); strings.HasPrefix(lower, PersonRoom) || strings.HasPrefix(lower, SpaceRoom) {
+			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), "the relay calls direct chats and bound spaces so: choose another name")
+		}
 		cfg.Rooms[i].ID = l.checkRoomID(path+".id", r.ID)
 		l.unique(ids, path+".id", webexid.Key(r.ID), "Webex room")
 		if l.given(path + ".bot") {
@@ -275,7 +278,8 @@ func (l *loader) checkRoutes(cfg *Config) {
 
 // reserved reports whether targets and explanations use a name themselves.
 func reserved(name string) bool {
-	return strings.EqualFold(name, "send_to") || strings.EqualFold(name, "default_rooms")
+	lower := strings.ToLower(name)
+	return lower == "send_to" || lower == "default_rooms" || MadeInChat(lower)
 }
 
 // empty reports whether a match has no conditions.

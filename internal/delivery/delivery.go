@@ -89,6 +89,12 @@ type Options struct {
 	// Fallback returns the room that gets what another room refuses for good; false, or nil, for none.
 	Fallback func(room string) (string, bool)
 
+	// Withheld says why a direct chat, or a space that isn't configured, gets nothing about a problem by a route that was posted in
+	// these rooms, or in a message with several problems (no route); "" if it does. nil: everything.
+	Withheld func(room, route string, posted []string) string
+	// Refused is told that a room refuses messages for good, each time it does; nil if nobody needs to know.
+	Refused func(room, reason string)
+
 	// Asks reports whether the relay asks the API of a source about its problems. Their first cards wait for
 	// the answer, CardWait at most, since it says which buttons apply. nil for no source.
 	Asks func(source string) bool
@@ -138,6 +144,12 @@ func New(o Options) (*Delivery, error) {
 	}
 	if o.Fallback == nil {
 		o.Fallback = func(string) (string, bool) { return "", false }
+	}
+	if o.Withheld == nil {
+		o.Withheld = func(string, string, []string) string { return "" }
+	}
+	if o.Refused == nil {
+		o.Refused = func(string, string) {}
 	}
 	o.Workers = cmp.Or(o.Workers, 4)
 	o.Rescan = cmp.Or(o.Rescan, 30*time.Second)

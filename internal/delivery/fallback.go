@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -22,9 +24,11 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 		return later
 	}
 	if verdict == step.Gone {
-		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
+		extra := config.MadeInChat(v.post.Route) // what a binding adds goes to another room, too
+		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
 			return later
 		}
+		b.Refused(t.Room, reason)
 	}
 	v.post.Cursor = step.DeadPost(v.post.Cursor, reason, trackingID, time.Now())
 	if b.savePost(l, t, v) {
@@ -101,6 +105,10 @@ func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 
 // refusal is the text of the announcement.
 func (b *bot) refusal(room, reason string) string {
+	if strings.HasPrefix(room, config.SpaceRoom) {
+		return "**A space that was bound refuses messages, so its bindings ended.** Its problems are in their other rooms. " +
+			"To bind it again, add the bot to it and send `bind` there.  \n" + code(reason)
+	}
 	if _, known := b.Rooms(room, ""); !known {
 		return "**Room " + code(room) + " isn't configured any more.** What it was still owed is a dead letter, and its problems are shown here. " +
 			"Configure the room again and replay its dead letters, or drop them."

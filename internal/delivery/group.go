@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -55,6 +57,9 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	}
 	if b.left(room) {
 		return outcome{done: true}
+	}
+	if why := b.Withheld(t.Room, "", nil); why != "" {
+		return b.markGroupDead(l, t, g, step.Dead, "not sent: "+why, "", false)
 	}
 	g = step.BelievedGroup(g, t.Value.group.doubt)
 	if room.Person != "" && room.ID == "" && g.MessageID != "" {
@@ -234,6 +239,9 @@ func (b *bot) refusedGroup(l lives, t *task, g store.Group, s step.Step, err err
 func (b *bot) markGroupDead(l lives, t *task, g store.Group, verdict step.Verdict, reason, trackingID string, called bool) outcome {
 	if b.saveGroup(l, t, step.DeadGroup(g, verdict, reason, trackingID, time.Now())) {
 		t.Value.group.doubt = step.Doubt{} // a replay starts without doubts
+		if verdict == step.Gone {
+			b.Refused(t.Room, reason)
+		}
 		b.deadLetter(t, kindDigest, called, reason, trackingID)
 	}
 	return outcome{called: called, wake: time.Now()}
@@ -248,6 +256,9 @@ func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
 	if to, ok := b.fallback(t, g.LastError); ok {
 		posts, ok := b.groupPosts(l, g)
+		if strings.HasPrefix(t.Room, config.SpaceRoom) {
+			posts = nil // their problems are in other rooms, too
+		}
 		if !ok || !b.announceRefusal(l, t.Room, to, g.LastError) {
 			return later
 		}

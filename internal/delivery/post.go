@@ -10,6 +10,7 @@ import (
 	"nms-alert-relay/internal/delivery/queue"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -152,9 +153,12 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	case b.left(v.room):
 		return outcome{done: true}
 	}
+	if why := b.Withheld(t.Room, v.post.Route, text.Names(v.rooms, func(p store.Post) string { return p.Room })); why != "" {
+		return b.withhold(l, t, v, why)
+	}
 	t.Value.traced.causes, t.Value.traced.route = v.post.Causes, v.post.Route
 	now := time.Now()
-	next, text := b.plan(v, now)
+	next, words := b.plan(v, now)
 	switch next.Op {
 	case step.OpNone:
 		out := b.remaining(v, now)
@@ -172,7 +176,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 
 	if next.Op == step.OpEdit && v.room.ID == "" { // a direct chat whose room id was lost: its messages can't be edited
 		v.post.RootID, v.post.CardID, v.post.CardActions = "", "", ""
-		next, text = b.plan(v, now)
+		next, words = b.plan(v, now)
 	}
 
 	if next.Op == step.OpDelete && v.post.CardActions != "" {
@@ -186,7 +190,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if next.Op == step.OpDelete {
 		shown = v.post.CardID
 	}
-	got, made, err := b.act(l, t, next, v.post.Attempts, shown, b.message(v, next, text, now))
+	got, made, err := b.act(l, t, next, v.post.Attempts, shown, b.message(v, next, words, now))
 	if !made {
 		return outcome{wake: now}
 	}
@@ -208,6 +212,16 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	out.called = true
 	b.savePost(l, t, v)
 	return out
+}
+
+// withhold ends a post without a call: the room may not have it.
+func (b *bot) withhold(l lives, t *task, v *view, why string) outcome {
+	if claimed, ok := b.claim(l, v); !claimed {
+		return outcome{done: ok, wake: time.Now().Add(storeMost)}
+	}
+	b.logOf(t).Info("not sent: the room has no right to it", "room", t.Room, "route", v.post.Route, "why", why)
+	v.post.Cursor = step.CaughtUp(v.problem, v.post, time.Now())
+	return outcome{done: b.savePost(l, t, v), wake: time.Now().Add(storeMost)}
 }
 
 // claim keeps the ledger from grouping or withdrawing a fresh post from now on. It precedes the first call. false,

@@ -30,6 +30,7 @@ type incident struct {
 	webex  *webexsim.Server
 	zabbix *zabbixsim.Server
 	stop   func()
+	relay  *Relay
 
 	event int64  // the problem that it is about
 	root  string // its message in the room noc
@@ -148,6 +149,7 @@ func (i *incident) start() {
 	i.hosts.Store("127.0.0.1:8080", public)
 	r, err := New(context.Background(), Options{Config: i.cfg, Log: slog.New(slog.DiscardHandler), Public: public, Admin: admin, Dial: i.dial})
 	require.NoError(i.t, err)
+	i.relay = r
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()

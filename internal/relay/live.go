@@ -2,11 +2,13 @@ package relay
 
 import (
 	"crypto/tls"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
@@ -63,9 +65,16 @@ func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) 
 
 // live is the current snapshot. Parts are given its methods and keep nothing of what these return, so that a swap reaches all of
 // them at once.
-type live struct{ atomic.Pointer[snapshot] }
+type live struct {
+	atomic.Pointer[snapshot]
+	bindings *binding.Keeper
+	mu       sync.Mutex // held while another snapshot is made current: use, rebind
+}
 
 func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
+	if binding.IsSpace(room) {
+		return l.space(room, rule)
+	}
 	return l.Load().rooms(room, rule)
 }
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
@@ -109,9 +118,9 @@ func (l *live) view() command.View {
 		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts,
 		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
-		Routing: s.router,
+		Routing: s.router, BotOf: s.cfg.BotOf,
 		Settings: func(room, rule string) (render.Room, bool) {
-			settings, ok := s.rooms(room, rule)
+			settings, ok := l.settings(room, rule)
 			return settings.Room, ok
 		},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
@@ -32,7 +33,11 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if r.linkKey, err = linkKey(ctx, r.store); err != nil {
 		return err
 	}
-	now.Store(first)
+	if now.bindings, err = binding.Load(ctx, r.store, log); err != nil {
+		return err
+	}
+	now.bindings.OnChange(now.rebind)
+	now.use(first)
 	r.metrics.add(cfg)
 	r.clients = r.connected(first, clients{})
 	sources := r.clients.zabbix
@@ -42,6 +47,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	r.registry.MustRegister(canary)
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
+		Withheld: now.withheld, Refused: r.refused,
 		Asks: now.asks, Canary: func(name string, failed step.Op) { canary.Ended(name, canaryStep(failed)) }, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
 		Trace: r.tracer,
 	})
@@ -93,11 +99,11 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if err := keeper.Use(ctx, cfg.Encryption.Keyring()); err != nil {
 		return err
 	}
-	reader := chat.NewReader(r.clients.hearing(cfg, deliver), func() chat.Directory { return now.config() }, r.metrics.chat)
+	reader := chat.NewReader(r.clients.hearing(cfg, deliver), func() chat.Directory { return directory{now.config(), now} }, r.metrics.chat)
 	executor = command.New(command.Options{
 		View:  now.view,
 		Store: r.store, Sources: each(sources, acting),
-		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Vault: keeper, Trace: r.tracer,
+		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Bindings: now.bindings, Vault: keeper, Trace: r.tracer,
 		Person: reader.Known,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{

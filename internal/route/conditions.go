@@ -25,6 +25,14 @@ type subject struct {
 	hosts   []string
 	groups  []string
 	tags    []alert.Tag
+	lower   string // the problem's name, once name has been called
+}
+
+func (s *subject) name() string {
+	if s.lower == "" {
+		s.lower = strings.ToLower(s.problem.Name)
+	}
+	return s.lower
 }
 
 func newSubject(p *alert.Problem, now time.Time, commas []commaGlob) *subject {
@@ -96,7 +104,7 @@ func compile(m config.Match) (out []condition) {
 		out = append(out, timeIs{m.When})
 	}
 	if len(m.Hosts) > 0 {
-		out = append(out, nameMatches{"host", m.Hosts, func(s *subject) []string { return s.hosts }, hostLabels, "it has no hosts"})
+		out = append(out, hostMatches(m.Hosts))
 	}
 	if len(m.Groups) > 0 {
 		out = append(out, nameMatches{"host group", m.Groups, func(s *subject) []string { return s.groups }, groupLabels, "its groups are unknown"})
@@ -116,6 +124,10 @@ func compile(m config.Match) (out []condition) {
 		out = append(out, nameIs{m.Trigger})
 	}
 	return out
+}
+
+func hostMatches(globs []config.Glob) condition {
+	return nameMatches{"host", globs, func(s *subject) []string { return s.hosts }, hostLabels, "it has no hosts"}
 }
 
 type severityIs struct{ match config.SeverityMatch }

@@ -27,7 +27,7 @@ type Target struct {
 	Route string // the route's name; "" for the default rooms; "send_to" for {ALERT.SENDTO}
 }
 
-// Router holds the routes of one configuration. It never changes, so it is safe for concurrent use.
+// Router holds the routes of one configuration, and the bindings. It never changes, so it is safe for concurrent use.
 type Router struct {
 	rules    []rule
 	defaults []string
@@ -38,6 +38,10 @@ type Router struct {
 	commas   []commaGlob
 	quiet    map[string]*config.Quiet  // by room
 	zones    map[string]*time.Location // by room
+
+	cfg      *config.Config
+	bindings []binding         // by room
+	rights   map[string]rights // of the people of the bindings, by address
 }
 
 // rule is one compiled route.
@@ -61,6 +65,7 @@ func New(cfg *config.Config) (*Router, error) {
 		commas:   commaGlobs(cfg.Routes),
 		quiet:    map[string]*config.Quiet{},
 		zones:    map[string]*time.Location{},
+		cfg:      cfg,
 	}
 	if len(r.defaults) == 0 {
 		return nil, fmt.Errorf("route: no default rooms for problems that no route matches")
@@ -106,13 +111,14 @@ func (r *Router) Explain(p alert.Problem, sendTo string, now time.Time) ([]Step,
 // decide finds the targets, and records each step if steps isn't nil.
 func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]Step) []Target {
 	named := r.named(p, sendTo)
+	s := newSubject(&p, now, r.commas)
 	var targets []Target
 	if r.mode(p.Key.Source) == config.SendToOnly && named.rooms != nil {
 		if steps != nil {
 			r.skipAll(steps, fmt.Sprintf("not evaluated: source %s has send_to: only", p.Key.Source))
 		}
 	} else {
-		targets = r.match(p, now, steps)
+		targets = r.match(s, steps)
 	}
 	for _, room := range named.rooms {
 		targets = add(targets, Target{Room: room, Route: SendTo})
@@ -120,12 +126,14 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 	if steps != nil && named.why != nil {
 		*steps = append(*steps, Step{Route: SendTo, Matched: named.rooms != nil, Reason: strings.Join(named.why, "; "), Rooms: named.rooms})
 	}
+	if len(r.bindings) > 0 {
+		targets = r.bound(targets, s, steps)
+	}
 	return targets
 }
 
 // match evaluates the rules; if none matches, the default rooms are the targets.
-func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
-	s := newSubject(&p, now, r.commas)
+func (r *Router) match(s *subject, steps *[]Step) []Target {
 	var targets []Target
 	matched, winner := 0, ""
 	for i := range r.rules {
@@ -137,7 +145,7 @@ func (r *Router) match(p alert.Problem, now time.Time, steps *[]Step) []Target {
 			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: "not evaluated: " + winner + " won"})
 			continue
 		}
-		failed := rule.failing(s)
+		failed := failing(rule.conditions, s)
 		if steps != nil {
 			*steps = append(*steps, rule.step(s, failed))
 		}
@@ -176,8 +184,8 @@ func (r *Router) skipAll(steps *[]Step, why string) {
 }
 
 // failing is the first condition that doesn't hold; nil if all hold.
-func (r *rule) failing(s *subject) condition {
-	for _, c := range r.conditions {
+func failing(conditions []condition, s *subject) condition {
+	for _, c := range conditions {
 		if !c.holds(s) {
 			return c
 		}
@@ -193,18 +201,23 @@ func (r *rule) step(s *subject, failed condition) Step {
 		return step
 	}
 	step.Rooms = r.rooms
-	reasons := make([]string, 0, len(r.conditions))
-	for _, c := range r.conditions {
-		reasons = append(reasons, c.why(s, true))
-	}
-	step.Reason = strings.Join(reasons, "; ")
-	if len(reasons) == 0 {
+	step.Reason = strings.Join(reasons(r.conditions, s), "; ")
+	if step.Reason == "" {
 		step.Reason = "no conditions: matches everything"
 	}
 	if r.proceed {
 		step.Reason += "; continue: the routes below are tried too"
 	}
 	return step
+}
+
+// reasons says why each condition holds.
+func reasons(conditions []condition, s *subject) []string {
+	why := make([]string, len(conditions))
+	for i, c := range conditions {
+		why[i] = c.why(s, true)
+	}
+	return why
 }
 
 // add appends a target unless its room is in the list already.

@@ -43,6 +43,7 @@ type Store interface {
 	Messages
 	Notices
 	Commands
+	Bindings
 	PersonTokens
 	Sealed
 	Values

@@ -32,6 +32,9 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 		removed += s.commands.remove(limit, oldestCommand,
 			func(c command) bool { return !unfinished(c) && c.CreatedAt.Before(auditBefore) },
 			func(c command) { s.commands.delete(c.ID) })
+		removed += s.bindings.remove(limit, func(a, b store.Binding) int { return a.EndedAt.Compare(b.EndedAt) },
+			func(b store.Binding) bool { return !b.EndedAt.IsZero() && b.EndedAt.Before(auditBefore) },
+			func(b store.Binding) { s.bindings.delete(b.ID) })
 		removed += s.triggers.remove(limit, func(a, b trigger) int { return a.WrittenAt.Compare(b.WrittenAt) },
 			func(row trigger) bool { return row.WrittenAt.Before(auditBefore) }, func(row trigger) { s.triggers.delete(row.Key) })
 		posts := len(s.posts.rows)

@@ -36,8 +36,9 @@ type data struct {
 	triggers table[alert.TriggerKey, trigger]
 	requests table[requestID, request] // of notices, by their idempotency keys
 	tokens   table[tokenID, store.PersonToken]
+	bindings table[int64, store.Binding]
 
-	lastEntry, lastGroup, lastNotice, lastRow int64
+	lastEntry, lastGroup, lastNotice, lastRow, lastBinding int64
 }
 
 type requestID struct{ sender, key string }
@@ -91,6 +92,7 @@ func New(clock func() time.Time) *Store {
 	d.triggers = newTable[alert.TriggerKey, trigger](u)
 	d.requests = newTable[requestID, request](u)
 	d.tokens = newTable[tokenID, store.PersonToken](u)
+	d.bindings = newTable[int64, store.Binding](u)
 	return &Store{closed: new(atomic.Bool), data: d}
 }
 

@@ -62,6 +62,7 @@ func Run(t *testing.T, open Opener) {
 		"commands":                  testCommands,
 		"commands/find":             testFindCommands,
 		"tokens":                    testPersonTokens,
+		"bindings":                  testBindings,
 		"dead letters":              testDeadLetters,
 		"values":                    testValues,
 		"stats":                     testStats,

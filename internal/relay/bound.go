@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"nms-alert-relay/internal/binding"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/store"
+)
+
+// use makes a snapshot the current one, with the bindings as they are.
+func (l *live) use(next *snapshot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.set(next)
+}
+
+// rebind gives the current snapshot the bindings as they are: they have changed.
+func (l *live) rebind() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.set(l.Load())
+}
+
+// set is use for a caller that holds mu.
+func (l *live) set(s *snapshot) {
+	next := *s
+	next.router = s.router.With(l.bindings.Routes(), l.bindings.Faulty)
+	l.Store(&next)
+}
+
+// space returns the settings of a space that is or was bound: those of a direct chat, but where it is.
+func (l *live) space(room, rule string) (delivery.RoomSettings, bool) {
+	b, ok := l.bindings.Last(room)
+	if !ok {
+		return delivery.RoomSettings{}, false
+	}
+	s, ok := l.Load().rooms(config.PersonRoom, rule)
+	s.Name, s.Person, s.ID, s.Bot = room, "", b.RoomID, b.Bot
+	return s, ok
+}
+
+// withheld says why a direct chat or a space gets nothing about a problem that was posted in these rooms; "" if it does. Rights may
+// have changed since the post was made.
+func (l *live) withheld(room, rule string, posted []string) string {
+	router := l.Load().router
+	if email, direct := strings.CutPrefix(room, config.PersonRoom); direct {
+		return router.Withheld(email, rule, posted)
+	}
+	if !binding.IsSpace(room) {
+		return ""
+	}
+	for _, b := range l.bindings.Vouching(room) {
+		if router.Vouches(b.Email) {
+			return ""
+		}
+	}
+	return "no admin vouches for this space any more"
+}
+
+// refused ends the bindings of a room that refuses messages for good, and records that.
+func (r *Relay) refused(room, reason string) {
+	ctx := context.Background()
+	ended, err := r.live.bindings.Refused(ctx, room)
+	if err != nil {
+		r.log.Error("cannot end the bindings of a room that refuses messages", "room", room, "error", err)
+	}
+	for _, b := range ended {
+		r.log.Warn("a binding ended: its room refuses messages", "binding", b.ID, "room", room, "matches", binding.Words(b), "by", b.Email, "reason", reason)
+		if err := r.parts.executor.Record(ctx, b, fmt.Sprintf("ended, because its room refuses messages: %s", reason)); err != nil {
+			r.log.Error("cannot record the end of a binding in the audit log", "binding", b.ID, "error", err)
+		}
+	}
+}
+
+// directory is the configuration with the spaces that are bound.
+type directory struct {
+	*config.Config
+	live *live
+}
+
+// RoomByID finds a room by its Webex id: a configured one, or a space that is bound.
+func (d directory) RoomByID(id string) (config.Room, bool) {
+	if room, ok := d.Config.RoomByID(id); ok {
+		return room, true
+	}
+	return d.bound(d.live.bindings.Of(binding.Space(id)))
+}
+
+// bound returns the space of the first of these bindings that doesn't rest.
+func (d directory) bound(bindings []store.Binding) (config.Room, bool) {
+	router := d.live.Load().router
+	for _, b := range bindings {
+		if r, err := binding.Route(b); err == nil && router.Rests(r) == "" {
+			return config.Room{Name: b.Room, ID: b.RoomID, Bot: b.Bot}, true
+		}
+	}
+	return config.Room{}, false
+}
+
+// RoomsOf are the rooms that a bot serves, with the spaces that are bound.
+func (d directory) RoomsOf(bot string) []config.Room {
+	rooms := d.Config.RoomsOf(bot)
+	seen := map[string]bool{}
+	for _, b := range d.live.bindings.Live() {
+		if !binding.IsSpace(b.Room) || seen[b.Room] {
+			continue
+		}
+		if room, ok := d.bound([]store.Binding{b}); ok && room.Bot == bot {
+			seen[b.Room] = true
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
