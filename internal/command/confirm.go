@@ -61,7 +61,7 @@ func (e *Executor) askFirst(ctx context.Context, c store.Command, d detail, req 
 		c.Outcome = askedSecond
 	}
 	message := webex.CutMarkdown(q.question+how+q.details, webex.MaxMessageBytes)
-	if err := e.answer(ctx, c, "", message, questionCard(q, c.ID)); err != nil {
+	if err := e.answer(ctx, c, "", message, questionCard(message, q, c.ID)); err != nil {
 		return err
 	}
 	c.Detail = detail{Envelope: d.Envelope, Input: d.Input, Asked: &req, Second: q.second != ""}.encode()
@@ -232,17 +232,25 @@ func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Requ
 	return Request{}, ask(Approve, "No question of mine waits in this thread. Reply `approve` in the thread of the question, before it expires."), nil
 }
 
-// questionCard is a question, a line of markdown, with a button. id is the command that asked.
-func questionCard(q doubt, id string) []byte {
-	var inlines []element
-	for _, run := range webex.Runs(q.question) { // clients show them literally: a card has no escapes
-		o := element{"type": "TextRun", "text": run.Text}
-		if run.Bold || run.Code {
-			o["weight"] = "Bolder"
+// questionCard is the message with a button: clients that show cards don't show the message. id is the command that asked.
+func questionCard(message string, q doubt, id string) []byte {
+	var body []element
+	for line := range strings.SplitSeq(message, "\n") {
+		var inlines []element
+		if item, ok := strings.CutPrefix(line, "- "); ok {
+			line = "• " + item
 		}
-		inlines = append(inlines, o)
+		for _, run := range webex.Runs(line) { // clients show them literally: a card has no escapes
+			o := element{"type": "TextRun", "text": run.Text}
+			if run.Bold || run.Code {
+				o["weight"] = "Bolder"
+			}
+			inlines = append(inlines, o)
+		}
+		if len(inlines) > 0 {
+			body = append(body, element{"type": "RichTextBlock", "inlines": inlines, "spacing": "Small"})
+		}
 	}
-	body := []element{{"type": "RichTextBlock", "inlines": inlines}}
 	if q.comment {
 		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true})
 	}

@@ -81,11 +81,13 @@ func TestQuestions(t *testing.T) {
 		thread   string // of the question
 		confirms Person
 		acts     int
+		button   string
+		shows    string // on the card
 	}{
-		"many problems":   {asks: ann, thread: "M1", confirms: alice, acts: 6},
-		"a digest":        {asks: ann, said: "DIGEST» ack all on it", thread: "DIGEST", confirms: ann, acts: 6},
-		"a host group":    {asks: ann, said: `maintenance start group="Core switches" 2h`, thread: "M1", confirms: ann, acts: 1},
-		"a second person": {asks: ann, said: inThread + "run restart", thread: "ROOT-main/4711@noc", confirms: bob, acts: 1},
+		"many problems":   {asks: ann, thread: "M1", confirms: alice, acts: 6, button: "Yes, all of them", shows: " problem 9003"},
+		"a digest":        {asks: ann, said: "DIGEST» ack all on it", thread: "DIGEST", confirms: ann, acts: 6, button: "Acknowledge all", shows: `"id":"comment"`},
+		"a host group":    {asks: ann, said: `maintenance start group="Core switches" 2h`, thread: "M1", confirms: ann, acts: 1, button: "Yes, all of them", shows: "2 hosts"},
+		"a second person": {asks: ann, said: inThread + "run restart", thread: "ROOT-main/4711@noc", confirms: bob, acts: 1, button: "Approve", shows: "A second person with the role "},
 	} {
 		for way, confirmation := range map[string]func() Input{"button": button, "typed": typed(c.thread)} {
 			t.Run(name+" "+way, func(t *testing.T) {
@@ -107,6 +109,10 @@ func TestQuestions(t *testing.T) {
 					asked := say(c.asks, cmp.Or(c.said, "ack"+many+" on it"))
 					require.Contains(t, asked, "until 01:00 UTC")
 					require.Contains(t, asked, "press the button, or reply `")
+					card := string(w.notices()[0].Card)
+					for _, part := range []string{"until 01:00 UTC", "press the button, or reply ", `"title":"` + c.button + `"`, c.shows} {
+						require.Contains(t, card, part, "clients that show cards don't show the message")
+					}
 					require.Zero(t, acts())
 					require.Contains(t, confirm(Input{Text: "approve", ParentID: "ROOT-other"}), "No question of mine waits")
 					require.Zero(t, acts(), "another thread")
