@@ -11,6 +11,9 @@ import (
 // MentionAll in Nudge.Mention stands for everybody in the room.
 const MentionAll = "all"
 
+// PersonRoom is the prefix of the room name of a direct chat with a person: "person:alice@example.com".
+const PersonRoom = "person:"
+
 // Nudge is an escalation or a reminder of a problem that nobody has acknowledged, or the question whether those who acknowledged it
 // are still on it.
 type Nudge struct {
@@ -20,12 +23,21 @@ type Nudge struct {
 	Step    int           `json:"step,omitempty"`    // of an escalation, from 0
 	Rooms   []string      `json:"rooms,omitempty"`   // to which an escalation or a question goes as well
 	Mention []string      `json:"mention,omitempty"` // e-mail addresses, MentionAll
+	Gap     string        `json:"gap,omitempty"`     // why somebody on duty whom the step asks for isn't mentioned; "" if nobody is missing
 	After   time.Duration `json:"after,omitempty"`   // how long the problem was unacknowledged, or nobody did anything to it
 	At      time.Time     `json:"at"`
 }
 
 // For reports whether the nudge is for a room.
 func (n Nudge) For(room string) bool { return n.Room == room || slices.Contains(n.Rooms, room) }
+
+// MentionIn returns whom the nudge mentions in a room: nobody in a direct chat, where every message notifies.
+func (n Nudge) MentionIn(room string) []string {
+	if strings.HasPrefix(room, PersonRoom) {
+		return nil
+	}
+	return n.Mention
+}
 
 // key is equal for nudges of which a problem keeps only the newest, so that it doesn't grow with every reminder.
 func (n Nudge) key() string {
@@ -37,7 +49,7 @@ func (n Nudge) entry() string { return n.key() + "@" + strconv.FormatInt(micro(n
 
 // compare is positive if n is newer than o.
 func (n Nudge) compare(o Nudge) int {
-	return cmp.Or(n.At.Compare(o.At), cmp.Compare(n.After, o.After), slices.Compare(n.Rooms, o.Rooms), slices.Compare(n.Mention, o.Mention))
+	return cmp.Or(n.At.Compare(o.At), cmp.Compare(n.After, o.After), slices.Compare(n.Rooms, o.Rooms), slices.Compare(n.Mention, o.Mention), cmp.Compare(n.Gap, o.Gap))
 }
 
 // mergeNudge keeps a nudge unless a newer one is stored. It reports whether it did.

@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/duty"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
@@ -117,6 +118,8 @@ type View struct {
 	Routing  Routing
 	Settings func(room, rule string) (render.Room, bool) // of a room's messages; false if it isn't configured
 	BotOf    func(room string) string                    // the bot that serves a room; nil if nobody needs to know
+	// Duty returns a schedule of who is on duty, and how reading its calendars goes; nil: there are none.
+	Duty func(schedule string) (duty.Schedule, []duty.CalendarState, bool)
 }
 
 func (v View) botOf(room string) string {

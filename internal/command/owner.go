@@ -211,22 +211,30 @@ func (e *Executor) listOwned(ctx context.Context, s scope, r Request, room rende
 // maxActors is how many people `who` names for a problem.
 const maxActors = 10
 
-// answerWho says who owns problems and who acted on them; without a problem, who owns the open ones.
+// answerWho says who owns problems and who acted on them; without a problem, who owns the open ones. Either way it says who is on duty.
 func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []target, room render.Room) (reply, outcome string, err error) {
 	now := time.Now()
 	var lines []string
 	for _, t := range targets {
 		lines = append(lines, whoActed(t.Problem, s.Several, now, room.Location))
 	}
+	onDuty := s.onDuty(now, room.Location)
 	if len(targets) > 0 {
-		return strings.Join(lines, "\n\n"), "listed", nil
+		if onDuty != "" {
+			lines = append(lines, onDuty)
+		}
+		return webex.CutMarkdown(strings.Join(lines, "\n\n"), webex.MaxMessageBytes), "listed", nil
 	}
 	const most = 200
 	found, err := e.o.Store.FindProblems(ctx, store.Filter{Open: true, Owned: true, Rooms: s.listed(), Limit: most})
 	if err != nil {
 		return "", "", err
 	}
-	return whoOwns(found, len(found) == most, s.Several), "listed", nil
+	owned := whoOwns(found, len(found) == most, s.Several)
+	if onDuty != "" {
+		owned = webex.CutMarkdown(onDuty+"\n\n"+owned, webex.MaxMessageBytes)
+	}
+	return owned, "listed", nil
 }
 
 // whoActed describes the owner of a problem and the people who acted on it.

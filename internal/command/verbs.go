@@ -231,7 +231,7 @@ func init() {
 		},
 		{
 			name: Who, role: viewer,
-			usage: "who [ID …]", does: "says who owns a problem and who acted on it; without one, who owns what", examples: []string{"who 4711", "who"},
+			usage: "who [ID …]", does: "says who is on duty here, and who owns a problem and acted on it; without one, who owns what", examples: []string{"who 4711", "who"},
 			problems: true, optional: true, parse: parseShow, answer: answerWho,
 		},
 		{

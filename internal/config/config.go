@@ -39,6 +39,8 @@ type Config struct {
 	Notify []Notify `yaml:"notify" validate:"dive"`
 	// Scripts of Zabbix's that people may run on a host from a room. Without it none can be run.
 	Scripts []Script `yaml:"scripts" validate:"dive"`
+	// Schedules of who is on duty, for mentions and escalations.
+	Duty []Duty `yaml:"duty" validate:"dive"`
 	// Signs of life that senders give by POST /v1/heartbeat/NAME. A missing one is reported in its rooms.
 	Heartbeats []Heartbeat `yaml:"heartbeats" validate:"dive"`
 	// A message that is posted, read back and deleted on a schedule, to prove that the chain from the journal to a room works.
@@ -242,9 +244,9 @@ const (
 	PresentLine   Presentation = "line"
 )
 
-// PersonRoom is the prefix of a room that isn't configured: the direct chat with a person named by {ALERT.SENDTO},
+// PersonRoom is the prefix of a room that isn't configured: the direct chat with a person named by {ALERT.SENDTO} or on duty,
 // "person:alice@example.com". Posts are stored under that name.
-const PersonRoom = "person:"
+const PersonRoom = alert.PersonRoom
 
 // SpaceRoom is the prefix of a space that isn't configured, but bound in the chat: "space:", then the webexid.Key of its id.
 const SpaceRoom = "space:"
@@ -278,6 +280,8 @@ type Room struct {
 	Flapping *Flapping `yaml:"flapping"` // likewise
 	// Quiet hours, in which less severe new problems aren't posted. Those still open are posted when the hours end.
 	Quiet *Quiet `yaml:"quiet"`
+	// The schedule of who is on duty for this room.
+	Duty string `yaml:"duty"`
 }
 
 // Quiet is when a room gets no new problems below a severity. Those still open are posted when the hours end.
@@ -353,6 +357,8 @@ type Route struct {
 	// How long an acknowledgement lasts, 5m to 30d. Then the room is asked whether somebody is still on it, and without an answer
 	// the acknowledgement is taken back. Default: for good.
 	AckExpires Duration `yaml:"ack_expires" validate:"omitempty,least=5m,most=30d"`
+	// The schedule of who is on duty for this route's escalations. Default: the room's.
+	Duty string `yaml:"duty"`
 	// Steps for problems that nobody acknowledges, ordered by time.
 	Escalate []Escalation `yaml:"escalate" validate:"dive"`
 	Line     int          `yaml:"-"` // in the file
@@ -364,8 +370,10 @@ type Escalation struct {
 	After Duration `yaml:"after" validate:"required,least=1s,most=7d"`
 	// Rooms that get the problem too.
 	Rooms []string `yaml:"rooms"`
-	// E-mail addresses to mention, or all for everybody in the room.
+	// E-mail addresses to mention, all for everybody in the room, or duty (duty:LAYER) for whoever is on duty then.
 	Mention []string `yaml:"mention"`
+	// Layer of the schedule whose person on duty gets the problem in a direct chat too, and is mentioned in the room.
+	Duty string `yaml:"duty" validate:"omitempty,name"`
 }
 
 // Role is what somebody may do: viewer < operator < admin.

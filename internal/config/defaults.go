@@ -111,6 +111,7 @@ func (l *loader) complete(cfg *Config) {
 	if cfg.Canary.Interval > 0 && cfg.Canary.Room == "" && len(cfg.DefaultRooms) > 0 {
 		cfg.Canary.Room = cfg.DefaultRooms[0]
 	}
+	l.completeDuty(cfg)
 	for i := range cfg.Rooms {
 		l.completeRoom(cfg, &cfg.Rooms[i], at("rooms", i))
 	}

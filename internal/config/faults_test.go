@@ -316,7 +316,7 @@ relay.yaml:4: zabbix[0].headers[4].value_env: contains characters that a header 
 		},
 		"key of a later version": {
 			"routes: [{mute: 5m, rooms: [db]}]",
-			`relay.yaml:8: routes[0].mute: unknown key (valid keys: ack_expires, continue, delay, escalate, hide_memory, match, name, presentation, remind, rooms, tell, templates)`,
+			`relay.yaml:8: routes[0].mute: unknown key (valid keys: ack_expires, continue, delay, duty, escalate, hide_memory, match, name, presentation, remind, rooms, tell, templates)`,
 		},
 		"delay": {
 			"routes: [{delay: 25h, rooms: [db]}]",
@@ -332,7 +332,7 @@ relay.yaml:4: zabbix[0].headers[4].value_env: contains characters that a header 
 		},
 		"escalation of nothing": {
 			"routes: [{escalate: {after: 15m}, rooms: [db]}]",
-			`relay.yaml:8: routes[0].escalate[0]: has no effect (rooms: [leads], mention: [alice@example.com], or both)`,
+			`relay.yaml:8: routes[0].escalate[0]: has no effect (rooms: [leads], mention: [alice@example.com], duty: primary, or several of them)`,
 		},
 		"escalation's room": {
 			"routes: [{escalate: {after: 15m, rooms: [nco]}, rooms: [db]}]",
@@ -348,7 +348,7 @@ relay.yaml:4: zabbix[0].headers[4].value_env: contains characters that a header 
 		},
 		"mention of a word": {
 			"routes: [{escalate: {after: 15m, mention: [everybody]}, rooms: [db]}]",
-			`relay.yaml:8: routes[0].escalate[0].mention[0]: expected an e-mail address or all, got "everybody" (such as alice@example.com; all mentions everybody in the room)`,
+			`relay.yaml:8: routes[0].escalate[0].mention[0]: expected an e-mail address, all or duty, got "everybody" (such as alice@example.com; all mentions everybody in the room, duty whoever is on duty)`,
 		},
 		"mention of a stranger": {
 			"routes: [{escalate: {after: 15m, mention: [all, eve@evil.org]}, rooms: [db]}]",

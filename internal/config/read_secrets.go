@@ -53,6 +53,7 @@ func (l *loader) secrets(cfg *Config) {
 		}
 		s.Secrets = l.secretList(at("zabbix", i)+".secret", convention("zabbix", s.Name, "secret"), s.Name, true)
 	}
+	l.secretsOfDuty(cfg)
 	cfg.Encryption.Keys = l.secretList("encryption.keys", "", "", false)
 	cfg.Tracing.Token = l.secret("tracing.token", convention("tracing", "token"), "tracing", false)
 	for i := range cfg.Notify {

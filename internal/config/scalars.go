@@ -24,6 +24,7 @@ var scalars = map[reflect.Type]scalar{
 	reflect.TypeFor[Hours](): scalarOf("a string", ParseHours, node{
 		"type": []string{"string", "number", "null"}, "pattern": hoursPattern.String(),
 	}),
+	reflect.TypeFor[LocalTime](): scalarOf("a date with a time", ParseLocalTime, node{"type": []string{"string", "null"}, "pattern": ` *` + localPattern.String()[1:len(localPattern.String())-1] + ` *`}),
 	reflect.TypeFor[Duration](): scalarOf("a duration", ParseDuration, node{
 		"type": []string{"string", "integer", "null"}, "pattern": durationSchema, "minimum": 0, "maximum": 0, // the only bare number is 0
 	}),

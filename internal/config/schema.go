@@ -22,6 +22,11 @@ import (
 //go:embed config.go
 var source string
 
+// dutySource is duty.go, likewise.
+//
+//go:embed duty.go
+var dutySource string
+
 // node is a JSON Schema, or a part of one.
 type node = map[string]any
 
@@ -221,13 +226,21 @@ func anys(words []string) []any {
 	return out
 }
 
-// comments are the comments of config.go's fields, by "Type.Field".
+// comments are the comments of the fields, by "Type.Field".
 var comments = sync.OnceValue(func() map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", source, parser.ParseComments)
-	if err != nil {
-		panic(err) // it was compiled
-	}
 	out := map[string]string{}
+	for _, text := range []string{source, dutySource} {
+		file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.ParseComments)
+		if err != nil {
+			panic(err) // it was compiled
+		}
+		fieldComments(file, out)
+	}
+	return out
+})
+
+// fieldComments collects the comments of a file's fields.
+func fieldComments(file *ast.File, out map[string]string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -242,5 +255,4 @@ var comments = sync.OnceValue(func() map[string]string {
 		}
 		return false
 	})
-	return out
-})
+}

@@ -182,6 +182,11 @@ func (c *Config) SecretFiles() iter.Seq2[string, string] {
 		for _, n := range c.Notify {
 			secrets("token of notify sender "+n.Name, n.Tokens...)
 		}
+		for _, d := range c.Duty {
+			for _, calendar := range d.Calendars {
+				secrets("calendar of duty "+d.Name, calendar.Secret)
+			}
+		}
 		secrets("encryption.keys", c.Encryption.Keys...)
 		secrets("tracing.token", c.Tracing.Token)
 	}

@@ -77,6 +77,9 @@ func (e Escalation) String() string {
 	if len(e.Mention) > 0 {
 		text += " mentioning " + strings.Join(e.Mention, " and ")
 	}
+	if e.Duty != "" {
+		text += " to whoever is on duty (" + e.Duty + ")"
+	}
 	return text
 }
 

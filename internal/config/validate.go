@@ -28,6 +28,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkWebex(cfg)
 	l.checkZabbix(cfg)
 	l.checkRooms(cfg)
+	l.checkDuty(cfg)
 	l.checkRoutes(cfg)
 	l.checkPeople(cfg)
 	l.checkNotify(cfg)
@@ -267,6 +268,7 @@ func (l *loader) checkRoutes(cfg *Config) {
 			l.exists(at(path+".match.sources", j), s, "source", "zabbix", sources)
 		}
 		l.directory(path+".templates", r.Templates)
+		l.scheduleExists(cfg, path+".duty", r.Duty)
 		l.checkEscalation(cfg, path, r)
 		if all >= 0 {
 			l.warn(path, fmt.Sprintf("unreachable: %s above matches everything", cfg.Routes[all].Name), "move it up, or set continue: true there")
@@ -399,10 +401,17 @@ func (l *loader) checkEscalation(cfg *Config, path string, r Route) {
 			}
 		}
 		for j, who := range step.Mention {
-			l.checkMention(cfg, at(path+".mention", j), who)
+			if layer, ok := DutyLayer(who); ok {
+				l.checkDutyLayer(cfg, at(path+".mention", j), r, layer)
+			} else {
+				l.checkMention(cfg, at(path+".mention", j), who)
+			}
 		}
-		if len(step.Rooms) == 0 && len(step.Mention) == 0 && !l.faultedBelow(path) {
-			l.fault(path, "has no effect", "rooms: [leads], mention: [alice@example.com], or both")
+		if step.Duty != "" {
+			l.checkDutyLayer(cfg, path+".duty", r, step.Duty)
+		}
+		if len(step.Rooms) == 0 && len(step.Mention) == 0 && step.Duty == "" && !l.faultedBelow(path) {
+			l.fault(path, "has no effect", "rooms: [leads], mention: [alice@example.com], duty: primary, or several of them")
 		}
 		if step.After > 0 && step.After <= before && !l.faulted(path+".after") {
 			l.fault(path+".after", fmt.Sprintf("must be later than the previous step, %s, got %s", before, step.After), "each step counts from the problem's first post")
@@ -417,7 +426,7 @@ func (l *loader) checkMention(cfg *Config, path, who string) {
 		return
 	}
 	if fieldRules().Var(who, "email") != nil {
-		l.fault(path, fmt.Sprintf("expected an e-mail address or all, got %q", who), "such as alice@example.com; all mentions everybody in the room")
+		l.fault(path, fmt.Sprintf("expected an e-mail address, all or duty, got %q", who), "such as alice@example.com; all mentions everybody in the room, duty whoever is on duty")
 		return
 	}
 	if !cfg.Allowed(who) {

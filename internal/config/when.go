@@ -199,3 +199,32 @@ func (q *Quiet) Until(s alert.Severity, now time.Time) time.Time {
 func (q *Quiet) String() string {
 	return "quiet hours below " + q.Below.String() + ": " + text.Or(text.Names(q.When, When.String))
 }
+
+// Edges calls add with each moment between two, and some around them, at which Contains may change.
+func (w When) Edges(from, until time.Time, add func(time.Time)) {
+	first := w.Local(from).AddDate(0, 0, -1)
+	start, end := w.Hours.minutes()
+	for day := 0; ; day++ {
+		year, month, date := first.Date()
+		midnight := time.Date(year, month, date+day, 0, 0, 0, 0, first.Location())
+		if midnight.After(until) {
+			return
+		}
+		for _, minute := range []int{start, end} {
+			at := time.Date(year, month, date+day, 0, minute, 0, 0, first.Location())
+			add(at)
+			// Around a clock change the minute comes twice, or is skipped.
+			if change, after := at.ZoneBounds(); !change.IsZero() || !after.IsZero() {
+				for _, c := range []time.Time{change, after} {
+					if d := at.Sub(c); !c.IsZero() && d.Abs() <= 3*time.Hour {
+						add(c)
+						add(at.Add(time.Hour))
+						add(at.Add(-time.Hour))
+						add(at.Add(30 * time.Minute))
+						add(at.Add(-30 * time.Minute))
+					}
+				}
+			}
+		}
+	}
+}

@@ -97,7 +97,7 @@ func TestTimingInWords(t *testing.T) {
     continue: true
   - {name: plain, rooms: [db], escalate: {after: 90m, rooms: noc}}
 `)
-	require.Equal(t, []Escalation{{Duration(15 * time.Minute), []string{"noc"}, []string{"alice@example.com"}}, {Duration(time.Hour), nil, []string{"all"}}}, cfg.Routes[0].Escalate)
+	require.Equal(t, []Escalation{{After: Duration(15 * time.Minute), Rooms: []string{"noc"}, Mention: []string{"alice@example.com"}}, {After: Duration(time.Hour), Mention: []string{"all"}}}, cfg.Routes[0].Escalate)
 	require.Equal(t, []string{
 		"room noc: quiet hours below high: every day 22:00-07:00 UTC",
 		"route route 1: delay 5m, reminds every 1h, escalates after 15m to noc mentioning alice@example.com, escalates after 1h mentioning all",

@@ -132,7 +132,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 			g.SaysResolved = text.Resolved
 			return b.shown(l, t, step.ShownGroup(g))
 		}
-		if next.Lines = g.LinesPosted; next.Op == step.OpGroup && !m.separate() {
+		if next.Lines = g.LinesPosted; next.Op == step.OpGroup && !m.separate(g.Room) {
 			next.Lines = m.lastLine
 		}
 	case step.OpGroupNudge:

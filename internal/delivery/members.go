@@ -25,8 +25,8 @@ type members struct {
 
 // separate reports whether its first message leaves something to its thread: it stands for reminders and escalations
 // that mention nobody.
-func (m members) separate() bool {
-	return slices.ContainsFunc(m.lines, func(l render.DigestLine) bool { return l.Words != "" || len(l.Nudge.Mention) > 0 })
+func (m members) separate(room string) bool {
+	return slices.ContainsFunc(m.lines, func(l render.DigestLine) bool { return l.Words != "" || len(l.Nudge.MentionIn(room)) > 0 })
 }
 
 func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {

@@ -24,8 +24,8 @@ const (
 
 // Check is one thing that was checked.
 type Check struct {
-	Area    string  `json:"area"`             // configuration, files, store, relay, webex or zabbix
-	Target  string  `json:"target,omitempty"` // the bot or the source
+	Area    string  `json:"area"`             // configuration, files, store, relay, webex, zabbix or duty
+	Target  string  `json:"target,omitempty"` // the bot, the source or the schedule
 	Name    string  `json:"check"`
 	Verdict Verdict `json:"verdict"`
 	Found   string  `json:"found"`        // what was found, and what that means
@@ -77,6 +77,9 @@ func Run(ctx context.Context, o Options) []Check {
 		}
 		for i := range o.Config.Zabbix {
 			parts = append(parts, func(ctx context.Context, o Options) []Check { return zabbixChecks(ctx, o, i) })
+		}
+		for i := range o.Config.Duty {
+			parts = append(parts, func(ctx context.Context, o Options) []Check { return dutyChecks(ctx, o, i) })
 		}
 	}
 	results := make([][]Check, len(parts))

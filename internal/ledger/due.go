@@ -108,7 +108,9 @@ func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 		post.EscalateAt = time.Time{}
 	default:
 		step := t.Escalate[n]
-		nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: post.Room, Step: n, Rooms: step.Rooms, Mention: step.Mention, After: time.Duration(step.After), At: d.now}
+		nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: post.Room, Step: n, After: time.Duration(step.After), At: d.now}
+		// Who is on duty is decided here, once: a retry, or a hand-over in between, mentions nobody else.
+		nudge.Rooms, nudge.Mention, nudge.Gap = t.Step(n, d.rules.OnDuty, d.now)
 		post.EscalateAt = time.Time{}
 		if post.Escalated++; n+1 < len(t.Escalate) {
 			// Counted from now, even after a long downtime: each step gets its full time.

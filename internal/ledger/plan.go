@@ -51,6 +51,8 @@ type Rules struct {
 	Grouping func(room string) Grouping
 	// Timing returns when a room gets the problems that a route sends there: route.Router.Timing. nil means at once.
 	Timing func(room, rule string) route.Timing
+	// OnDuty returns who is on duty; nil means that no route asks for them.
+	OnDuty route.OnDuty
 }
 
 func (r Rules) timing(post store.Post) route.Timing {

@@ -29,8 +29,8 @@ type incident struct {
 	hosts  sync.Map // of *memnet.Listener, by address
 	webex  *webexsim.Server
 	zabbix *zabbixsim.Server
-	stop   func()
 	relay  *Relay
+	stop   func()
 
 	event int64  // the problem that it is about
 	root  string // its message in the room noc
@@ -90,10 +90,15 @@ func throughIncident(t *testing.T, story func(i *incident, step func(what string
 }
 
 func newIncident(t *testing.T, path string, listen config.Listen) *incident {
+	return newIncidentOf(t, path, listen, incidentConfig)
+}
+
+// newIncidentOf is newIncident with another configuration.
+func newIncidentOf(t *testing.T, path string, listen config.Listen, text string) *incident {
 	i := &incident{t: t}
 	env := map[string]string{"BOT": webexsim.DefaultBotToken, "API": zabbixsim.RelayToken, "SECRET": strings.Repeat("not-a-secret-", 3)}
 	var err error
-	i.cfg, err = config.Parse("relay.yaml", fmt.Appendf(nil, incidentConfig, path, listen, webexsim.RoomID("noc"), webexsim.RoomID("leads")),
+	i.cfg, err = config.Parse("relay.yaml", fmt.Appendf(nil, text, path, listen, webexsim.RoomID("noc"), webexsim.RoomID("leads")),
 		config.Options{Env: func(name string) string { return env[name] }})
 	require.NoError(t, err)
 

@@ -64,6 +64,11 @@ var metricTables = []struct {
 		{"alert_relay_store_free_bytes", `alert_relay_store_free_bytes < 2^30`},
 		{"alert_relay_problems_open", `sum by (severity) (alert_relay_problems_open)`},
 		{"alert_relay_flapping_total", `increase(alert_relay_flapping_total[1h])`},
+		{"alert_relay_duty_people", `alert_relay_duty_people == 0`},
+		{"alert_relay_duty_calendar_age_seconds", `alert_relay_duty_calendar_age_seconds > 86400`},
+		{"alert_relay_duty_refreshes_total", `sum by (schedule) (increase(alert_relay_duty_refreshes_total{result="failed"}[1h])) > 0`},
+		{"alert_relay_duty_unknown_people", `alert_relay_duty_unknown_people > 0`},
+		{"alert_relay_duty_unreadable_events", `alert_relay_duty_unreadable_events > 0`},
 		{"alert_relay_escalations_total", `increase(alert_relay_escalations_total[1d])`},
 		{"alert_relay_reminders_total", `increase(alert_relay_reminders_total[1d])`},
 	}},
@@ -212,6 +217,7 @@ default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
 notify: [{name: cron, token_env: CRON, rooms: [noc]}]
 heartbeats: [{name: backup, interval: 1d}]
+duty: [{name: network, calendar: {file: duty.ics}}]
 canary: {interval: 15m}
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
 	require.NoError(t, err)

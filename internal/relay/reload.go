@@ -142,6 +142,7 @@ func (r *Relay) apply(next *snapshot) {
 	r.parts.speaking.SetSources(each(r.clients.zabbix, shows), watchInterval(next.cfg))
 	r.parts.heartbeats.Set(heartbeatsOf(next.cfg))
 	r.parts.canary.Set(canaryOf(next.cfg))
+	r.parts.duty.Set(next.cfg)
 	r.intake.Store(r.receiver(next.cfg))
 	for source := range gone {
 		if r.clients.zabbix[source] == nil {

@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/delivery/step"
+	"nms-alert-relay/internal/duty"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
@@ -71,6 +72,8 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})
 	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})
 	r.registry.MustRegister(heartbeats)
+	book := duty.NewBook(ctx, duty.Options{Config: cfg, Store: r.store, Fetch: duty.Fetcher{Version: r.version, Dial: r.dial}.Fetch, Log: log, Now: time.Now})
+	r.registry.MustRegister(book)
 	mutes, err := command.LoadMutes(ctx, r.store, log)
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
-			Rooms: now.targets, Test: r.testNotices, Canary: r.canaryNotices, Timing: muting(now.timing, mutes), OrphanWait: now.orphanWait,
+			Rooms: now.targets, Test: r.testNotices, Canary: r.canaryNotices, Timing: muting(now.timing, mutes), OnDuty: book.Call, OrphanWait: now.orphanWait,
 			Grouping: func(room string) ledger.Grouping {
 				g := now.Load().grouping(room)
 				g.Pace = deliver.Pace(room)
@@ -101,7 +104,11 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	}
 	reader := chat.NewReader(r.clients.hearing(cfg, deliver), func() chat.Directory { return directory{now.config(), now} }, r.metrics.chat)
 	executor = command.New(command.Options{
-		View:  now.view,
+		View: func() command.View {
+			v := now.view()
+			v.Duty = book.Of
+			return v
+		},
 		Store: r.store, Sources: each(sources, acting),
 		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Bindings: now.bindings, Vault: keeper, Trace: r.tracer,
 		Person: reader.Known,
@@ -113,7 +120,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL },
 		U2CURL: func() string { return now.config().Webex.U2CURL }, MissedPresses: r.missedPresses, Log: log, Metrics: r.metrics.chat,
 	})
-	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, executor, listener, reader, keeper}
+	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, book, executor, listener, reader, keeper}
 	r.intake.Store(r.receiver(cfg))
 
 	public := receiver.NewServer("", now.certified(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -131,7 +138,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			{"service manager", func(ctx context.Context) error { return r.manager.Run(ctx, r.store.Ping) }},
 		},
 		{{"delivery", deliver.Run}},
-		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"retention", r.prune}, {"configuration", r.watch}},
+		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"duty", book.Run}, {"retention", r.prune}, {"configuration", r.watch}},
 		{{"commands", executor.Run}, {"people's tokens", executor.WatchTokens}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
@@ -150,6 +157,7 @@ type parts struct {
 	speaking   *watch.Sources
 	heartbeats *watch.Heartbeats
 	canary     *watch.Canary
+	duty       *duty.Book
 	executor   *command.Executor
 	listener   *chat.Listener
 	reader     *chat.Reader

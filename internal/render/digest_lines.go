@@ -66,7 +66,7 @@ func (r *Renderer) digestLines(lines []DigestLine, room Room, mention bool) stri
 		text := l.Words
 		if text == "" {
 			if text = digestNudge(l.Nudge, room.Name); mention {
-				text += before(" ", string(mentions(l.Nudge)))
+				text += before(" ", string(mentions(l.Nudge, room.Name)))
 			}
 		}
 		if same[text] == nil {
@@ -113,7 +113,7 @@ func digestNudge(n alert.Nudge, room string) string {
 	}
 	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)
 	if step, rooms := escalated(n, room); step != "" {
-		return "⏫ {n} " + step + limited(rooms, maxLabel).String() + ": " + why
+		return "⏫ {n} " + step + limited(rooms, maxLabel).String() + ": " + why + before(" · ", Text(n.Gap).String())
 	}
-	return "⏫ {n} open, and " + why
+	return "⏫ {n} open, and " + why + before(" · ", Text(n.Gap).String())
 }

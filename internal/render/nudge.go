@@ -30,6 +30,9 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	if step, rooms := escalated(n, b.room); step != "" {
 		out.Did = Text(step) + limited(rooms, b.limit(maxLabel)) + ": " + out.Did
 	}
+	if n.Gap != "" {
+		out.Did += " · " + limited(n.Gap, b.limit(4*maxLabel))
+	}
 }
 
 // question asks whether somebody is still on an acknowledged problem.
@@ -52,15 +55,15 @@ func escalated(n alert.Nudge, room string) (step, rooms string) {
 	case n.Room != room && slices.Contains(n.Rooms, room):
 		return "escalated from ", n.Room
 	case len(n.Rooms) > 0:
-		return "escalated to ", strings.Join(n.Rooms, ", ")
+		return "escalated to ", strings.ReplaceAll(strings.Join(n.Rooms, ", "), alert.PersonRoom, "")
 	}
 	return "", ""
 }
 
 // mentions returns the markdown that mentions the people named in the configuration. It contains no untrusted text.
-func mentions(n alert.Nudge) Markdown {
-	all := make([]string, 0, len(n.Mention))
-	for _, who := range n.Mention {
+func mentions(n alert.Nudge, room string) Markdown {
+	var all []string
+	for _, who := range n.MentionIn(room) {
 		if who == alert.MentionAll {
 			all = append(all, "<@all>")
 		} else {

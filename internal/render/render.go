@@ -131,7 +131,7 @@ func (r *Renderer) Lines(p alert.Problem, entries []alert.Entry, room Room, now 
 		v.Lines, v.Earlier = b.newest(wanted, v.Now)
 		for i := range v.Lines {
 			if n := wanted[v.Earlier+i].Nudge; n != nil {
-				v.Lines[i].Mention = mentions(*n)
+				v.Lines[i].Mention = mentions(*n, room.Name)
 			}
 		}
 		lines = v.Lines

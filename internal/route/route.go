@@ -37,6 +37,7 @@ type Router struct {
 	allowed  func(email string) bool
 	commas   []commaGlob
 	quiet    map[string]*config.Quiet  // by room
+	duty     map[string]string         // by room: the schedule's name
 	zones    map[string]*time.Location // by room
 
 	cfg      *config.Config
@@ -64,6 +65,7 @@ func New(cfg *config.Config) (*Router, error) {
 		allowed:  cfg.Allowed,
 		commas:   commaGlobs(cfg.Routes),
 		quiet:    map[string]*config.Quiet{},
+		duty:     map[string]string{},
 		zones:    map[string]*time.Location{},
 		cfg:      cfg,
 	}
@@ -76,11 +78,12 @@ func New(cfg *config.Config) (*Router, error) {
 	for _, room := range cfg.Rooms {
 		r.byName[strings.ToLower(room.Name)] = room.Name
 		r.byID[webexid.Key(room.ID)] = room.Name
+		r.duty[room.Name] = room.Duty
 		r.quiet[room.Name], r.zones[room.Name] = room.Quiet, cmp.Or(room.TimeZone.Location, time.UTC)
 	}
 	for _, route := range cfg.Routes {
 		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: compile(route.Match),
-			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate, AckExpires: time.Duration(route.AckExpires)}})
+			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate, AckExpires: time.Duration(route.AckExpires), Duty: route.Duty}})
 	}
 	return r, nil
 }

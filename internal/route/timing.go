@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type Timing struct {
 	AckExpires time.Duration
 	Quiet      *config.Quiet // nil: none
 	Own        bool          // the room is one of the rule's, rather than one that it escalates to
+	Duty       string        // the schedule of who is on duty, for Escalate; "" for none
 	Muted      time.Time     // until when somebody muted the rule; zero or past for not
 }
 
@@ -27,7 +29,7 @@ func (r *Router) Timing(room, rule string) Timing {
 	t := Timing{Quiet: r.quiet[room]}
 	for i := range r.rules {
 		if c := &r.rules[i]; c.name == rule && slices.Contains(c.rooms, room) {
-			t.Own = true
+			t.Own, t.Duty = true, cmp.Or(c.timing.Duty, r.duty[room])
 			t.Delay, t.Remind, t.Escalate, t.AckExpires = c.timing.Delay, c.timing.Remind, c.timing.Escalate, c.timing.AckExpires
 		}
 	}

@@ -157,7 +157,7 @@ func newEntries(p alert.Problem, c store.Cursor, room Room) []alert.Entry {
 func ToldByRoot(p alert.Problem, c store.Cursor, room Room, edited bool) int {
 	last := p.LastSeq()
 	for _, e := range p.Timeline {
-		if e.Seq > c.ToldSeq && e.Nudge != nil && e.Nudge.For(room.Name) && (edited || len(e.Nudge.Mention) > 0) {
+		if e.Seq > c.ToldSeq && e.Nudge != nil && e.Nudge.For(room.Name) && (edited || len(e.Nudge.MentionIn(room.Name)) > 0) {
 			last = min(last, e.Seq-1)
 		}
 	}

@@ -1,0 +1,112 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// dutyAhead is how far `who` looks for the next turn.
+const dutyAhead = 35 * 24 * time.Hour
+
+// onDuty says who is on duty for the rooms that the person asks from: in a direct chat, for all in which they have a role. It mentions
+// nobody. "" if no schedule is configured there.
+func (s scope) onDuty(now time.Time, loc *time.Location) string {
+	if s.Duty == nil {
+		return ""
+	}
+	var said []string
+	for _, name := range s.schedules() {
+		if schedule, calendars, ok := s.Duty(name); ok {
+			said = append(said, describeDuty(schedule, calendars, now, loc))
+		}
+	}
+	return strings.Join(said, "\n\n")
+}
+
+// schedules returns the schedules of the rooms that the person asks from, and of the routes there.
+func (s scope) schedules() (names []string) {
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, room := range s.Rooms {
+		if s.Direct && !may(s.roleIn(room.Name), Who) || !s.Direct && room.Name != s.Room {
+			continue
+		}
+		add(room.Duty)
+		for _, r := range s.Routes {
+			if slices.Contains(r.Rooms, room.Name) {
+				add(r.Duty)
+			}
+		}
+	}
+	return names
+}
+
+// describeDuty says who is on duty now by a schedule, until when, and who is next, by layer.
+func describeDuty(s duty.Schedule, calendars []duty.CalendarState, now time.Time, loc *time.Location) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "📟 On duty, **%s**:\n", webex.EscapeMarkdown(s.Name))
+	for _, layer := range s.Layers {
+		turns := s.Turns(layer, now, now.Add(dutyAhead))
+		fmt.Fprintf(&b, "\n- %s: %s", webex.EscapeMarkdown(layer), dutyNames(turns[0].People))
+		if len(turns) == 1 {
+			if s.Unread == nil {
+				b.WriteString(", for the next weeks")
+			}
+			continue
+		}
+		fmt.Fprintf(&b, " until %s, then %s", render.Moment(turns[0].Until, now, loc), dutyNames(turns[1].People))
+		if len(turns) > 2 && len(turns[1].People) == 0 {
+			fmt.Fprintf(&b, " until %s, then %s", render.Moment(turns[1].Until, now, loc), dutyNames(turns[2].People))
+		}
+	}
+	for _, c := range calendars {
+		switch {
+		case c.At.IsZero() && c.Fault != nil:
+			fmt.Fprintf(&b, "\n- ⚠️ the calendar couldn't be read yet: %s", webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300)))
+		case c.At.IsZero():
+			b.WriteString("\n- ⏳ the calendar is being read")
+		case c.Fault != nil:
+			fmt.Fprintf(&b, "\n- ⚠️ this is the calendar's copy of %s: %s", render.Moment(c.At, now, loc), webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300)))
+		}
+		if c.Bad > 0 {
+			fmt.Fprintf(&b, "\n- ⚠️ %s in the calendar can't be read: %s", counted(c.Bad, "event"), webex.EscapeMarkdown(c.Faults[0]))
+		}
+	}
+	return b.String()
+}
+
+// maxOnDuty is how many people of a turn are named.
+const maxOnDuty = 5
+
+// dutyNames names the people of a turn.
+func dutyNames(people []duty.Person) string {
+	if len(people) == 0 {
+		return "**nobody**"
+	}
+	var names []string
+	for _, p := range people[:min(len(people), maxOnDuty)] {
+		name := "**" + actorName(alert.Actor{Name: p.Name, Email: p.Email}) + "**"
+		switch {
+		case p.Email == "":
+			name += " (⚠️ I can't write to them: " + webex.EscapeMarkdown(p.Why) + ")"
+		case p.Name != "":
+			name += " (" + webex.EscapeMarkdown(p.Email) + ")"
+		}
+		names = append(names, name)
+	}
+	if more := len(people) - maxOnDuty; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, " and ")
+}

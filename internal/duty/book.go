@@ -1,0 +1,345 @@
+package duty
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/store"
+)
+
+// Store keeps the last good copies of the calendars.
+type Store interface {
+	Value(ctx context.Context, name string) (string, error)
+	SetValue(ctx context.Context, name, value string) error
+}
+
+// Fetch reads a calendar and reduces it: Fetcher.Fetch.
+type Fetch func(ctx context.Context, c config.Calendar, key string) ([]byte, error)
+
+// Options configure a Book. All are required.
+type Options struct {
+	Config *config.Config
+	Store  Store
+	Fetch  Fetch
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Book holds the schedules of a configuration, and reads their calendars in the background. Nothing waits for that: a schedule is what the
+// last good copies say. It is a collector of Prometheus, too.
+type Book struct {
+	opts  Options
+	woken chan struct{}
+	began time.Time
+
+	mu        sync.Mutex
+	plans     []*plan
+	abandoned []string           // values of the store that belong to no calendar any more
+	refreshes map[refreshKey]int // for the metric
+}
+
+type refreshKey struct{ schedule, result string }
+
+// The results of reading a calendar.
+const (
+	resultOK     = "ok"
+	resultFailed = "failed"
+)
+
+// plan is a schedule with its calendars.
+type plan struct {
+	config    config.Duty
+	calendars []*calendar
+}
+
+// calendar is one calendar while the relay runs. Its fields are guarded by Book.mu.
+type calendar struct {
+	config  config.Calendar
+	key     string // in the configuration
+	value   string // in the store
+	source  string // identifies the address
+	reading Reading
+
+	loaded  bool // the copy in the store was looked at
+	copy    copied
+	content Content
+	// expanded is when content was made of copy.
+	expanded time.Time
+	fault    error     // of the last attempt
+	next     time.Time // when it is read again
+}
+
+// copied is the last good copy of a calendar.
+type copied struct {
+	At     time.Time `json:"at"`
+	Source string    `json:"source"`
+	Text   string    `json:"text"` // reduced
+}
+
+// The time that the shifts of a calendar are expanded for, around the moment at which it is read.
+const (
+	behind = 24 * time.Hour
+	ahead  = 62 * 24 * time.Hour
+)
+
+// retryAfter is when a calendar that couldn't be read is read again, unless that is due earlier.
+const retryAfter = 5 * time.Minute
+
+// NewBook makes a Book with the copies that the store has.
+func NewBook(ctx context.Context, o Options) *Book {
+	b := &Book{opts: o, woken: make(chan struct{}, 1), began: o.Now(), refreshes: map[refreshKey]int{}}
+	b.Set(o.Config)
+	for _, c := range b.calendars() {
+		b.load(ctx, c)
+	}
+	return b
+}
+
+// ReadingOf says how the events of a calendar are read.
+func ReadingOf(cfg *config.Config, d config.Duty, c config.Calendar) Reading {
+	r := Reading{Zone: d.TimeZone.Location, Layer: c.Layer, Layers: c.Layers, Names: map[string]string{}, Allowed: cfg.Allowed}
+	if r.Zone == nil {
+		r.Zone = time.UTC
+	}
+	for _, p := range c.People {
+		r.Names[fold(p.Name)] = p.Email
+	}
+	return r
+}
+
+// Set makes a configuration's schedules the current ones, while the Book runs too. Calendars that stay keep their copies.
+func (b *Book) Set(cfg *config.Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := map[string]*calendar{}
+	for _, p := range b.plans {
+		for _, c := range p.calendars {
+			before[c.value] = c
+		}
+	}
+	b.plans = nil
+	now := b.opts.Now()
+	for i, d := range cfg.Duty {
+		p := &plan{config: d}
+		for j, calendarConfig := range d.Calendars {
+			c := &calendar{
+				config: calendarConfig, key: "duty[" + strconv.Itoa(i) + "].calendar[" + strconv.Itoa(j) + "]", value: "duty/" + d.Name + "/" + strconv.Itoa(j),
+				source: sourceOf(calendarConfig), reading: ReadingOf(cfg, d, calendarConfig),
+			}
+			if old := before[c.value]; old != nil && old.source == c.source {
+				c.loaded, c.copy, c.fault = old.loaded, old.copy, old.fault
+				if c.copy.Text != "" {
+					c.use(c.copy, now) // its people may be others now
+				}
+			}
+			delete(before, c.value)
+			p.calendars = append(p.calendars, c)
+		}
+		b.plans = append(b.plans, p)
+	}
+	for value := range before {
+		b.abandoned = append(b.abandoned, value)
+	}
+	pace.Wake(b.woken)
+}
+
+// sourceOf identifies where a calendar comes from, without telling it.
+func sourceOf(c config.Calendar) string {
+	sum := sha256.Sum256([]byte("alert-relay duty\n" + c.File + "\n" + c.Address()))
+	return hex.EncodeToString(sum[:12])
+}
+
+// use makes a copy the current one. It fails if the copy can't be read.
+func (c *calendar) use(copy copied, now time.Time) error {
+	content, err := Parse([]byte(copy.Text), c.reading, now.Add(-behind), now.Add(ahead))
+	if err == nil {
+		c.copy, c.content, c.expanded = copy, content, now
+	}
+	return err
+}
+
+// calendars are all calendars.
+func (b *Book) calendars() (all []*calendar) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.plans {
+		all = append(all, p.calendars...)
+	}
+	return all
+}
+
+// load uses the copy that the store has of a calendar, once.
+func (b *Book) load(ctx context.Context, c *calendar) {
+	value, err := b.opts.Store.Value(ctx, c.value)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		b.opts.Log.Warn("cannot read the stored copy of a calendar", "calendar", c.key, "error", err)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var copy copied
+	if c.loaded = true; json.Unmarshal([]byte(value), &copy) == nil && copy.Source == c.source && c.copy.Text == "" {
+		_ = c.use(copy, b.opts.Now()) // one that can't be read any more is no copy
+	}
+}
+
+// Run reads the calendars when they are due, until ctx ends.
+func (b *Book) Run(ctx context.Context) error {
+	for {
+		b.forget(ctx)
+		now := b.opts.Now()
+		next := now.Add(time.Hour)
+		for _, c := range b.calendars() {
+			if ctx.Err() != nil {
+				return nil
+			}
+			at := b.refresh(ctx, c)
+			next = pace.Earlier(next, at)
+		}
+		if !pace.Pause(ctx, max(next.Sub(b.opts.Now()), time.Second), b.woken) {
+			return nil
+		}
+	}
+}
+
+// refresh reads a calendar if it is due, and returns when it is due next.
+func (b *Book) refresh(ctx context.Context, c *calendar) time.Time {
+	b.mu.Lock()
+	due, loaded := c.next, c.loaded
+	b.mu.Unlock()
+	if due.After(b.opts.Now()) {
+		return due
+	}
+	if !loaded {
+		b.load(ctx, c)
+	}
+	text, err := b.opts.Fetch(ctx, c.config, c.key)
+	if ctx.Err() != nil {
+		return due
+	}
+	now := b.opts.Now()
+	b.mu.Lock()
+	had, known := c.fault, c.copy.Text
+	if err == nil {
+		err = c.use(copied{At: now, Source: c.source, Text: string(text)}, now)
+	}
+	if err != nil && known != "" && now.Sub(c.expanded) > behind {
+		_ = c.use(c.copy, now) // for the days to come
+	}
+	c.fault, c.next = err, now.Add(time.Duration(c.config.Refresh))
+	result := resultOK
+	if err != nil {
+		result, c.next = resultFailed, pace.Earlier(c.next, now.Add(retryAfter))
+	}
+	b.refreshes[refreshKey{b.scheduleOf(c), result}]++
+	next, copy, content := c.next, c.copy, c.content
+	b.mu.Unlock()
+
+	log := b.opts.Log.With("calendar", c.key)
+	switch {
+	case err != nil && had == nil:
+		log.Warn("cannot read a calendar of who is on duty: the last good copy stays in use", "error", err, "copy_of", copy.At, "retry_in", next.Sub(now))
+	case err == nil && had != nil:
+		log.Info("the calendar can be read again")
+	}
+	if err != nil {
+		return next
+	}
+	if string(text) != known {
+		log.Info("calendar read", "events", content.Events, "shifts", len(content.Shifts), "unreadable", content.Unreadable)
+	}
+	if err := b.save(ctx, c.value, copy); err != nil && ctx.Err() == nil {
+		log.Warn("cannot store the copy of a calendar", "error", err)
+	}
+	return next
+}
+
+// scheduleOf returns the name of a calendar's schedule. The caller holds mu.
+func (b *Book) scheduleOf(c *calendar) string {
+	for _, p := range b.plans {
+		if slices.Contains(p.calendars, c) {
+			return p.config.Name
+		}
+	}
+	return ""
+}
+
+func (b *Book) save(ctx context.Context, name string, copy copied) error {
+	value, err := json.Marshal(copy)
+	if err != nil {
+		return err
+	}
+	return b.opts.Store.SetValue(ctx, name, string(value))
+}
+
+// forget removes the copies of calendars that aren't configured any more.
+func (b *Book) forget(ctx context.Context) {
+	b.mu.Lock()
+	names := b.abandoned
+	b.abandoned = nil
+	b.mu.Unlock()
+	for _, name := range names {
+		if err := b.opts.Store.SetValue(ctx, name, ""); err != nil && ctx.Err() == nil {
+			b.opts.Log.Warn("cannot remove the copy of a calendar that isn't configured any more", "value", name, "error", err)
+		}
+	}
+}
+
+// CalendarState is how reading a calendar goes.
+type CalendarState struct {
+	At     time.Time // of the copy in use; zero for none
+	Fault  error     // why a newer one couldn't be read; nil if it is up to date
+	Faults []string  // the first events that can't be read
+	Bad    int       // how many can't be read
+}
+
+// Of returns a schedule, and how reading its calendars goes. ok is false if there is no schedule of that name.
+func (b *Book) Of(name string) (s Schedule, calendars []CalendarState, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.plans, func(p *plan) bool { return p.config.Name == name })
+	if i < 0 {
+		return s, nil, false
+	}
+	for _, c := range b.plans[i].calendars {
+		calendars = append(calendars, CalendarState{At: c.copy.At, Fault: c.fault, Faults: c.content.Faults, Bad: c.content.Unreadable})
+	}
+	return b.plans[i].schedule(), calendars, true
+}
+
+// errUnread says that a calendar wasn't read yet.
+var errUnread = errors.New("not read yet")
+
+// schedule returns the plan's schedule as the copies are. The caller holds mu.
+func (p *plan) schedule() Schedule {
+	var shifts []Shift
+	var unread error
+	for _, c := range p.calendars {
+		shifts = append(shifts, c.content.Shifts...)
+		if c.copy.Text == "" {
+			if unread = c.fault; unread == nil {
+				unread = errUnread
+			}
+		}
+	}
+	return New(p.config, shifts, unread)
+}
+
+// Call returns the addresses of those who are on duty in a schedule's layer, or else why nobody can be reached.
+func (b *Book) Call(schedule, layer string, at time.Time) (emails []string, gap string) {
+	s, _, ok := b.Of(schedule)
+	if !ok {
+		return nil, "there is no schedule of duty any more"
+	}
+	return s.Call(layer, at)
+}

@@ -1,0 +1,234 @@
+package duty
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store/memory"
+)
+
+// feed is a calendar that a test changes. Its methods may be called at any time.
+type feed struct {
+	mu    sync.Mutex
+	text  string
+	err   error
+	calls int
+}
+
+func (f *feed) set(text string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.text, f.err = text, err
+}
+
+func (f *feed) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
+func (f *feed) fetch(context.Context, config.Calendar, string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	if f.err != nil {
+		return nil, f.err
+	}
+	return Reduce([]byte(f.text))
+}
+
+// shelf is a book in virtual time.
+type shelf struct {
+	t     *testing.T
+	feed  *feed
+	store *memory.Store
+	log   bytes.Buffer
+	book  *Book
+	stop  func()
+}
+
+func (s *shelf) start(cfg *config.Config) {
+	s.book = NewBook(s.t.Context(), Options{Config: cfg, Store: s.store, Fetch: s.feed.fetch, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: time.Now})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.book.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		require.NoError(s.t, <-ended)
+	}
+}
+
+// pass lets time pass.
+func (s *shelf) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (s *shelf) onDuty() string {
+	emails, gap := s.book.Call("network", "primary", time.Now())
+	if gap != "" {
+		return gap
+	}
+	return strings.Join(emails, " ")
+}
+
+// The clock of a synctest begins on 1 January 2000.
+const newYear = "DTSTART:20000101T000000Z\nDTEND:20000301T000000Z\n"
+
+const fromURL = "    calendar: [{url: \"https://calendar.example.com/s3cr3t\"}]"
+
+// The last good copy stays in use while the calendar can't be read, over a restart too; its age is told, and a metric counts.
+func TestTheLastGoodCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{t: t, feed: new(feed), store: memory.New(time.Now)}
+		cfg := configured(t, fromURL)
+		s.feed.set("", errors.New("its server answered 503"))
+		s.start(cfg)
+		require.Equal(t, "who is on duty in network (primary) isn't known: the calendar couldn't be read yet", s.onDuty())
+		s.pass(time.Minute)
+		require.Contains(t, s.log.String(), "cannot read a calendar of who is on duty")
+
+		s.feed.set(calendarOf(newYear+"SUMMARY:alice@example.com", newYear+"SUMMARY:mallory@evil.example"), nil)
+		s.pass(retryAfter)
+		read := time.Now()
+		require.Equal(t, "alice@example.com", s.onDuty())
+		require.Contains(t, s.log.String(), "can be read again")
+
+		s.feed.set("<html>Log in</html>", nil)
+		s.pass(time.Hour)
+		require.Equal(t, "alice@example.com", s.onDuty())
+		_, states, _ := s.book.Of("network")
+		require.ErrorContains(t, states[0].Fault, "no iCalendar file")
+		require.WithinDuration(t, read, states[0].At, time.Minute)
+		require.Equal(t, 1, strings.Count(s.log.String(), "no iCalendar file"), "once, not at each attempt")
+
+		s.stop()
+		s.start(cfg)
+		require.Equal(t, "alice@example.com", s.onDuty(), "at once after a restart")
+		s.pass(time.Second)
+		require.NoError(t, testutil.CollectAndCompare(s.book, strings.NewReader(`
+# HELP alert_relay_duty_people People on duty now whom the relay can write to, by schedule and layer; 0 is a gap.
+# TYPE alert_relay_duty_people gauge
+alert_relay_duty_people{layer="primary",schedule="network"} 1
+# HELP alert_relay_duty_refreshes_total Attempts to read the calendars of a schedule, by result: ok, failed (the last good copy stays in use).
+# TYPE alert_relay_duty_refreshes_total counter
+alert_relay_duty_refreshes_total{result="failed",schedule="network"} 1
+alert_relay_duty_refreshes_total{result="ok",schedule="network"} 0
+# HELP alert_relay_duty_unknown_people People in the calendars of a schedule, for the next two months, whom the relay can't write to: no address, or not in an allowed domain.
+# TYPE alert_relay_duty_unknown_people gauge
+alert_relay_duty_unknown_people{schedule="network"} 1
+`), "alert_relay_duty_people", "alert_relay_duty_refreshes_total", "alert_relay_duty_unknown_people"))
+		require.NotContains(t, s.log.String(), "s3cr3t")
+		s.stop()
+	})
+}
+
+// A reload changes who is meant by a name at once, keeps the copy of an address that stays, and never uses that of another.
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{t: t, feed: new(feed), store: memory.New(time.Now)}
+		s.feed.set(calendarOf(newYear+"SUMMARY:Ali"), nil)
+		s.start(configured(t, fromURL))
+		s.pass(time.Second)
+		require.Equal(t, "the relay may not write to those on duty in network (primary)", s.onDuty())
+
+		s.feed.set("", errors.New("away"))
+		s.book.Set(configured(t, strings.Replace(fromURL, "}]", ", people: [{name: ALI, email: alice@example.com}]}]", 1)))
+		require.Equal(t, "alice@example.com", s.onDuty())
+
+		s.book.Set(configured(t, strings.Replace(fromURL, "s3cr3t", "other", 1)))
+		require.Equal(t, "who is on duty in network (primary) isn't known: the calendar couldn't be read yet", s.onDuty())
+		s.pass(time.Second)
+		require.Contains(t, s.onDuty(), "isn't known", "the stored copy is another calendar's")
+
+		s.book.Set(configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]"))
+		require.Equal(t, "bob@example.com", s.onDuty())
+		s.pass(time.Second)
+		value, err := s.store.Value(t.Context(), "duty/network/0")
+		require.NoError(t, err)
+		require.Empty(t, value, "the copy of a calendar that isn't configured is removed")
+		s.stop()
+	})
+}
+
+// A calendar is read at its interval, and sooner after a failure; the shifts of later weeks come with the time, also from a copy.
+func TestRefreshing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{t: t, feed: new(feed), store: memory.New(time.Now)}
+		s.feed.set(calendarOf("DTSTART:19991229T090000Z\nDURATION:P1W\nRRULE:FREQ=WEEKLY;INTERVAL=2\nSUMMARY:alice@example.com", "DTSTART:20000105T090000Z\nDURATION:P1W\nRRULE:FREQ=WEEKLY;INTERVAL=2\nSUMMARY:bob@example.com"), nil)
+		s.start(configured(t, strings.Replace(fromURL, "}]", ", refresh: 1h}]", 1)))
+		s.pass(24*time.Hour + time.Second)
+		require.Equal(t, 25, s.feed.count())
+		s.feed.set("", errors.New("away"))
+		s.pass(77 * 24 * time.Hour)
+		require.Equal(t, "bob@example.com", s.onDuty(), "eleven weeks later, from the copy")
+		s.stop()
+	})
+}
+
+// Fetching is bounded, follows no redirect, and its errors never have the address.
+func TestFetch(t *testing.T) {
+	answers := map[string]func(w http.ResponseWriter, r *http.Request){
+		"/ok": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(calendarOf(newYear + "SUMMARY:alice@example.com")))
+		},
+		"/redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/ok?s3cr3t", http.StatusFound)
+		},
+		"/gone": func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no "+r.URL.String(), http.StatusNotFound) },
+		"/away": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "no "+r.URL.String(), http.StatusBadGateway)
+		},
+		"/large": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bytes.Repeat([]byte("x"), MaxBytes+10)) },
+		"/page": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("<html>" + r.URL.String()))
+		},
+		"/cut": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100000")
+			_, _ = w.Write([]byte("BEGIN:VCALENDAR\r\n"))
+		},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w, r) }))
+	defer server.Close()
+	get := func(address string) ([]byte, error) {
+		cfg := configured(t, "    calendar: [{url: \""+address+"\"}]")
+		return Fetcher{}.Fetch(t.Context(), cfg.Duty[0].Calendars[0], "duty[0].calendar[0]")
+	}
+	reduced, err := get(server.URL + "/ok?s3cr3t")
+	require.NoError(t, err)
+	require.Contains(t, string(reduced), "alice@example.com")
+	for path, want := range map[string]string{
+		"/redirect": "redirects (302)", "/gone": "answered 404: the address isn't valid any more", "/away": "answered 502", "/large": "longer than 4 MiB", "/page": "no iCalendar file", "/cut": "broke off",
+	} {
+		_, err := get(server.URL + path + "?s3cr3t")
+		require.ErrorContains(t, err, want, path)
+		require.NotContains(t, err.Error(), "s3cr3t", path)
+	}
+	server.Close()
+	_, err = get(server.URL + "/ok?s3cr3t")
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "s3cr3t")
+
+	file := filepath.Join(t.TempDir(), "duty.ics")
+	cfg := configured(t, "    calendar: [{file: "+file+"}]")
+	_, err = Fetcher{}.Fetch(t.Context(), cfg.Duty[0].Calendars[0], "")
+	require.ErrorContains(t, err, "duty.ics: no such file")
+	require.NoError(t, os.WriteFile(file, []byte(calendarOf(newYear)), 0o600))
+	_, err = Fetcher{}.Fetch(t.Context(), cfg.Duty[0].Calendars[0], "")
+	require.NoError(t, err)
+}
