@@ -20,7 +20,7 @@ import (
 func TestTokensOfPeopleWhoLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, log := newWorld(), new(testlog.Lines)
-		for i, id := range []string{"alice", "bob", "dave", "eve", "oscar", "unsure"} {
+		for i, id := range []string{"alice", "bob", "dave", "eve", "oscar", "unsure", "zoe"} {
 			token := store.PersonToken{Person: id, Source: "main", Confirmed: true, Sealed: "v1:" + id, Email: id + "@example.com", Bot: "relay"}
 			require.NoError(t, w.SavePersonToken(t.Context(), token))
 			if i%2 == 0 {
@@ -34,13 +34,13 @@ func TestTokensOfPeopleWhoLeft(t *testing.T) {
 			"dave":  {ID: "dave", Email: "dave@example.com"},
 			"eve":   {ID: "eve", Email: "eve@example.com"}, // in an allowed domain, without a role
 		}
-		asked := 0
+		asked, unsure := 0, false
 		directory := people()
 		e := &Executor{o: Options{Store: w, Log: log.Logger(), View: func() View { return View{Directory: directory, Rooms: directory.Rooms} }}}
 		require.NoError(t, e.lookAtOwners(t.Context(), time.Now()), "it can't be asked")
 		e.o.Person = func(_ context.Context, bot, id string) (Person, bool, error) {
 			asked++
-			if id == "unsure" {
+			if id == "unsure" || id == "zoe" && unsure {
 				return Person{}, false, errors.New("webex: 502")
 			}
 			p, ok := known[id]
@@ -58,22 +58,24 @@ func TestTokensOfPeopleWhoLeft(t *testing.T) {
 			}
 			return owners
 		}
-		all := []string{"alice", "bob", "dave", "eve", "oscar", "unsure"}
+		all := []string{"alice", "bob", "dave", "eve", "oscar", "unsure", "zoe"}
 		require.Equal(t, all, look(0))
-		require.Equal(t, 6, asked, "once each")
-		require.Equal(t, 2, strings.Count(log.String(), "no role any more, or is gone"))
+		require.Equal(t, 7, asked, "once each")
+		require.Equal(t, 3, strings.Count(log.String(), "no role any more, or is gone"))
 
+		unsure = true // Webex can't be asked about zoe on one day: her time goes on
 		known["oscar"] = Person{ID: "oscar", Email: "oscar@ops.example.com"} // a mistake was corrected
 		directory.People = directory.People[:5:5]
 		directory.People = append(directory.People[:3:3], directory.People[4]) // dave's entry is gone
 		require.Equal(t, all, look(3*24*time.Hour))
 		delete(known, "oscar")
+		unsure = false
 		require.Equal(t, all, look(leftFor-time.Minute))
-		require.Equal(t, []string{"alice", "bob", "dave", "oscar", "unsure"}, look(leftFor), "a week since eve was first seen without a role")
+		require.Equal(t, []string{"alice", "bob", "dave", "oscar", "unsure"}, look(leftFor), "a week since eve and zoe were first seen without a role")
 		found, err := w.FindCommands(t.Context(), store.CommandFilter{Actions: []string{"forget"}})
 		require.NoError(t, err)
-		require.Len(t, found, 1)
-		require.Equal(t, "removed the Zabbix API tokens of eve@example.com", found[0].Text)
+		require.Len(t, found, 2)
+		require.Equal(t, "removed the Zabbix API tokens of eve@example.com", found[1].Text)
 		require.Equal(t, ownName, found[0].Name)
 		require.Equal(t, start.Add(leftFor).UTC(), found[0].CreatedAt.UTC())
 		require.Equal(t, []string{"alice", "bob", "oscar", "unsure"}, look(leftFor+3*24*time.Hour))
