@@ -213,7 +213,7 @@ func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Scri
 func (e *Executor) attach(ctx context.Context, c store.Command, name, content string) error {
 	n := store.Notice{
 		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.Thread(), Markdown: "📎 The whole output", Trace: c.Trace,
-		File: &store.File{Name: fileName(name), Type: "text/plain", Content: []byte(content)}, Once: store.Once{Key: "command:" + c.ID + ":output", Digest: c.ID},
+		File: &store.File{Name: text.FileName(strings.NewReplacer("/", "_", `\`, "_").Replace(name)), Type: "text/plain", Content: []byte(content)}, Once: store.Once{Key: "command:" + c.ID + ":output", Digest: c.ID},
 		State: store.NoticePending, CreatedAt: time.Now(),
 	}
 	if n.Room == "" {
@@ -228,16 +228,6 @@ func (e *Executor) attach(ctx context.Context, c store.Command, name, content st
 		return err
 	})
 	return err
-}
-
-// fileName makes a name of a file that every system accepts.
-func fileName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
-			return r
-		}
-		return '_'
-	}, text.Cut(name, 100))
 }
 
 // scriptReply returns the reply with a script's output. whole is all of the output if the reply shows only its beginning.

@@ -63,7 +63,7 @@ func TestTokensOfPeopleWhoLeft(t *testing.T) {
 		require.Equal(t, 7, asked, "once each")
 		require.Equal(t, 3, strings.Count(log.String(), "no role any more, or is gone"))
 
-		unsure = true // Webex can't be asked about zoe on one day: her time goes on
+		unsure = true                                                        // Webex can't be asked about zoe on one day: her time goes on
 		known["oscar"] = Person{ID: "oscar", Email: "oscar@ops.example.com"} // a mistake was corrected
 		directory.People = directory.People[:5:5]
 		directory.People = append(directory.People[:3:3], directory.People[4]) // dave's entry is gone

@@ -133,7 +133,7 @@ func parseForm(boundary string, body []byte) (n notification, found fault.Faults
 		case seen[name]:
 			found = append(found, fault.Fault{Field: text.Shorten(name, 40), What: "given twice", Hint: "a message has one of each"})
 		case name == "file":
-			n.File = &store.File{Name: fileName(part.FileName()), Type: contentType(content), Content: content}
+			n.File = &store.File{Name: text.FileName(part.FileName()), Type: contentType(content), Content: content}
 		case into == nil:
 			unknown = append(unknown, name)
 		default:
@@ -141,30 +141,6 @@ func parseForm(boundary string, body []byte) (n notification, found fault.Faults
 		}
 		seen[name] = true
 	}
-}
-
-// fileName makes a harmless name of the one that a client gives.
-func fileName(given string) string {
-	name := text.Line(given)
-	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	name = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`<>:"|?*`, r) {
-			return '_'
-		}
-		return r
-	}, strings.TrimLeft(name, ". ")))
-	const most = 100
-	if extra := utf8.RuneCountInString(name) - most; extra > 0 { // the end says what it is
-		dot := strings.LastIndexByte(name, '.')
-		if dot < 0 || len(name)-dot > 10 {
-			dot = len(name)
-		}
-		name = text.Cut(name[:dot], most-utf8.RuneCountInString(name[dot:])) + name[dot:]
-	}
-	if name == "" {
-		return "file"
-	}
-	return name
 }
 
 // contentType is the type of a file by its content: what a client says isn't believed.
