@@ -78,8 +78,12 @@ func sinceTime(given string, now time.Time) (time.Time, error) {
 func auditTable(found admin.Audit) table {
 	t := table{head: "AT\tPERSON\tWHERE\tACTION\tPROBLEMS\tSTATE\tTEXT\tOUTCOME", total: len(found.Commands), nothing: "no commands"}
 	for _, c := range found.Commands {
+		where := "direct"
+		if c.Person == "" { // the relay did it by itself, or an operator by the admin API
+			where = "-"
+		}
 		t.rows = append(t.rows, []string{
-			listTime(c.At), c.Person, cmp.Or(c.Room, "direct"), c.Action, cmp.Or(strings.Join(c.Problems, ","), "-"), c.State, c.Text, cmp.Or(c.Outcome, "-"),
+			listTime(c.At), cmp.Or(c.Person, c.Name), cmp.Or(c.Room, where), c.Action, cmp.Or(strings.Join(c.Problems, ","), "-"), c.State, c.Text, cmp.Or(c.Outcome, "-"),
 		})
 	}
 	return t

@@ -30,11 +30,12 @@ func TestAuditTable(t *testing.T) {
 	var out strings.Builder
 	found := admin.Audit{More: true, Commands: []admin.AuditEntry{{
 		At: time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC), Person: "alice@example.com", Action: "ack", State: "done", Text: "ack\n4711\x1b[2J", Problems: []string{"main/4711", "main/4712"},
-	}}}
+	}, {At: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Name: "admin API", Action: "forget", State: "done", Text: "removed"}}}
 	auditTable(found).write(&out)
 	moreAudit(&out, found)
 	require.Equal(t, `AT                    PERSON             WHERE   ACTION  PROBLEMS             STATE  TEXT         OUTCOME
 2026-11-24T13:00:00Z  alice@example.com  direct  ack     main/4711,main/4712  done   ack 4711[2J  -
+2026-11-24T12:00:00Z  admin API          -       forget  -                    done   removed      -
 there are older ones (--limit 0 lists all)
 `, out.String())
 }

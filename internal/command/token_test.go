@@ -102,6 +102,7 @@ func TestOwnToken(t *testing.T) {
 
 		asked := c.says(Input{Text: "token main"})
 		require.Contains(t, c.last().Markdown, "Your own API token for Zabbix main")
+		require.Contains(t, c.last().Markdown, "and forget it with `forget me`.")
 		require.Contains(t, string(c.last().Card), `"id":"token"`)
 		require.Contains(t, string(c.last().Card), "https://zabbix.example.com/zabbix.php?action=user.token.list")
 		c.presses(tokenEnter, "main/"+asked, "  "+aliceToken+"\n")
