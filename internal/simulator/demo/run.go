@@ -177,13 +177,13 @@ zabbix:
 rooms:
 `, public, db, w.webexURL, w.zabbixURL)
 	for _, room := range webexsim.DefaultRooms {
-		fmt.Fprintf(&b, "  - {name: %s, id: %q}\n", room, webexsim.RoomID(room))
+		fmt.Fprintf(&b, "  - {name: %s, id: %q, duty: demo}\n", room, webexsim.RoomID(room))
 	}
 	b.WriteString(`routes:
   - name: databases
     match: {tags: ["service=db"]}
     rooms: [db]
-    escalate: [{after: 3m, rooms: [noc], mention: [bob@example.com]}]
+    escalate: [{after: 2m, duty: primary}, {after: 3m, rooms: [noc], mention: ["duty:secondary"]}]
     ack_expires: 10m
   - {name: network, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
   - {name: severe network, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
@@ -193,6 +193,11 @@ encryption: {keys_env: DEMO_KEY}
 scripts:
   - {name: ping, script: Ping, role: operator}
   - {name: restart, script: Restart agent, role: operator, approval: true}
+duty:
+  - name: demo
+    rota:
+      - {people: [alice@example.com, bob@example.com], start: 2026-01-05 09:00, every: 1d}
+      - {layer: secondary, people: [bob@example.com], start: 2026-01-05 09:00}
 notify: [{name: demo, token_env: DEMO_NOTIFY, rooms: [noc]}]
 people:
 `)
