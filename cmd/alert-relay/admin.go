@@ -133,7 +133,8 @@ func newAction(g *globals, cmd *cobra.Command, do action) *cobra.Command {
 			if errors.Is(err, client.ErrNoRelay) {
 				break // it would be for every id
 			}
-			all.Replayed, all.Dropped, all.Retried = append(all.Replayed, one.Replayed...), append(all.Dropped, one.Dropped...), append(all.Retried, one.Retried...)
+			all.Replayed, all.Dropped = append(all.Replayed, one.Replayed...), append(all.Dropped, one.Dropped...)
+			all.Retried, all.Removed = append(all.Retried, one.Retried...), append(all.Removed, one.Removed...)
 			all.Left += one.Left
 		}
 		if len(faults) > 0 && len(all.IDs()) == 0 {

@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/fault"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -49,6 +51,8 @@ type Store interface {
 //	GET  /v1/audit?since=TIME&person=PART&problem=KEY&limit=N   Audit
 //	GET  /v1/tokens?limit=N                  TokenList
 //	POST /v1/tokens/remove                   TokenOwner → TokensRemoved
+//	GET  /v1/bindings?limit=N                BindingList
+//	POST /v1/bindings/remove                 Choice, with an id → Done
 //	POST /v1/reconcile                       Sweep → Swept
 //	POST /v1/rekey                           Rekey → vault.Rekeyed
 //	POST /-/reload                           Reloaded
@@ -65,6 +69,11 @@ type API struct {
 	Reconcile Reconciler
 	// Vault has the encryption keys.
 	Vault *vault.Vault
+	// Bindings are people's subscriptions and the bound spaces. Rests says why one adds nothing now; RecordEnd writes into the audit log
+	// what became of one.
+	Bindings  *binding.Keeper
+	Rests     func(b store.Binding) string
+	RecordEnd func(ctx context.Context, b store.Binding, outcome string) error
 }
 
 // Reloaded is what a reload did.
@@ -108,11 +117,12 @@ type Done struct {
 	Replayed []string `json:"replayed,omitempty"`
 	Dropped  []string `json:"dropped,omitempty"`
 	Retried  []string `json:"retried,omitempty"`
+	Removed  []string `json:"removed,omitempty"`
 	Left     int      `json:"left,omitempty"`
 }
 
 // IDs returns all of them.
-func (d Done) IDs() []string { return append(append(d.Replayed, d.Dropped...), d.Retried...) }
+func (d Done) IDs() []string { return slices.Concat(d.Replayed, d.Dropped, d.Retried, d.Removed) }
 
 // refusal is an error with an HTTP status and a hint.
 type refusal struct {
@@ -137,6 +147,8 @@ func (a *API) Handler() http.Handler {
 		"GET /v1/audit":               a.audit,
 		"GET /v1/tokens":              a.tokens,
 		"POST /v1/tokens/remove":      a.removeTokens,
+		"GET /v1/bindings":            a.bindings,
+		"POST /v1/bindings/remove":    a.choosing(a.removeBinding),
 		"POST /v1/reconcile":          a.reconcile,
 		"POST /v1/rekey":              a.rekey,
 		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },

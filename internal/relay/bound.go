@@ -61,6 +61,15 @@ func (l *live) withheld(room, rule string, posted []string) string {
 	return "no admin vouches for this space any more"
 }
 
+// rests says why a binding adds nothing now; "" if it doesn't rest.
+func (l *live) rests(b store.Binding) string {
+	r, err := binding.Route(b)
+	if err != nil {
+		return "what it matches can't be read"
+	}
+	return l.Load().router.Rests(r)
+}
+
 // refused ends the bindings of a room that refuses messages for good, and records that.
 func (r *Relay) refused(room, reason string) {
 	ctx := context.Background()

@@ -1,0 +1,91 @@
+package binding
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
+)
+
+func load(t *testing.T, s store.Bindings) *Keeper {
+	k, err := Load(t.Context(), s, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return k
+}
+
+func add(t *testing.T, k *Keeper, b store.Binding) store.Binding {
+	made, _, err := k.Add(context.Background(), b)
+	require.NoError(t, err)
+	return made
+}
+
+// A change is there at once, after a restart too, and is told.
+func TestKeeper(t *testing.T) {
+	s := memory.New(nil)
+	k := load(t, s)
+	told := 0
+	k.OnChange(func() {
+		told++
+		k.Routes() // it may ask
+	})
+	a := add(t, k, store.Binding{Room: "space:a", Host: "db*", Email: "x@example.com", Command: "C1", Until: time.Now().Add(time.Hour)})
+	require.Equal(t, a.ID, add(t, k, store.Binding{Room: "space:a", Host: "db*", Command: "C1"}).ID, "the same command")
+	again, replaced, err := k.Add(t.Context(), store.Binding{Room: "space:a", Host: "db*", Email: "x@example.com", Command: "C2"})
+	require.NoError(t, err)
+	require.Equal(t, a.ID, replaced.ID)
+	b := add(t, k, store.Binding{Room: "space:b", Severity: ">=high", Email: "x@example.com", Command: "C3", Until: time.Now().Add(time.Minute)})
+	next, ok := k.NextEnd()
+	require.True(t, ok)
+	require.Equal(t, b.ID, next.ID)
+	require.Positive(t, told)
+	for _, k := range []*Keeper{k, load(t, s)} {
+		require.Len(t, k.Live(), 2)
+		require.Len(t, k.Routes(), 2)
+		require.Equal(t, again.ID, k.Of("space:a")[0].ID)
+		require.Len(t, k.Vouching("space:a"), 2, "one that was removed lets its messages be kept up to date")
+	}
+	_, err = k.End(t.Context(), a.ID, store.BindingRemoved)
+	require.ErrorIs(t, err, store.ErrNotFound, "it has ended")
+
+	ended, err := k.Refused(t.Context(), "space:a")
+	require.NoError(t, err)
+	require.Len(t, ended, 1)
+	require.Empty(t, k.Vouching("space:a"), "nor one from before")
+	last, ok := k.Last("space:a")
+	require.True(t, ok, "its bot is still known")
+	require.Equal(t, store.BindingRefused, last.Ended)
+	c := add(t, k, store.Binding{Room: "space:a", Host: "db*", Command: "C4"})
+	require.Equal(t, []store.Binding{c}, k.Vouching("space:a"))
+}
+
+// A room has only so many, and the relay too. One that replaces another is no more.
+func TestLimits(t *testing.T) {
+	k := load(t, memory.New(nil))
+	for i := range MaxOfRoom {
+		add(t, k, store.Binding{Room: "person:a@example.com", Host: fmt.Sprint("h", i), Command: fmt.Sprint("C", i)})
+	}
+	_, _, err := k.Add(t.Context(), store.Binding{Room: "person:a@example.com", Host: "more", Command: "D1"})
+	require.ErrorIs(t, err, ErrTooManyHere)
+	add(t, k, store.Binding{Room: "person:a@example.com", Host: "h0", Command: "D2"})
+	for i := range MaxOfAll - MaxOfRoom {
+		k.all = append(k.all, store.Binding{ID: int64(1000 + i), Room: "space:x", Command: fmt.Sprint("E", i)})
+	}
+	_, _, err = k.Add(t.Context(), store.Binding{Room: "person:b@example.com", Host: "more", Command: "D3"})
+	require.ErrorIs(t, err, ErrTooMany)
+}
+
+// What can't be compiled, as after a downgrade, is left out alone.
+func TestUnreadableBindings(t *testing.T) {
+	k := load(t, memory.New(nil))
+	add(t, k, store.Binding{Room: "person:a@example.com", Severity: "urgent", Command: "C1"})
+	add(t, k, store.Binding{Room: "person:a@example.com", Severity: "high,not-classified", Command: "C2"})
+	routes := k.Routes()
+	require.Len(t, routes, 1)
+	require.Equal(t, "subscription #2", routes[0].Name)
+}
