@@ -225,6 +225,21 @@ func matches(t require.TestingT, f Filter, p alert.Problem) bool {
 	return host && strings.Contains(strings.ToLower(p.Name), strings.ToLower(f.Text))
 }
 
+// A thousand people may subscribe to the same problem.
+func TestAThousandBindings(t *testing.T) {
+	var bindings []Binding
+	cfg := load(t, "")
+	for i := range 1000 {
+		bindings = append(bindings, subscription(fmt.Sprintf("p%d@example.com", i), Filter{Host: []string{"sw*", "db8"}[i%2]}))
+	}
+	r, err := New(cfg)
+	require.NoError(t, err)
+	r = with(t, r, bindings...)
+	got := r.Rooms(problem(), "", noon)
+	require.Len(t, got, 501)
+	require.Equal(t, Target{Room: "noc"}, got[0])
+}
+
 // The fold asks for each event: a thousand bindings must not slow it down.
 func BenchmarkBindings(b *testing.B) {
 	for name, filter := range map[string]func(i int) Filter{
