@@ -105,6 +105,8 @@ type attempt struct {
 	Does string `json:"does,omitempty"`
 	// Lane is where it waits for its turn; "" for the lane of its source.
 	Lane string `json:"lane,omitempty"`
+	// Body is that of an action's request, which every try has. It is dropped at the end.
+	Body []byte `json:"body,omitempty"`
 	// Outcome is a sentence of markdown for the person. NeedsReply: no line of the thread shows the outcome, so a reply must.
 	Outcome    string `json:"outcome,omitempty"`
 	NeedsReply bool   `json:"told,omitempty"`

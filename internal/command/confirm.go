@@ -129,7 +129,7 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, s scope, 
 	}
 	r.Confirms, r.Yes = id, true
 	if d.Second {
-		r.For = who
+		r.For, r.ForEmail = who, asked.Email
 	}
 	if r.Verb == Take || slices.Contains(me, r.Person) {
 		r.Owner = nil

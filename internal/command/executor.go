@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
@@ -110,6 +111,7 @@ type View struct {
 	Defaults []string // rooms that get what no route matches
 	People   []config.Person
 	Scripts  []config.Script
+	Actions  []*action.Action
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats
 	Names    Names
@@ -185,12 +187,15 @@ func New(o Options) *Executor {
 	return e
 }
 
-// SetSources makes these the sources, while the executor runs too. Those that stay keep their client. Commands that wait for a source
-// that goes end with a reply that says so.
+// SetSources makes these the sources, and the view's actions the actions, while the executor runs too. Sources that stay keep their
+// client. Commands that wait for a source or an action that goes end with a reply that says so.
 func (e *Executor) SetSources(sources map[string]Zabbix) {
 	names := slices.Collect(maps.Keys(sources))
 	for name := range sources {
 		names = append(names, scriptLane+name)
+	}
+	for _, a := range e.o.View().Actions {
+		names = append(names, actionLane+a.Name)
 	}
 	e.lanes.Set(names, func(name string) *lane {
 		source := strings.TrimPrefix(name, scriptLane)

@@ -5,12 +5,21 @@ import (
 	"fmt"
 	"strings"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 )
 
-func answerHelp(_ context.Context, _ *Executor, s scope, r Request, _ []target, _ render.Room) (reply, outcome string, err error) {
-	return helpText(r.Topic, s.role(), s.Direct), "", nil
+func answerHelp(ctx context.Context, e *Executor, s scope, r Request, _ []target, _ render.Room) (reply, outcome string, err error) {
+	reply = helpText(r.Topic, s.role(), s.Direct)
+	if r.Topic == Do && len(s.Actions) > 0 {
+		list, err := e.actionList(ctx, s, alert.Key{})
+		if err != nil {
+			return "", "", err
+		}
+		reply += "\n\n" + list
+	}
+	return reply, "", nil
 }
 
 // helpText returns the help for somebody with this role.

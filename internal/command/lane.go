@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,6 +87,13 @@ func (l *lane) dropFirst() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue = l.queue[1:]
+}
+
+// rotate moves the first turn behind the others.
+func (l *lane) rotate() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append(l.queue[1:], l.queue[0])
 }
 
 // next returns the batch at the head of the queue, nil if the queue is empty. It drops turns that have ended.
@@ -174,6 +182,13 @@ func (e *Executor) enqueue(j *job) bool {
 		a := &j.d.Attempts[i]
 		switch l, ok := e.lanes.Get(a.lane()); {
 		case a.Stage.final():
+		case !ok && strings.HasPrefix(a.Lane, actionLane):
+			a.Outcome = doGone(*a)
+			if a.Body = nil; a.Stage == stageExecuting {
+				a.Stage = stageUnknown
+			} else {
+				a.Stage = stageRefused
+			}
 		case !ok && a.Stage == stageVerifying:
 			a.Stage = stageDone // as far as the relay can know
 		case !ok && a.Stage == stageExecuting:
@@ -295,7 +310,8 @@ func (e *Executor) endAttempts(ctx context.Context, b *batch, s stage, words fun
 	defer j.mu.Unlock()
 	for _, i := range b.index {
 		a := &j.d.Attempts[i]
-		a.Stage, a.Outcome = s, words(*a)
+		a.Outcome = words(*a)
+		a.Stage, a.Body = s, nil
 	}
 	j.c.Detail = j.d.encode()
 	if _, ended := over(j.d.Attempts); ended {
@@ -342,7 +358,11 @@ func (e *Executor) replyWaiting(ctx context.Context, l *lane, t turn) error {
 	if j.d.Waiting || t.part != j.part || !j.d.Lapse.IsZero() {
 		return nil
 	}
-	text := waiting(l.source, j.c.CreatedAt.Add(view.Expiry), l.why, time.Now(), roomOf(j.c, view).Location)
+	until, now, loc := j.c.CreatedAt.Add(view.Expiry), time.Now(), roomOf(j.c, view).Location
+	text := waiting(l.source, until, l.why, now, loc)
+	if strings.HasPrefix(l.name, actionLane) {
+		text = doWaiting(l.why, until, now, loc)
+	}
 	if err := e.answer(ctx, j.c, interim, text, nil); err != nil {
 		return err
 	}

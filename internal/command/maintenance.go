@@ -28,7 +28,7 @@ func maintenanceVerbs() []verb {
 		usage:    "maintenance start [HOST, …] LENGTH [WORDS] · list [HOST, …] · stop [HOST, …]",
 		does:     "starts a maintenance in Zabbix of hosts, of a host group (`group=\"Core switches\"`) or, in a problem's thread, of its hosts; lists what runs, or what a host is in; ends what was started here",
 		examples: []string{"maintenance start sw1 2h new firmware", "maintenance start sw1, sw2 until mon 8:00", `maintenance start group="Core switches" 1h`, "maintenance list", "maintenance stop sw1"},
-		parse:    parseMaintenance, work: &worker{func(View, Task) config.Role { return config.RoleAdmin }, beginMaintenance, stepMaintenance},
+		parse:    parseMaintenance, work: &worker{role: func(View, Task) config.Role { return config.RoleAdmin }, begin: beginMaintenance, step: stepMaintenance},
 	}}
 }
 

@@ -196,8 +196,14 @@ var (
 // maintained runs a test with those admins and one Zabbix. The problem 4711 is of the host sw1.
 func maintained(t *testing.T, test func(t *testing.T, w *world, r *relay, say func(p Person, text string) string)) {
 	t.Helper()
+	maintainedWith(t, func(*world) {}, test)
+}
+
+func maintainedWith(t *testing.T, prepare func(*world), test func(t *testing.T, w *world, r *relay, say func(p Person, text string) string)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := adminWorld()
+		prepare(w)
 		r := w.start(t)
 		defer r.stop()
 		n := 0

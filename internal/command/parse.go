@@ -40,7 +40,8 @@ type Request struct {
 	Posted   bool            `json:"posted,omitempty"`   // of mine: what was posted to the person, too
 	Confirms string          `json:"confirms,omitempty"` // the command whose question this confirms
 	For      string          `json:"for,omitempty"`      // who asked for it, if a second person confirms it
-	Task     *Task           `json:"task,omitempty"`     // of a verb that doesn't act on problems
+	ForEmail string          `json:"for_email,omitempty"`
+	Task     *Task           `json:"task,omitempty"` // of a verb that doesn't act on problems
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all

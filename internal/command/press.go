@@ -33,7 +33,11 @@ func (b Button) length() string { return cmp.Or(b.Value, b.For) }
 // words describe the press in the audit log.
 func (b Button) words() string {
 	out := "pressed " + b.Action + " on " + b.Key
-	if v := Verb(b.Action).entry(); v.lasts && b.length() != "" {
+	v := Verb(b.Action).entry()
+	if v.name == Do && b.Value != "" {
+		out = "pressed " + b.Action + " " + b.Value + " on " + b.Key
+	}
+	if v.lasts && b.length() != "" {
 		out += " for " + b.length()
 	} else if v.name == Severity && b.Severity != "" {
 		out += " to " + b.Severity
@@ -108,6 +112,9 @@ func stillOn(c *store.Command, b Button) (Request, *question) {
 // request reads the values of a press. Only a verb that the table gives a button can be pressed.
 func (b Button) request(key alert.Key) (Request, *question) {
 	v := Verb(b.Action).entry()
+	if v.name == Do && b.Action == string(Do) && b.Value != "" {
+		return Request{Verb: Do, Refs: []alert.Key{key}, Text: b.Comment, Task: &Task{Action: b.Value}}, nil
+	}
 	if v.act == nil || !v.act.button || string(v.name) != b.Action {
 		return Request{}, &question{text: unknownButton()}
 	}

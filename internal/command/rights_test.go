@@ -85,6 +85,7 @@ var rights = map[Verb]wanted{
 	Help:        {role: config.RoleViewer},
 	Maintenance: {role: config.RoleAdmin, said: "start main/db1 2h", does: true},
 	Approve:     {role: config.RoleOperator},
+	Do:          {role: config.RoleOperator, said: "ticket ID", does: true},
 	Run:         {role: config.RoleOperator, said: "ping on main/db1", does: true},
 
 	Subscribe:     {role: config.RoleViewer, said: ">=high"},
@@ -99,6 +100,7 @@ type visit struct {
 	t     *testing.T
 	w     *world
 	r     *relay
+	e     *endpoint
 	who   knocker
 	place string // a room, or "" for a direct chat
 	n     int
@@ -129,7 +131,9 @@ func (v *visit) effects() string {
 	v.w.mu.Lock()
 	defer v.w.mu.Unlock()
 	bindings, _ := v.w.Bindings(context.Background())
-	return fmt.Sprintf("%d bindings, %d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(bindings), len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
+	v.e.mu.Lock()
+	defer v.e.mu.Unlock()
+	return fmt.Sprintf("%d bindings, %d requests, %d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(bindings), len(v.e.got), len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
 }
 
 // said returns the answers since the first n, and how many there are.
@@ -189,7 +193,8 @@ func TestRights(t *testing.T) {
 					w.routing = routes(t)
 					w.settings = func(string, string) (render.Room, bool) { return render.Room{}, false }
 					w.problem("main/9001", "noc", "db", "lan") // the cause in every room
-					v := &visit{t: t, w: w, r: w.start(t), who: who, place: place, posted: map[string][]string{}}
+					e := withActions(t, w)
+					v := &visit{t: t, w: w, e: e, r: w.start(t), who: who, place: place, posted: map[string][]string{}}
 					defer v.r.stop()
 					v.posted["main/9001"] = []string{"noc", "db", "lan"}
 					next := 1000
@@ -227,12 +232,16 @@ func TestRights(t *testing.T) {
 								}
 								v.tries(text+" in its thread in "+thread, Input{Text: text, ParentID: "ROOT-" + key + "@" + thread}, need, role, "secret of "+id)
 							}
-							if verb.entry().act == nil {
+							if verb.entry().act == nil && verb != Do {
 								need.role = "none" // no button has it
 							}
 							id, key := fresh(rooms)
 							press := Button{Action: string(verb), Key: key, Comment: need.comment, For: need.length, Severity: "high", MessageID: "CARD-" + key + "@" + rooms[0]}
-							need.does = need.does && verb.entry().act.button
+							if verb == Do {
+								press.Value = "ticket"
+							} else {
+								need.does = need.does && verb.entry().act.button
+							}
 							v.tries(string(verb)+" by a button", Input{Button: &press}, need, v.role(rooms), "secret of "+id)
 							need = rights[verb]
 						}

@@ -70,18 +70,26 @@ func (e *Executor) deadline(b *batch) time.Time {
 	return until
 }
 
-// stepTask takes a step of a maintenance or a script, which begins only if the person still has the role.
+// stepTask takes a step of a maintenance, a script or an action, which begins only if the person still has the role.
 func (e *Executor) stepTask(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
-	if b.attempts[0].Stage == stagePending {
+	work := b.req.Verb.entry().work
+	if work.repeats {
+		b = b.some(0, 1)
+	}
+	if b.attempts[0].Stage == stagePending || work.repeats {
 		refusal, err := e.stillMay(ctx, b)
 		if err != nil {
 			return 0, err
 		}
 		if refusal != "" {
-			return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
+			ends := stageRefused
+			if b.attempts[0].Stage == stageExecuting {
+				ends = stageUnknown
+			}
+			return 0, e.endAttemptsAs(ctx, b, ends, refusal)
 		}
 	}
-	return b.req.Verb.entry().work.step(ctx, e, l, b, r)
+	return work.step(ctx, e, l, b, r)
 }
 
 // stepAct calls Zabbix for a person, or looks up what became of an earlier call. Attempts that mustn't be made any more end first.

@@ -45,6 +45,7 @@ const (
 	Token       Verb = "token"
 	Forget      Verb = "forget"
 	Run         Verb = "run"
+	Do          Verb = "do"
 
 	Subscribe     Verb = "subscribe"
 	Subscriptions Verb = "subscriptions"
@@ -244,7 +245,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), approveVerbs(), tokenVerbs(), bindVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

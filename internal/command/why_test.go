@@ -21,8 +21,8 @@ func routes(t *testing.T) *route.Router {
 	r, err := route.New(&config.Config{
 		DefaultRooms: []string{"noc"},
 		Routes: []config.Route{
-			{Name: "lab", Line: 10, Match: config.Match{Sources: []string{"lab"}}, Rooms: []string{"db"}},
-			{Name: "main <@all>", Line: 20, Match: config.Match{Sources: []string{"main"}}, Rooms: []string{"noc", "db"}},
+			{Name: "lab", Line: 10, Match: config.Match{ProblemMatch: config.ProblemMatch{Sources: []string{"lab"}}}, Rooms: []string{"db"}},
+			{Name: "main <@all>", Line: 20, Match: config.Match{ProblemMatch: config.ProblemMatch{Sources: []string{"main"}}}, Rooms: []string{"noc", "db"}},
 		},
 	})
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// This file is what the verbs have in common that don't act on problems: maintenances and scripts. Their work is durable like an
+// This file is what the verbs have in common that don't act in Zabbix's record of a problem: maintenances, scripts and actions. Their work is durable like an
 // acknowledgement, and done in a lane.
 
 // Task is what such a command asks for.
@@ -31,6 +31,7 @@ type Task struct {
 	Thread    bool   `json:"thread,omitempty"` // Hosts are those of the thread's problem
 	Group     string `json:"group,omitempty"`
 	Script    string `json:"script,omitempty"` // of run, by its configured name
+	Action    string `json:"action,omitempty"` // of do, likewise
 }
 
 // worker is a verb's work.
@@ -39,8 +40,12 @@ type worker struct {
 	role func(v View, t Task) config.Role
 	// begin completes a request and returns the attempts that do it.
 	begin func(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, room render.Room) ([]attempt, *refusal, error)
+	// asks returns the question before the attempts are made; nil, or one without words: none.
+	asks func(s scope, r Request, attempts []attempt) doubt
 	// step does the next step of an attempt; see Executor.step.
 	step func(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error)
+	// repeats: a call whose answer was lost is made again, and each attempt has a call of its own.
+	repeats bool
 }
 
 // beginWork begins a command that doesn't act on problems.
@@ -56,6 +61,11 @@ func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s 
 	d.Request, d.Attempts = &req, nil
 	if ended, err := e.once(ctx, c, d, nil); ended || err != nil {
 		return err
+	}
+	if asks := req.Verb.entry().work.asks; asks != nil {
+		if q := asks(s, req, attempts); q.question != "" {
+			return e.askFirst(ctx, *c, d, req, q)
+		}
 	}
 	d.Attempts = attempts
 	c.Detail = d.encode()
@@ -118,8 +128,11 @@ func (e *Executor) placeOfProblem(ctx context.Context, s scope, c *store.Command
 func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err error) {
 	s, t := scope{*b.job.d.Input, e.o.View()}, *b.req.Task
 	need, have := b.req.Verb.entry().work.role(s.View, t), s.roleIn("")
+	keys := b.keys()[:1]
 	if t.Thread {
-		keys := []alert.Key{alert.ParseKey(b.job.c.Keys[0])}
+		keys[0] = alert.ParseKey(b.job.c.Keys[0])
+	}
+	if keys[0].EventID != "" { // the role in the problem's room is enough
 		var posts map[alert.Key][]store.Post
 		err = e.persist(ctx, "reading the posts of a command's problem", func(ctx context.Context) (err error) {
 			posts, err = e.o.Store.PostsOf(ctx, keys)
@@ -129,6 +142,9 @@ func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err 
 	}
 	if err != nil || need != "" && have.AtLeast(need) {
 		return "", err
+	}
+	if b.attempts[0].Stage == stageExecuting {
+		return fmt.Sprintf("❓ I don't know whether I could %s, and won't try again: you don't have the role for it any more.", b.attempts[0].Does), nil
 	}
 	return fmt.Sprintf("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", b.attempts[0].Does), nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
@@ -60,6 +61,7 @@ type world struct {
 
 	people  []config.Person // instead of the usual ones
 	scripts []config.Script
+	actions []*action.Action
 	read    int // documents of problems that a list has read
 
 	zabbixes map[string]*fakeZabbix
@@ -456,6 +458,19 @@ func (w *world) setDown(source string, down bool) {
 	w.zabbixes[source].down = down
 }
 
+// configured returns the actions.
+func (w *world) configured() []*action.Action {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.actions
+}
+
+func (w *world) setActions(list []*action.Action) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.actions = list
+}
+
 // relay is an executor over the world, until stop.
 type relay struct {
 	*Executor
@@ -488,7 +503,7 @@ func (w *world) start(t *testing.T) *relay {
 	e := New(Options{
 		Mutes: mutes, Bindings: bindings,
 		View: func() View {
-			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: w.scripts, Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
+			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: w.scripts, Actions: w.configured(), Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
 				Routing: routing, Settings: w.settings}
 		},
 		Store:   w,

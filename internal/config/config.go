@@ -39,6 +39,8 @@ type Config struct {
 	Notify []Notify `yaml:"notify" validate:"dive"`
 	// Scripts of Zabbix's that people may run on a host from a room. Without it none can be run.
 	Scripts []Script `yaml:"scripts" validate:"dive"`
+	// Requests to other systems (a ticket system, AWX, Rundeck) that people may make about a problem, by a button or by `do NAME`.
+	Actions []Action `yaml:"actions" validate:"dive"`
 	// Schedules of who is on duty, for mentions and escalations.
 	Duty []Duty `yaml:"duty" validate:"dive"`
 	// Signs of life that senders give by POST /v1/heartbeat/NAME. A missing one is reported in its rooms.
@@ -118,7 +120,7 @@ type Store struct {
 	Path string `yaml:"path" reload:"restart"`
 }
 
-// HTTPClient is how Webex or a Zabbix is reached.
+// HTTPClient is how Webex, a Zabbix or another neighbour is reached.
 type HTTPClient struct {
 	// HTTP or HTTPS proxy. Default: HTTPS_PROXY and NO_PROXY of the environment.
 	ProxyURL ProxyURL `yaml:"proxy_url" validate:"omitempty,proxy_url"`
@@ -194,9 +196,12 @@ type Source struct {
 func (s Source) Links() string { return cmp.Or(s.LinkURL, s.URL) }
 
 // Header returns the headers of calls to the API. Never log them or put them into an error.
-func (s Source) Header() http.Header {
+func (s Source) Header() http.Header { return HeaderOf(s.Headers) }
+
+// HeaderOf returns configured headers as net/http has them. Never log them or put them into an error.
+func HeaderOf(headers []Header) http.Header {
 	h := http.Header{}
-	for _, each := range s.Headers {
+	for _, each := range headers {
 		h.Set(each.Name, cmp.Or(each.Value, each.Secret.Reveal()))
 	}
 	return h
@@ -292,9 +297,16 @@ type Quiet struct {
 	Below alert.Severity `yaml:"below"`
 }
 
-// Match is a route's conditions. An empty condition holds; every condition given must hold; within a list one entry must
-// hold (for tags: one without an exclamation mark, and none of those with it). Names and globs ignore case.
+// Match is a route's conditions.
 type Match struct {
+	ProblemMatch `yaml:",inline"`
+	// Weekdays and hours.
+	When []When `yaml:"when" validate:"dive"`
+}
+
+// ProblemMatch is conditions for problems. An empty condition holds; every condition given must hold; within a list one entry must
+// hold (for tags: one without an exclamation mark, and none of those with it). Names and globs ignore case.
+type ProblemMatch struct {
 	// Names of sources.
 	Sources []string `yaml:"sources"`
 	// Globs for a host's technical or visible name, such as db*.
@@ -309,8 +321,6 @@ type Match struct {
 	Trigger Pattern `yaml:"trigger"`
 	// The origins of the event.
 	Origins []alert.Origin `yaml:"origins" validate:"dive,oneof=trigger discovery autoregistration internal service"`
-	// Weekdays and hours.
-	When []When `yaml:"when" validate:"dive"`
 }
 
 // When is a part of the week in a time zone: {days: [mon-fri], hours: 08:00-18:00}.
@@ -445,6 +455,45 @@ type Script struct {
 	Approval bool `yaml:"approval"`
 }
 
+// Action is a request to another system about a problem.
+type Action struct {
+	// Name of the action in commands: do NAME.
+	Name string `yaml:"name" validate:"required,name"`
+	// Words on its button, at most 40 characters. Default: name.
+	Title string `yaml:"title" validate:"button"`
+	// Address that the request goes to.
+	URL string `yaml:"url" validate:"required,action_url"`
+	// Method of the request.
+	Method string `yaml:"method" validate:"oneof=POST PUT"`
+	// Headers of the request.
+	Headers []Header `yaml:"headers" validate:"dive"`
+	// Bearer token for the endpoint.
+	Token Secret `yaml:"token"`
+	// User and password for the endpoint, instead of a bearer token.
+	BasicAuth BasicAuth `yaml:"basic_auth"`
+	// Secret that signs the request, as events are signed: X-Relay-Timestamp and X-Relay-Signature.
+	Secret Secret `yaml:"secret"`
+	// Template (Go text/template) of the body. Default: a JSON object with the problem and who asks.
+	Body string `yaml:"body"`
+	// Content type of the body. The template's texts are escaped for it.
+	ContentType string `yaml:"content_type"`
+	// Template over the JSON answer: what the reply says. Default: its key message, or the answer's beginning.
+	Answer string `yaml:"answer"`
+	// Template over the JSON answer: where the reply links to. Default: its key url or link.
+	Link string `yaml:"link"`
+	// The role that it takes in the problem's room.
+	Role Role `yaml:"role" validate:"oneof=viewer operator admin"`
+	// Conditions for the problems that it is for, as in a route. Default: every problem.
+	Match ProblemMatch `yaml:"match"`
+	// Whether the cards of such problems have a button for it.
+	Button bool `yaml:"button"`
+	// Whether a second person with the role must approve each request.
+	Approval bool `yaml:"approval"`
+	// Whether a request isn't repeated if its answer was lost: for an endpoint that doesn't recognise the id of a repetition.
+	Once bool       `yaml:"once"`
+	HTTP HTTPClient `yaml:",inline"`
+}
+
 // Heartbeat is a sign of life that a sender gives at an interval.
 type Heartbeat struct {
 	// Name of the heartbeat, in its address and in messages.
@@ -485,7 +534,7 @@ type Flapping struct {
 
 // Command is how commands are executed.
 type Command struct {
-	// How long a command is retried while Zabbix is unreachable, at most 7d.
+	// How long a command is retried while Zabbix, or an action's endpoint, is unreachable, at most 7d.
 	Expiry Duration `yaml:"expiry" validate:"least=1s,most=7d"`
 }
 

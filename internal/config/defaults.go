@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/payload"
 )
 
 // DefaultWebexURL is Webex's REST API.
@@ -97,6 +98,17 @@ func (l *loader) complete(cfg *Config) {
 		s.Script = cmp.Or(s.Script, s.Name)
 		if s.Role == "" {
 			s.Role = RoleAdmin
+		}
+	}
+	for i := range cfg.Actions {
+		a, path := &cfg.Actions[i], at("actions", i)
+		a.Title, a.Method, a.ContentType = cmp.Or(a.Title, a.Name), cmp.Or(a.Method, "POST"), cmp.Or(a.ContentType, payload.DefaultType)
+		a.Role, a.HTTP.CAFile = cmp.Or(a.Role, RoleOperator), l.resolve(a.HTTP.CAFile)
+		if !l.given(path + ".button") {
+			a.Button = true
+		}
+		if !l.given(path + ".timeout") {
+			a.HTTP.Timeout = Duration(10 * time.Second)
 		}
 	}
 	for i := range cfg.Heartbeats {

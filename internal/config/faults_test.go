@@ -56,9 +56,45 @@ func TestFaults(t *testing.T) {
 		"script in an unknown source": {"scripts: [{name: ping, sources: [mian]}]", `relay.yaml:8: scripts[0].sources[0]: unknown source "mian" (did you mean main?)`},
 		"two scripts":                 {"scripts:\n  - {name: ping}\n  - {name: Ping}", `relay.yaml:10: scripts[1].name: duplicate script "Ping" (first at scripts[0].name, line 9)`},
 		"script for nobody":           {"scripts: [{name: ping, role: root}]", `relay.yaml:8: scripts[0].role: unknown value "root", expected viewer, operator or admin`},
-		"canary often":                {"canary: {interval: 1s}", `relay.yaml:8: canary.interval: must be at least 1m, got 1s`},
-		"canary in an unknown room":   {"canary:\n  interval: 15m\n  room: nco", `relay.yaml:10: canary.room: unknown room "nco" (did you mean noc?)`},
-		"canary without an interval":  {"canary: {room: noc}", `relay.yaml:8: canary: has a room and no interval, so it never runs (interval: 15m)`},
+		"action without an address":   {"actions: [{name: ticket}]", `relay.yaml:8: actions[0].url: is missing (where the request goes, such as https://tickets.example.com/hook)`},
+		"action's address":            {"actions: [{name: ticket, url: \"https://u:p@x.example.com/?key=k#f\"}]", `relay.yaml:8: actions[0].url: invalid address (http:// or https://, a host and a path; no user or fragment)`},
+		"two actions":                 {"actions:\n  - {name: ticket, url: \"https://x\"}\n  - {name: Ticket, url: \"https://y\"}", `relay.yaml:10: actions[1].name: duplicate action "Ticket" (first at actions[0].name, line 9)`},
+		"action for an unknown source": {
+			"actions: [{name: ticket, url: \"https://x\", match: {sources: [mian]}}]",
+			`relay.yaml:8: actions[0].match.sources[0]: unknown source "mian" (did you mean main?)`,
+		},
+		"action at an hour": {
+			"actions: [{name: ticket, url: \"https://x\", match: {when: []}}]",
+			`relay.yaml:8: actions[0].match.when: unknown key (valid keys: groups, hosts, origins, severity, sources, tags, trigger)`,
+		},
+		"action's method": {"actions: [{name: ticket, url: \"https://x\", method: GET}]", `relay.yaml:8: actions[0].method: unknown value "GET", expected POST or PUT`},
+		"action's title":  {"actions: [{name: ticket, url: \"https://x\", title: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}]", `relay.yaml:8: actions[0].title: must be one line of at most 40 characters`},
+		"action's template": {
+			"actions:\n  - name: ticket\n    url: https://x\n    body: '{\"a\": \"{{.Problem.Nmae}}\"}'",
+			`relay.yaml:11: actions[0].body: template: line 1: at <.Problem.Nmae>: can't evaluate field Nmae in type payload.Problem (docs/actions.md lists the fields and functions)`,
+		},
+		"action's body that isn't JSON": {
+			"actions:\n  - name: ticket\n    url: https://x\n    body: '{\"a\": {{.Comment}}}'",
+			`relay.yaml:11: actions[0].body: template: its result isn't JSON: invalid character 'a' looking for beginning of value (docs/actions.md lists the fields and functions)`,
+		},
+		"action's answer": {"actions: [{name: ticket, url: \"https://x\", answer: \"{{frob .a}}\"}]", `relay.yaml:8: actions[0].answer: template: line 1: function "frob" not defined (docs/actions.md lists the fields and functions)`},
+		"action's type":   {"actions: [{name: ticket, url: \"https://x\", content_type: json;;, body: x}]", `relay.yaml:8: actions[0].content_type: invalid content type "json;;" (such as application/json)`},
+		"action's type without a body": {
+			"actions: [{name: ticket, url: \"https://x\", content_type: text/plain}]",
+			`relay.yaml:8: actions[0].content_type: has no effect without a body (the default body is JSON)`,
+		},
+		"action's own header": {
+			"actions: [{name: ticket, url: \"https://x\", headers: [{name: x-relay-id, value: a}]}]",
+			`relay.yaml:8: actions[0].headers[0].name: header "x-relay-id" can't be set (the relay sets it)`,
+		},
+		"action's header without a value": {"actions: [{name: ticket, url: \"https://x\", headers: [{name: X-A}]}]", `relay.yaml:8: actions[0].headers[0].value: is missing (value, or value_file or value_env for a secret)`},
+		"action with two credentials": {
+			"actions: [{name: ticket, url: \"https://x\", token_env: OTHER, basic_auth: {username: u, password_env: OTHER}}]",
+			`relay.yaml:8: actions[0].token: excludes basic_auth (both are sent as the header Authorization)`,
+		},
+		"canary often":               {"canary: {interval: 1s}", `relay.yaml:8: canary.interval: must be at least 1m, got 1s`},
+		"canary in an unknown room":  {"canary:\n  interval: 15m\n  room: nco", `relay.yaml:10: canary.room: unknown room "nco" (did you mean noc?)`},
+		"canary without an interval": {"canary: {room: noc}", `relay.yaml:8: canary: has a room and no interval, so it never runs (interval: 15m)`},
 		"zone": {
 			"time_zone: Berlin",
 			`relay.yaml:8: time_zone: "Berlin" is not a time zone (an IANA name such as Europe/Berlin, or UTC)`,

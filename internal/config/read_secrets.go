@@ -53,6 +53,17 @@ func (l *loader) secrets(cfg *Config) {
 		}
 		s.Secrets = l.secretList(at("zabbix", i)+".secret", convention("zabbix", s.Name, "secret"), s.Name, true)
 	}
+	for i := range cfg.Actions {
+		a, path := &cfg.Actions[i], at("actions", i)
+		a.Token = l.secret(path+".token", convention("action", a.Name, "token"), a.Name, false)
+		a.Secret = l.secret(path+".secret", convention("action", a.Name, "secret"), a.Name, false)
+		if a.BasicAuth.Username != "" {
+			a.BasicAuth.Password = l.secret(path+".basic_auth.password", convention("action", a.Name, "password"), a.Name, true)
+		}
+		for j := range a.Headers {
+			a.Headers[j].Secret = l.secret(at(path+".headers", j)+".value", "", "", false)
+		}
+	}
 	l.secretsOfDuty(cfg)
 	cfg.Encryption.Keys = l.secretList("encryption.keys", "", "", false)
 	cfg.Tracing.Token = l.secret("tracing.token", convention("tracing", "token"), "tracing", false)

@@ -179,6 +179,14 @@ func (c *Config) SecretFiles() iter.Seq2[string, string] {
 			}
 			secrets("secret of source "+z.Name, z.Secrets...)
 		}
+		for _, a := range c.Actions {
+			secrets("token of action "+a.Name, a.Token)
+			secrets("secret of action "+a.Name, a.Secret)
+			secrets("password of action "+a.Name, a.BasicAuth.Password)
+			for _, h := range a.Headers {
+				secrets("header "+h.Name+" of action "+a.Name, h.Secret)
+			}
+		}
 		for _, n := range c.Notify {
 			secrets("token of notify sender "+n.Name, n.Tokens...)
 		}

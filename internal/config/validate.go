@@ -33,6 +33,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkPeople(cfg)
 	l.checkNotify(cfg)
 	l.checkScripts(cfg)
+	l.checkActions(cfg)
 	l.checkHeartbeats(cfg)
 	l.checkCanary(cfg)
 	l.checkEncryption(cfg.Encryption)
@@ -178,11 +179,25 @@ func (l *loader) checkZabbix(cfg *Config) {
 
 // checkBehind checks what a web server or proxy before a Zabbix wants.
 func (l *loader) checkBehind(path string, s Source) {
-	if s.BasicAuth.Username == "" && len(l.refs[path+".basic_auth.password"]) > 0 && !l.faultedBelow(path+".basic_auth") {
+	l.checkCredentials(path, s.BasicAuth, s.Headers)
+	https := strings.HasPrefix(strings.ToLower(s.URL), "https://")
+	switch {
+	case https || l.faulted(path+".url"):
+	case s.CertFile != "":
+		l.warn(path+".cert_file", "has no effect with an http:// URL", "use https://")
+	}
+	if !s.APIToken.IsSet() && (s.BasicAuth.Username != "" || len(s.Headers) > 0 || s.CertFile != "") && len(l.refs[path+".api_token"]) == 0 {
+		l.warn(path, "headers, basic_auth and cert_file have no effect without an API token: the relay makes no calls", "set api_token_file")
+	}
+}
+
+// checkCredentials checks a user and headers.
+func (l *loader) checkCredentials(path string, user BasicAuth, headers []Header) {
+	if user.Username == "" && len(l.refs[path+".basic_auth.password"]) > 0 && !l.faultedBelow(path+".basic_auth") {
 		l.fault(path+".basic_auth.username", "is missing", "username and password_file go together")
 	}
 	names := uses{}
-	for j, h := range s.Headers {
+	for j, h := range headers {
 		key := at(path+".headers", j)
 		l.uniqueName(names, key+".name", h.Name, "header")
 		secret := len(l.refs[key+".value"]) > 0
@@ -195,15 +210,6 @@ func (l *loader) checkBehind(path string, s Source) {
 		case !httpguts.ValidHeaderFieldValue(h.Secret.Reveal()):
 			l.fault(l.secretKey(key+".value", 0), "contains characters that a header can't have", "one line of text")
 		}
-	}
-	https := strings.HasPrefix(strings.ToLower(s.URL), "https://")
-	switch {
-	case https || l.faulted(path+".url"):
-	case s.CertFile != "":
-		l.warn(path+".cert_file", "has no effect with an http:// URL", "use https://")
-	}
-	if !s.APIToken.IsSet() && (s.BasicAuth.Username != "" || len(s.Headers) > 0 || s.CertFile != "") && len(l.refs[path+".api_token"]) == 0 {
-		l.warn(path, "headers, basic_auth and cert_file have no effect without an API token: the relay makes no calls", "set api_token_file")
 	}
 }
 
@@ -264,9 +270,7 @@ func (l *loader) checkRoutes(cfg *Config) {
 			l.fault(path+".name", fmt.Sprintf("%q is reserved", r.Name), "choose another name")
 		}
 		l.roomsExist(cfg, path+".rooms", r.Rooms)
-		for j, s := range r.Match.Sources {
-			l.exists(at(path+".match.sources", j), s, "source", "zabbix", sources)
-		}
+		l.sourcesExist(path+".match.sources", r.Match.Sources, sources)
 		l.directory(path+".templates", r.Templates)
 		l.scheduleExists(cfg, path+".duty", r.Duty)
 		l.checkEscalation(cfg, path, r)
@@ -338,9 +342,7 @@ func (l *loader) checkScripts(cfg *Config) {
 	for i, s := range cfg.Scripts {
 		path := at("scripts", i)
 		l.uniqueName(names, path+".name", s.Name, "script")
-		for j, source := range s.Sources {
-			l.exists(at(path+".sources", j), source, "source", "zabbix", sources)
-		}
+		l.sourcesExist(path+".sources", s.Sources, sources)
 	}
 }
 
@@ -489,6 +491,12 @@ func (l *loader) roomsExist(cfg *Config, path string, rooms []string) {
 	for i, room := range rooms {
 		l.exists(at(path, i), room, "room", "rooms", names)
 		l.uniqueName(seen, at(path, i), room, "room")
+	}
+}
+
+func (l *loader) sourcesExist(path string, names, sources []string) {
+	for i, name := range names {
+		l.exists(at(path, i), name, "source", "zabbix", sources)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
 	"golang.org/x/net/http/httpguts"
@@ -64,6 +65,12 @@ var textRules = map[string]struct {
 		func(s string) bool { return len(s) <= 100 && !strings.ContainsFunc(s, text.Dangerous) },
 		"must be one line of at most 100 characters", "",
 	},
+	"button": {
+		func(s string) bool {
+			return utf8.RuneCountInString(s) <= 40 && !strings.ContainsFunc(s, text.Dangerous)
+		},
+		"must be one line of at most 40 characters", "",
+	},
 	"domain":  {domainPattern.MatchString, "invalid domain %q", "such as example.com, without @ or *"},
 	"room_id": {roomIDPattern.MatchString, "invalid Webex room id %q", listRooms},
 	"header": {
@@ -77,6 +84,13 @@ var textRules = map[string]struct {
 	"service_url": {
 		func(s string) bool { return validURL(s, true) },
 		"invalid base URL %q", "http:// or https://, a host and optionally a path; no user, query or fragment",
+	},
+	"action_url": { // its query may contain a key: not shown
+		func(s string) bool {
+			u, err := url.Parse(s)
+			return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.Fragment == "" && u.User == nil && !strings.Contains(u.Path, "@")
+		},
+		"invalid address", "http:// or https://, a host and a path; no user or fragment",
 	},
 	"proxy_url": { // it may contain a password: not shown
 		func(s string) bool { return validURL(s, false) },
@@ -137,6 +151,9 @@ func (l *loader) rules(cfg *Config) {
 // sentence describes a broken rule.
 func sentence(e validator.FieldError, path string) (what, hint string) {
 	value := fmt.Sprint(e.Value())
+	if e.Tag() == "required" && strings.HasPrefix(path, "actions") && last(path) == "url" {
+		return "is missing", "where the request goes, such as https://tickets.example.com/hook"
+	}
 	if e.Tag() == "required" || e.Kind() == reflect.Slice {
 		return "is missing", missingHints[last(path)]
 	}

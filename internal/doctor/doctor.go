@@ -1,4 +1,4 @@
-// Package doctor checks a relay and its neighbours: configuration, files, store, Webex and Zabbix. It reads what is there, and pure
+// Package doctor checks a relay and its neighbours: configuration, files, store, Webex, Zabbix and actions. It reads what is there, and pure
 // functions turn that into checks: each a verdict with what it means and what to do. Only the test message of Options.Room changes
 // anything.
 package doctor
@@ -24,8 +24,8 @@ const (
 
 // Check is one thing that was checked.
 type Check struct {
-	Area    string  `json:"area"`             // configuration, files, store, relay, webex, zabbix or duty
-	Target  string  `json:"target,omitempty"` // the bot, the source or the schedule
+	Area    string  `json:"area"`             // configuration, files, store, relay, webex, zabbix, action or duty
+	Target  string  `json:"target,omitempty"` // the bot, the source, the action or the schedule
 	Name    string  `json:"check"`
 	Verdict Verdict `json:"verdict"`
 	Found   string  `json:"found"`        // what was found, and what that means
@@ -77,6 +77,9 @@ func Run(ctx context.Context, o Options) []Check {
 		}
 		for i := range o.Config.Zabbix {
 			parts = append(parts, func(ctx context.Context, o Options) []Check { return zabbixChecks(ctx, o, i) })
+		}
+		for i := range o.Config.Actions {
+			parts = append(parts, func(ctx context.Context, o Options) []Check { return actionChecks(ctx, o, i) })
 		}
 		for i := range o.Config.Duty {
 			parts = append(parts, func(ctx context.Context, o Options) []Check { return dutyChecks(ctx, o, i) })

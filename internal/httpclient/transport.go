@@ -104,6 +104,46 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, t.failure(err, r)
 }
 
+// Connect opens a connection to the host of a URL, with TLS for https, and closes it: nothing is requested. through is the proxy's host
+// if there is one: then only the proxy is reached.
+func (t *Transport) Connect(ctx context.Context, address string) (through string, err error) {
+	next := t.current()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", errors.New("not a URL")
+	}
+	to := req.URL
+	if proxy, err := next.Proxy(req); err != nil {
+		return "", err
+	} else if proxy != nil {
+		to, through = proxy, proxy.Host
+	}
+	port := to.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[to.Scheme]
+	}
+	failed := func(err error) error {
+		if through != "" {
+			err = &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err} // as net/http calls it
+		}
+		return t.failure(err, req)
+	}
+	conn, err := next.DialContext(ctx, "tcp", net.JoinHostPort(to.Hostname(), port))
+	if err != nil {
+		return through, failed(err)
+	}
+	defer conn.Close()
+	if to.Scheme != "https" {
+		return through, nil
+	}
+	setup := next.TLSClientConfig.Clone()
+	setup.ServerName = to.Hostname()
+	if err := tls.Client(conn, setup).HandshakeContext(ctx); err != nil {
+		return through, failed(err)
+	}
+	return through, nil
+}
+
 // CloseIdleConnections closes unused connections.
 func (t *Transport) CloseIdleConnections() { t.current().CloseIdleConnections() }
 

@@ -6,12 +6,15 @@ import (
 	"net"
 	"time"
 
+	"nms-alert-relay/internal/action"
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -21,6 +24,7 @@ type transports struct {
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 	webex  *httpclient.Transport
 	zabbix map[string]*httpclient.Transport // by source, for those with an API token
+	action map[string]*httpclient.Transport // by name
 }
 
 // newTransports makes the transports of a configuration. It takes those of before that would be the same, with their connections.
@@ -47,7 +51,29 @@ func newTransports(cfg *config.Config, before transports) (now transports, err e
 			return now, fmt.Errorf("zabbix %q: %w", s.Name, err)
 		}
 	}
+	now.action = map[string]*httpclient.Transport{}
+	for i, a := range cfg.Actions {
+		o := httpclient.Options{ProxyURL: a.HTTP.ProxyURL.Reveal(), CAFile: a.HTTP.CAFile, CA: a.HTTP.CA, Key: fmt.Sprintf("actions[%d].url", i)}
+		if now.action[a.Name], err = renewed(before.action[a.Name], o); err != nil {
+			return now, fmt.Errorf("action %q: %w", a.Name, err)
+		}
+	}
 	return now, nil
+}
+
+// maxButtons is how many actions have a button on one card: three rows of them.
+const maxButtons = 9
+
+// buttonsOf returns the buttons of a problem's card for actions.
+func buttonsOf(actions []*action.Action) func(alert.Problem) []render.Button {
+	return func(p alert.Problem) (list []render.Button) {
+		for _, a := range actions {
+			if a.Button && len(list) < maxButtons && a.Fits(p) {
+				list = append(list, render.Button{Action: string(command.Do), Title: a.Title, Value: a.Name})
+			}
+		}
+		return list
+	}
 }
 
 // clients are the clients of Webex, by bot, and of Zabbix, by source. A client stays the same for as long as its bot or source is

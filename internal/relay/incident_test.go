@@ -29,6 +29,7 @@ type incident struct {
 	hosts  sync.Map // of *memnet.Listener, by address
 	webex  *webexsim.Server
 	zabbix *zabbixsim.Server
+	ticket *ticketSystem
 	relay  *Relay
 	stop   func()
 
@@ -60,6 +61,8 @@ people:
   - {email: bob@example.com, role: operator}
   - {email: carol@example.com, role: viewer}
 allowed_domains: [example.com]
+actions:
+  - {name: ticket, title: Open ticket, url: "http://127.0.0.1:7003/hook", secret_env: TICKET, match: {severity: ">=high"}}
 reconcile: {interval: 30m} # the story lasts three hours
 `
 
@@ -96,7 +99,7 @@ func newIncident(t *testing.T, path string, listen config.Listen) *incident {
 // newIncidentOf is newIncident with another configuration.
 func newIncidentOf(t *testing.T, path string, listen config.Listen, text string) *incident {
 	i := &incident{t: t}
-	env := map[string]string{"BOT": webexsim.DefaultBotToken, "API": zabbixsim.RelayToken, "SECRET": strings.Repeat("not-a-secret-", 3)}
+	env := map[string]string{"BOT": webexsim.DefaultBotToken, "API": zabbixsim.RelayToken, "SECRET": strings.Repeat("not-a-secret-", 3), "TICKET": ticketSecret}
 	var err error
 	i.cfg, err = config.Parse("relay.yaml", fmt.Appendf(nil, text, path, listen, webexsim.RoomID("noc"), webexsim.RoomID("leads")),
 		config.Options{Env: func(name string) string { return env[name] }})
@@ -115,8 +118,9 @@ func newIncidentOf(t *testing.T, path string, listen config.Listen, text string)
 		Version: "7.0.22", Relay: "http://127.0.0.1:8080/v1/zabbix/events", Secret: env["SECRET"], Client: &http.Client{Transport: toRelay},
 	})
 	require.NoError(t, err)
+	i.ticket = &ticketSystem{t: t}
 	var servers []*http.Server
-	for address, handler := range map[string]http.Handler{"127.0.0.1:7001": i.webex, "127.0.0.1:7002": i.zabbix} {
+	for address, handler := range map[string]http.Handler{"127.0.0.1:7001": i.webex, "127.0.0.1:7002": i.zabbix, "127.0.0.1:7003": i.ticket} {
 		l, server := memnet.Listen(), &http.Server{Handler: handler}
 		i.hosts.Store(address, l)
 		servers = append(servers, server)

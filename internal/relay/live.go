@@ -6,12 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
@@ -27,6 +29,7 @@ type snapshot struct {
 	fallback func(room string) (string, bool)
 	grouping func(room string) ledger.Grouping
 	names    command.Names
+	actions  []*action.Action
 	via      transports
 
 	publicTLS, adminTLS *tls.Config // nil: plain HTTP
@@ -36,25 +39,34 @@ type snapshot struct {
 // newSnapshot compiles a configuration. It reads no file but the templates: their digests are older than what it reads, so that a later
 // change is noticed. It registers no metrics and touches no running part, so a faulty configuration leaves
 // everything as it was. before are the transports in use, to keep their connections. problem looks up a problem that a message refers
-// to; failed is called for each custom template that fails.
-func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) (alert.Problem, bool), failed func(template string, err error)) (*snapshot, error) {
+// to; failed is called for each custom template that fails. act makes an action.
+func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) (alert.Problem, bool), failed func(template string, err error),
+	act func(config.Action, *httpclient.Transport) (*action.Action, error),
+) (*snapshot, error) {
 	router, err := route.New(cfg)
 	if err != nil {
 		return nil, err
 	}
+	via, err := newTransports(cfg, before)
+	if err != nil {
+		return nil, err
+	}
+	actions := make([]*action.Action, len(cfg.Actions))
+	for i, a := range cfg.Actions {
+		if actions[i], err = act(a, via.action[a.Name]); err != nil {
+			return nil, err
+		}
+	}
 	o := render.OptionsOf(cfg)
-	o.Problem, o.TemplateFailed = problem, failed
+	o.Problem, o.TemplateFailed, o.Buttons = problem, failed, buttonsOf(actions)
 	renderer, err := render.New(o)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{cfg: cfg, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg), grouping: groupingOf(cfg)}
+	s := &snapshot{cfg: cfg, via: via, actions: actions, router: router, renderer: renderer, rooms: delivery.RoomsOf(cfg), fallback: delivery.FallbackOf(cfg), grouping: groupingOf(cfg)}
 	s.publicTLS = tlsOf(cfg.Server.TLS, tls.RequireAndVerifyClientCert)
 	// Probes have no certificate: the handler decides who needs one.
 	s.adminTLS = tlsOf(cfg.Server.AdminTLS, tls.VerifyClientCertIfGiven)
-	if s.via, err = newTransports(cfg, before); err != nil {
-		return nil, err
-	}
 	s.access = admin.Access{Tokens: revealed(cfg.Server.AdminTokens), Authorities: cfg.Server.AdminTLS.ClientCAs}
 	s.names = command.Names{Sources: make(map[string]string, len(cfg.Zabbix)), Relay: cfg.Server.PublicURL}
 	for _, source := range cfg.Zabbix {
@@ -115,7 +127,7 @@ func (l *live) unknown(source, sendTo string) []string {
 func (l *live) view() command.View {
 	s := l.Load()
 	return command.View{
-		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts,
+		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts, Actions: s.actions,
 		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
 		Routing: s.router, BotOf: s.cfg.BotOf,

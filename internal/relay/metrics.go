@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/build"
 	"nms-alert-relay/internal/chat"
@@ -31,6 +32,7 @@ type metrics struct {
 	watch     *watch.Metrics
 	chat      *chat.Metrics
 	command   *command.Metrics
+	action    *action.Metrics
 	admin     *admin.Metrics
 	zabbix    *zabbix.Metrics
 	webex     *webex.Metrics
@@ -46,7 +48,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info)
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil), watch: watch.NewMetrics(reg),
-		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
+		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), action: action.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
 		tracing: tracing.NewMetrics(reg), config: newConfigMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_template_failures_total",
@@ -57,7 +59,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	return m
 }
 
-// add makes the series of a configuration's sources and bots, so that each is there before anything happens. Series that exist keep
+// add makes the series of a configuration's sources, bots and actions, so that each is there before anything happens. Series that exist keep
 // their values; those of a source or bot that is gone stay as they are.
 func (m *metrics) add(cfg *config.Config) {
 	m.ledger.Add(text.Names(cfg.Zabbix, func(s config.Source) string { return s.Name }))
@@ -79,4 +81,5 @@ func (m *metrics) add(cfg *config.Config) {
 		}
 	}
 	m.reconcile.Add(asked)
+	m.action.Add(text.Names(cfg.Actions, func(a config.Action) string { return a.Name }))
 }

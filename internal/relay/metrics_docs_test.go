@@ -123,6 +123,7 @@ var metricTables = []struct {
 		{"alert_relay_reconcile_last_success_timestamp_seconds", `time() - alert_relay_reconcile_last_success_timestamp_seconds > 600`},
 		{"alert_relay_commands_pending", `max(alert_relay_commands_pending)`},
 		{"alert_relay_commands_total", `sum by (action, result) (increase(alert_relay_commands_total[1d])) > 0`},
+		{"alert_relay_action_requests_total", `sum by (name, result) (increase(alert_relay_action_requests_total{result!="done"}[1h])) > 0`},
 		{"alert_relay_encryption_key_wrong", `max(alert_relay_encryption_key_wrong)`},
 		{"alert_relay_command_duration_seconds", `histogram_quantile(0.95, sum by (le) (rate(alert_relay_command_duration_seconds_bucket[1h])))`},
 		{"alert_relay_chat_ignored_total", `sum by (reason) (increase(alert_relay_chat_ignored_total[1d])) > 0`},
@@ -219,6 +220,7 @@ notify: [{name: cron, token_env: CRON, rooms: [noc]}]
 heartbeats: [{name: backup, interval: 1d}]
 duty: [{name: network, calendar: {file: duty.ics}}]
 canary: {interval: 15m}
+actions: [{name: ticket, url: "http://127.0.0.1:1"}]
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
 	require.NoError(t, err)
 	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")

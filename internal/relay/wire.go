@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
@@ -16,6 +17,7 @@ import (
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
@@ -174,6 +176,8 @@ func (r *Relay) snapshot(cfg *config.Config) (*snapshot, error) {
 	return newSnapshot(cfg, via, r.problem, func(template string, err error) {
 		r.metrics.templates.Inc()
 		r.log.Error("custom template failed; the built-in one was used (try it with 'alert-relay preview')", "template", template, "error", err)
+	}, func(a config.Action, via *httpclient.Transport) (*action.Action, error) {
+		return action.New(a, action.Options{Transport: via, Version: r.version, Observe: r.metrics.action.For(a.Name)})
 	})
 }
 

@@ -143,14 +143,22 @@ func (r *Renderer) idOf(k alert.Key) Text {
 
 // problemURL returns the page of a problem in Zabbix; "" if its source has no address.
 func (r *Renderer) problemURL(p *alert.Problem) URL {
-	base := r.sources[p.Key.Source]
+	return URL(problemURL(r.sources[p.Key.Source], p))
+}
+
+// ProblemURL returns the page of a problem in the Zabbix with this base URL; "" without one.
+func ProblemURL(base string, p alert.Problem) string {
+	return problemURL(linkTarget(strings.TrimRight(base, "/")), &p)
+}
+
+func problemURL(base string, p *alert.Problem) string {
 	if base == "" {
 		return ""
 	}
 	if p.Origin == alert.OriginTrigger && isID(p.TriggerID) && isID(p.Key.EventID) {
-		return URL(base + "/tr_events.php?triggerid=" + p.TriggerID + "&eventid=" + p.Key.EventID)
+		return base + "/tr_events.php?triggerid=" + p.TriggerID + "&eventid=" + p.Key.EventID
 	}
-	return URL(base + "/zabbix.php?action=problem.view")
+	return base + "/zabbix.php?action=problem.view"
 }
 
 // isID reports whether s can be an id of Zabbix: 64 bits, in digits.

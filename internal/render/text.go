@@ -49,6 +49,12 @@ func safeURL(address string) (target URL, host string) {
 	return URL(safe), u.Host
 }
 
+// Link returns a link target and its host for an address from outside; "" unless it is plainly a web page's.
+func Link(address string) (target, host string) {
+	to, host := safeURL(address)
+	return string(to), host
+}
+
 // absoluteURL joins a page of the frontend ("zabbix.php?action=…", "/zabbix/…") to its base URL, and leaves other text as it is.
 func absoluteURL(text, base string) string {
 	text = strings.TrimSpace(text)

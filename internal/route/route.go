@@ -21,6 +21,13 @@ const (
 	DefaultRooms = "default_rooms"
 )
 
+// Matching returns whether a problem meets conditions.
+func Matching(p config.ProblemMatch) func(alert.Problem) bool {
+	m := config.Match{ProblemMatch: p}
+	conditions, commas := compile(m), commaGlobs([]config.Route{{Match: m}})
+	return func(p alert.Problem) bool { return failing(conditions, newSubject(&p, time.Time{}, commas)) == nil }
+}
+
 // Target is a room that a problem goes to.
 type Target struct {
 	Room  string // configured name, or config.PersonRoom with an e-mail address

@@ -17,6 +17,7 @@ var subjects = []Subject{
 	{"Several", []string{"ack {1} {2} network team is on it", "close {1} {2} {3} {4} {5} {6} it was the core switch", "symptom {1} of {2}", "cause {1}", "ack all"}},
 	{"Maintenance", []string{"maintenance start sw-core-1 2h new firmware", "maintenance start group=Network 30m patch day", "maintenance list", "maintenance stop sw-core-1"}},
 	{"Scripts", []string{"run", "run ping on sw-core-1", "run restart on db1", "approve"}},
+	{"Actions", []string{"do", "do ticket {1}", "do ticket {1}: customers are down"}},
 	{"You", []string{"token", "mine", "forget me"}},
 	{"Admin", []string{"mute databases 30m migration", "unmute databases", "audit", "audit alice since 1d"}},
 	{"Help", []string{"help", "help suppress", "akc {1}", "close {1}?", "ack 4711-4715"}},

@@ -106,19 +106,20 @@ func listen(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// world is both simulators and the relay between them.
+// world is both simulators, the ticket system, and the relay between them.
 type world struct {
 	webex     *webexsim.Server
 	zabbix    *zabbixsim.Server
 	relay     *relay.Relay
 	webexURL  string
 	zabbixURL string
-	listeners [2]net.Listener // of the simulators
+	ticketURL string
+	listeners [3]net.Listener // of the simulators and of the ticket system
 }
 
 // newWorld makes the simulators and the relay. If it fails it closes everything that it opened.
 func newWorld(ctx context.Context, dir string, o Options, listen func(addr string) (net.Listener, error), log *slog.Logger) (_ *world, err error) {
-	var ls [4]net.Listener
+	var ls [5]net.Listener
 	defer func() {
 		if err != nil {
 			for _, l := range ls {
@@ -133,7 +134,7 @@ func newWorld(ctx context.Context, dir string, o Options, listen func(addr strin
 			return nil, err
 		}
 	}
-	w := &world{webexURL: "http://" + ls[0].Addr().String(), zabbixURL: "http://" + ls[1].Addr().String(), listeners: [2]net.Listener{ls[0], ls[1]}}
+	w := &world{webexURL: "http://" + ls[0].Addr().String(), zabbixURL: "http://" + ls[1].Addr().String(), ticketURL: "http://" + ls[4].Addr().String(), listeners: [3]net.Listener{ls[0], ls[1], ls[4]}}
 	public := "http://" + ls[2].Addr().String()
 	defer func() {
 		if err != nil && w.webex != nil {
@@ -152,7 +153,7 @@ func newWorld(ctx context.Context, dir string, o Options, listen func(addr strin
 		}
 	}
 	cfg, err := config.Parse(filepath.Join(dir, "demo.yaml"), []byte(w.config(public, filepath.Join(dir, "relay.db"))), config.Options{Env: func(name string) string {
-		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": notifyToken, "DEMO_KEY": encryptionKey}[name]
+		return map[string]string{"DEMO_WEBEX": webexsim.DefaultBotToken, "DEMO_ZABBIX": zabbixsim.RelayToken, "DEMO_SECRET": secret, "DEMO_NOTIFY": notifyToken, "DEMO_KEY": encryptionKey, "DEMO_TICKET": ticketSecret}[name]
 	}})
 	if err != nil {
 		return nil, err
@@ -199,8 +200,8 @@ duty:
       - {people: [alice@example.com, bob@example.com], start: 2026-01-05 09:00, every: 1d}
       - {layer: secondary, people: [bob@example.com], start: 2026-01-05 09:00}
 notify: [{name: demo, token_env: DEMO_NOTIFY, rooms: [noc]}]
-people:
 `)
+	fmt.Fprintf(&b, "actions: [{name: ticket, title: Ticket, url: %q, secret_env: DEMO_TICKET}]\npeople:\n", w.ticketURL+"/")
 	for _, p := range people {
 		fmt.Fprintf(&b, "  - {email: %s, role: %s}\n", p.Email, p.Role)
 	}
@@ -213,7 +214,7 @@ func (w *world) run(ctx context.Context, page net.Listener, o Options) error {
 	defer stop()
 	parts, ctx := errgroup.WithContext(ctx)
 	p := &Page{Webex: w.webex, Zabbix: w.zabbix, People: people, Chat: w.webexURL, Relay: "http://" + w.relay.Addr(), Meters: w.meters}
-	for l, h := range map[net.Listener]http.Handler{w.listeners[0]: w.webex, w.listeners[1]: w.zabbix, page: p.Handler()} {
+	for l, h := range map[net.Listener]http.Handler{w.listeners[0]: w.webex, w.listeners[1]: w.zabbix, w.listeners[2]: &tickets{}, page: p.Handler()} {
 		parts.Go(func() error { return serve(serving, l, h) })
 	}
 	w.past(time.Now())

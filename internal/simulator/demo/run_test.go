@@ -37,9 +37,10 @@ func TestFailedStartLeavesNothingOpen(t *testing.T) {
 		"no listener":               {works: 0, zabbix: "7.0", want: "no port is left"},
 		"the second listener fails": {works: 1, zabbix: "7.0", want: "no port is left"},
 		"the third listener fails":  {works: 2, zabbix: "7.0", want: "no port is left"},
-		"the last listener fails":   {works: 3, zabbix: "7.0", want: "no port is left"},
-		"an unknown Zabbix":         {works: 4, zabbix: "1.8", want: "1.8"},
-		"the store can't be opened": {works: 4, zabbix: "7.0", dir: "missing", want: "missing"},
+		"the fourth listener fails": {works: 3, zabbix: "7.0", want: "no port is left"},
+		"the last listener fails":   {works: 4, zabbix: "7.0", want: "no port is left"},
+		"an unknown Zabbix":         {works: 5, zabbix: "1.8", want: "1.8"},
+		"the store can't be opened": {works: 5, zabbix: "7.0", dir: "missing", want: "missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all []*opened
