@@ -18,6 +18,7 @@ var subjects = []Subject{
 	{"Maintenance", []string{"maintenance start sw-core-1 2h new firmware", "maintenance start group=Network 30m patch day", "maintenance list", "maintenance stop sw-core-1"}},
 	{"Scripts", []string{"run", "run ping on sw-core-1", "run restart on db1", "approve"}},
 	{"Actions", []string{"do", "do ticket {1}", "do ticket {1}: customers are down"}},
+	{"Subscriptions", []string{"subscribe >=high", "subscriptions", "unsubscribe all", "bind >=high", "unbind all"}},
 	{"You", []string{"token", "mine", "forget me"}},
 	{"Admin", []string{"mute databases 30m migration", "unmute databases", "audit", "audit alice since 1d"}},
 	{"Help", []string{"help", "help suppress", "akc {1}", "close {1}?", "ack 4711-4715"}},
