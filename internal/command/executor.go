@@ -18,6 +18,7 @@ import (
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
@@ -38,6 +39,7 @@ type Zabbix interface {
 	Observe(ctx context.Context, eventIDs []string) (map[string]alert.Observation, error)
 	OldestEvent(ctx context.Context) (time.Time, error)
 	Hosts
+	history.Source
 }
 
 // Hosts is what maintenances and scripts need of a source.
@@ -140,6 +142,7 @@ type Options struct {
 	Missing  func(key alert.Key)                   // finds out what became of a problem that Zabbix says it doesn't have: reconcile.Sweeps.Look
 	Log      *slog.Logger
 	Metrics  *Metrics
+	Graphs   *history.Metrics // nil: nothing is counted
 	Mutes    *Mutes
 	Bindings *binding.Keeper
 	Vault    *vault.Vault    // keeps people's tokens; nil: they can't be kept
@@ -192,13 +195,13 @@ func New(o Options) *Executor {
 func (e *Executor) SetSources(sources map[string]Zabbix) {
 	names := slices.Collect(maps.Keys(sources))
 	for name := range sources {
-		names = append(names, scriptLane+name)
+		names = append(names, scriptLane+name, graphLane+name)
 	}
 	for _, a := range e.o.View().Actions {
 		names = append(names, actionLane+a.Name)
 	}
 	e.lanes.Set(names, func(name string) *lane {
-		source := strings.TrimPrefix(name, scriptLane)
+		source := strings.TrimPrefix(strings.TrimPrefix(name, scriptLane), graphLane)
 		return &lane{name: name, source: source, zabbix: sources[source], woken: make(chan struct{}, 1)}
 	})
 }

@@ -33,6 +33,8 @@ type site struct {
 	wait    chan struct{} // a script ends when it is closed; nil: at once
 	// unchangeable: maintenances can be seen and not ended.
 	unchangeable bool
+	reads        int   // how often the items of a trigger were read
+	refuses      error // its answer to that
 }
 
 func newSite() site {

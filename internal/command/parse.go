@@ -100,7 +100,7 @@ func (n Names) Parse(words string) (Request, *question) {
 		n := len(rest) - len(strings.TrimRight(rest, "?! "))
 		said, rest = said.trimmed(0, len(said.plain)-n), rest[:len(rest)-n]
 	}
-	if !v.problems || v.lasts {
+	if !v.problems || v.lasts || v.spans {
 		return v.parse(n, v, said, named{rest: rest})
 	}
 	t := n.scanIDs(v, rest)

@@ -115,7 +115,7 @@ func (b Button) request(key alert.Key) (Request, *question) {
 	if v.name == Do && b.Action == string(Do) && b.Value != "" {
 		return Request{Verb: Do, Refs: []alert.Key{key}, Text: b.Comment, Task: &Task{Action: b.Value}}, nil
 	}
-	if v.act == nil || !v.act.button || string(v.name) != b.Action {
+	if !v.pressable() || string(v.name) != b.Action {
 		return Request{}, &question{text: unknownButton()}
 	}
 	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: b.Comment}

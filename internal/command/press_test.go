@@ -56,7 +56,7 @@ func FuzzPress(f *testing.F) {
 		v := lookup(b.Action)
 		require.NotNil(t, v)
 		require.Equal(t, b.Action, string(v.name), "an alias")
-		require.True(t, v.act != nil && v.act.button || v.name == Do && r.Task.Action == b.Value && b.Value != "")
+		require.True(t, v.pressable() || v.name == Do && r.Task.Action == b.Value && b.Value != "")
 		require.Equal(t, []alert.Key{target}, r.Refs)
 		require.False(t, r.All || r.Yes || r.Ack)
 		require.Equal(t, v.lasts, r.Length != (Length{}))

@@ -77,6 +77,7 @@ var rights = map[Verb]wanted{
 	Show:        {role: config.RoleViewer, said: "ID"},
 	Why:         {role: config.RoleViewer, said: "ID"},
 	History:     {role: config.RoleViewer, said: "ID"},
+	Graph:       {role: config.RoleViewer, said: "ID"},
 	Who:         {role: config.RoleViewer, said: "ID"},
 	Problems:    {role: config.RoleViewer},
 	Mine:        {role: config.RoleViewer},
@@ -232,7 +233,7 @@ func TestRights(t *testing.T) {
 								}
 								v.tries(text+" in its thread in "+thread, Input{Text: text, ParentID: "ROOT-" + key + "@" + thread}, need, role, "secret of "+id)
 							}
-							if verb.entry().act == nil && verb != Do {
+							if !verb.entry().pressable() && verb != Do {
 								need.role = "none" // no button has it
 							}
 							id, key := fresh(rooms)
@@ -240,7 +241,7 @@ func TestRights(t *testing.T) {
 							if verb == Do {
 								press.Value = "ticket"
 							} else {
-								need.does = need.does && verb.entry().act.button
+								need.does = need.does && verb.entry().pressable()
 							}
 							v.tries(string(verb)+" by a button", Input{Button: &press}, need, v.role(rooms), "secret of "+id)
 							need = rights[verb]

@@ -190,7 +190,8 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	}
 	reply, whole := scriptReply(script.Name, hosts[0], result, b.req.For, presser(*b.job.d.Input))
 	if whole != "" {
-		if err := e.attach(ctx, b.job.command(), script.Name+"-"+hosts[0].Host+".txt", whole); err != nil {
+		file := store.File{Name: text.FileName(strings.NewReplacer("/", "_", `\`, "_").Replace(script.Name + "-" + hosts[0].Host + ".txt")), Type: "text/plain", Content: []byte(whole)}
+		if err := e.attach(ctx, b.job.command(), "output", "📎 The whole output", file); err != nil {
 			return 0, err
 		}
 	}
@@ -209,20 +210,20 @@ func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Scri
 	return b.askFirst(ctx, e, doubt{question: question, button: "Approve", second: script.Role})
 }
 
-// attach sends a file in the thread of a command, once.
-func (e *Executor) attach(ctx context.Context, c store.Command, name, content string) error {
+// attach sends a file in the thread of a command. part tells it from the command's other files: each is sent once.
+func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown string, file store.File) error {
 	n := store.Notice{
-		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.Thread(), Markdown: "📎 The whole output", Trace: c.Trace,
-		File: &store.File{Name: text.FileName(strings.NewReplacer("/", "_", `\`, "_").Replace(name)), Type: "text/plain", Content: []byte(content)}, Once: store.Once{Key: "command:" + c.ID + ":output", Digest: c.ID},
+		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.Thread(), Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Trace: c.Trace,
+		File: &file, Once: store.Once{Key: "command:" + c.ID + ":" + part, Digest: c.ID},
 		State: store.NoticePending, CreatedAt: time.Now(),
 	}
 	if n.Room == "" {
 		n.RoomID = c.RoomID
 	}
-	err := e.persist(ctx, "storing the output of a script", func(ctx context.Context) error {
+	err := e.persist(ctx, "storing a file", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrKeyReused) {
-			e.o.Log.Warn("the whole output of a script isn't posted", "command", c.ID, "error", err)
+			e.o.Log.Warn("the file of a command isn't posted", "command", c.ID, "file", part, "error", err)
 			return nil
 		}
 		return err

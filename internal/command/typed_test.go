@@ -314,6 +314,8 @@ func TestTypedVerbs(t *testing.T) {
 		"Why 4711?":                               {Verb: Why, Refs: ids("4711")},
 		"why, main/4711 ?":                        {Verb: Why, Refs: lab},
 		"History main/4711.":                      {Verb: History, Refs: lab},
+		"Graph 4711, 3h.":                         {Verb: Graph, Refs: ids("4711"), Length: hours(3)},
+		"GRAPH: main/4711 — last “2 hours”":       {Verb: Graph, Refs: lab, Length: hours(2)},
 		"Who 4711?!?":                             {Verb: Who, Refs: ids("4711")},
 		"Mine!":                                   {Verb: Mine},
 		"MINE, Page 2.":                           {Verb: Mine, Page: 1},

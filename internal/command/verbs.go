@@ -38,6 +38,7 @@ const (
 	Show        Verb = "show"
 	Why         Verb = "why"
 	History     Verb = "history"
+	Graph       Verb = "graph"
 	Problems    Verb = "problems"
 	Audit       Verb = "audit"
 	Maintenance Verb = "maintenance"
@@ -68,6 +69,8 @@ type verb struct {
 
 	problems bool // it is about problems, named by their ids or by the thread
 	optional bool // it has an answer without a problem too
+	spans    bool // it may have a length, and parse reads the ids too
+	button   bool // cards have a button for it, though it isn't an act
 	lasts    bool // it needs a length ("2h"), and parse reads the ids too
 	sets     bool // its answer changes something
 	prose    bool // its words are its purpose, so a number or a link among them isn't read as an id
@@ -214,6 +217,7 @@ func init() {
 			examples: []string{"history 4711"},
 			problems: true, parse: parseShow, answer: answerHistory,
 		},
+	}, graphVerbs(), []verb{
 		{
 			name: Problems, aliases: []string{"list", "ls"}, role: viewer,
 			usage: "problems [FILTERS] [page N]", does: "lists open problems, the worst first: a severity, `acked` or `unacked`, `host=GLOB`, words of the name",
@@ -265,6 +269,9 @@ func (v Verb) entry() *verb {
 	}
 	return &verb{name: v, role: viewer}
 }
+
+// pressable reports whether cards have a button for the verb.
+func (v *verb) pressable() bool { return v.button || v.act != nil && v.act.button }
 
 // act returns the verb's action in Zabbix.
 func (r Request) act() *act {

@@ -358,6 +358,8 @@ type Route struct {
 	Templates string `yaml:"templates"`
 	// Whether messages don't say how often a problem came before and what was written then.
 	HideMemory bool `yaml:"hide_memory"`
+	// Least severity of problems that get a graph of the item's history in their thread, or true for all. Default: none.
+	Graph GraphFrom `yaml:"graph"`
 	// Kinds of changes that are posted to the thread. Default: all.
 	Tell []string `yaml:"tell" validate:"dive,oneof=opened acknowledged commented severity suppressed closed taken ranked other resolved cancelled"`
 	// How long to wait before posting, at most 1d. A problem that resolves within this time is never posted.

@@ -352,7 +352,7 @@ relay.yaml:4: zabbix[0].headers[4].value_env: contains characters that a header 
 		},
 		"key of a later version": {
 			"routes: [{mute: 5m, rooms: [db]}]",
-			`relay.yaml:8: routes[0].mute: unknown key (valid keys: ack_expires, continue, delay, duty, escalate, hide_memory, match, name, presentation, remind, rooms, tell, templates)`,
+			`relay.yaml:8: routes[0].mute: unknown key (valid keys: ack_expires, continue, delay, duty, escalate, graph, hide_memory, match, name, presentation, remind, rooms, tell, templates)`,
 		},
 		"delay": {
 			"routes: [{delay: 25h, rooms: [db]}]",

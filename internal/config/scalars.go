@@ -28,6 +28,7 @@ var scalars = map[reflect.Type]scalar{
 	reflect.TypeFor[Duration](): scalarOf("a duration", ParseDuration, node{
 		"type": []string{"string", "integer", "null"}, "pattern": durationSchema, "minimum": 0, "maximum": 0, // the only bare number is 0
 	}),
+	reflect.TypeFor[GraphFrom](): scalarOf("a severity, true or false", ParseGraphFrom, node{"anyOf": []any{typed("boolean"), severity(`(>= *)?`)}}),
 	reflect.TypeFor[Times](): scalarOf("a number", ParseTimes, node{
 		"type": []string{"string", "integer", "null"}, "pattern": `^ *([Oo][Ff][Ff]|0|[2-9]|[1-9][0-9]{1,3}) *$`,
 		"minimum": 0, "maximum": maxTimes, "not": node{"const": 1},

@@ -50,7 +50,7 @@ func (c *Config) Summary() Summary {
 	return s
 }
 
-// Timing describes the route's delay, reminders, escalation and lapsing acknowledgements; "" for none.
+// Timing describes the route's delay, reminders, escalation, lapsing acknowledgements and graphs; "" for none.
 func (r Route) Timing() string {
 	var words []string
 	if r.Delay > 0 {
@@ -64,6 +64,9 @@ func (r Route) Timing() string {
 	}
 	if r.AckExpires > 0 {
 		words = append(words, "an acknowledgement lapses after "+r.AckExpires.String())
+	}
+	if r.Graph.On {
+		words = append(words, "graphs from "+r.Graph.String()+" on")
 	}
 	return strings.Join(words, ", ")
 }

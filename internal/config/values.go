@@ -75,6 +75,39 @@ type Times int
 
 const maxTimes = 1000
 
+// GraphFrom is which problems get a graph.
+type GraphFrom struct {
+	On    bool
+	Least alert.Severity
+}
+
+// ParseGraphFrom reads "high", ">=high", "true" or "false".
+func ParseGraphFrom(text string) (GraphFrom, error) {
+	switch word := strings.ToLower(strings.TrimSpace(text)); word {
+	case "true":
+		return GraphFrom{On: true, Least: alert.NotClassified}, nil
+	case "", "false":
+		return GraphFrom{}, nil
+	default:
+		least, err := alert.ParseSeverity(strings.TrimSpace(strings.TrimPrefix(word, ">=")))
+		if err != nil {
+			return GraphFrom{}, unknownSeverity(text, "the least severity, such as high; or true for all, false for none")
+		}
+		return GraphFrom{On: true, Least: least}, nil
+	}
+}
+
+// Wants reports whether a problem of this severity gets one.
+func (g GraphFrom) Wants(s alert.Severity) bool { return g.On && s >= g.Least }
+
+// String writes it as in the configuration.
+func (g GraphFrom) String() string {
+	if !g.On {
+		return "false"
+	}
+	return g.Least.String()
+}
+
 // ParseTimes reads a number of times, or "off".
 func ParseTimes(text string) (Times, error) {
 	text = strings.TrimSpace(text)

@@ -102,6 +102,9 @@ type Options struct {
 	// Canary is told the outcome of a canary: failed is the first step that failed, "" for none. nil if there are no canaries.
 	Canary func(name string, failed step.Op)
 
+	// Posted is told of each problem that got a message of its own in a room. It mustn't block. nil for nobody.
+	Posted func(post store.Post, p alert.Problem)
+
 	Workers   int     // calls in flight for each bot; 4 by default
 	RateLimit float64 // initial rate of each bot, in calls a second; see pace.NewRate
 	// Rescan is how often delivery reads the store to find work whose wake-up was lost, 30 s by default. Work that
@@ -141,6 +144,9 @@ func New(o Options) (*Delivery, error) {
 	}
 	if o.Canary == nil {
 		o.Canary = func(string, step.Op) {}
+	}
+	if o.Posted == nil {
+		o.Posted = func(store.Post, alert.Problem) {}
 	}
 	if o.Fallback == nil {
 		o.Fallback = func(string) (string, bool) { return "", false }

@@ -198,7 +198,8 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	if err != nil {
 		return b.refused(l, t, v, next, err, now)
 	}
-	if isFirst(next, v.post) {
+	first := isFirst(next, v.post)
+	if first {
 		b.Metrics.shown(v.problem.Severity, v.post.FirstDue(), now, t.Value.traced.last)
 	}
 	tracking := got.TrackingID
@@ -210,7 +211,9 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	t.Value.post.doubt = v.doubt
 	out := b.remaining(v, now)
 	out.called = true
-	b.savePost(l, t, v)
+	if b.savePost(l, t, v) && first {
+		b.Posted(v.post, v.problem)
+	}
 	return out
 }
 

@@ -21,6 +21,7 @@ type RoomSettings struct {
 	Person   string        // an e-mail address: a direct chat
 	Bot      string        // the configured name
 	Debounce time.Duration // changes this close together share one edit
+	Graph    config.GraphFrom
 	CardWait time.Duration // how long a first card waits for the API's answer about the problem
 }
 
@@ -89,7 +90,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			if r.Presentation != "" {
 				s.Presentation = r.Presentation
 			}
-			s.Templates, s.Tell, s.HideMemory = r.Templates, r.Tell, r.HideMemory
+			s.Templates, s.Tell, s.HideMemory, s.Graph = r.Templates, r.Tell, r.HideMemory, r.Graph
 		}
 		return s, true
 	}

@@ -37,7 +37,7 @@ func TestNothingFails(t *testing.T) {
 				"relay: running: a relay answers: ready",
 				"webex noc: token: valid: Relay (relay@webex.bot)", "webex noc: room noc: the bot is in NOC", "webex noc: room db: the bot is in Databases",
 				"webex noc: listening: off", "webex noc: clock: this machine's clock and Webex's agree",
-				"zabbix main: connection: Zabbix " + version + " answers at http://", "zabbix main: token: accepted", "zabbix main: methods: the role allows all 9",
+				"zabbix main: connection: Zabbix " + version + " answers at http://", "zabbix main: token: accepted", "zabbix main: methods: the role allows all 11",
 				"zabbix main: clock: this machine's clock and Zabbix's agree",
 			} {
 				require.Contains(t, all, "ok       "+line)

@@ -63,7 +63,10 @@ func zabbixChecks(ctx context.Context, o Options, i int) []Check {
 
 // harmless are parameters with which a method changes nothing, and its right is checked all the same.
 func harmless(method string) any {
-	if strings.HasSuffix(method, ".get") {
+	switch {
+	case method == "history.get" || method == "trend.get": // without items they search tables of billions of rows
+		return map[string]any{"itemids": []string{"1"}, "limit": 1}
+	case strings.HasSuffix(method, ".get"):
 		return map[string]any{"limit": 1}
 	}
 	return map[string]any{} // what it would change is missing: it refuses
@@ -174,7 +177,7 @@ func (c *connection) judge(l *list, s config.Source) {
 	good := 0
 	for _, method := range zabbix.Methods() {
 		switch {
-		case c.denied[method] != nil && zabbix.OnlyWatches(method):
+		case c.denied[method] != nil && zabbix.Optional(method):
 			l.warning("method "+method, "the role of the relay's user forbids it; what is lost: "+zabbix.Needs[method], "a role of an older version lacks it: run 'alert-relay setup zabbix' again, or allow it in Users → User roles")
 		case c.denied[method] != nil:
 			l.failure("method "+method, "the role of the relay's user forbids it; what is lost: "+zabbix.Needs[method], "allow it in Users → User roles, or run 'alert-relay setup zabbix'")

@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/render"
@@ -89,6 +90,13 @@ func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
 	}
 	return l.Load().rooms(room, rule)
 }
+
+// graphs reports whether a problem of this severity gets a graph in a room by a route, and how the room is.
+func (l *live) graphs(room, rule string, s alert.Severity) (history.Room, bool) {
+	settings, ok := l.Load().rooms(room, rule)
+	return history.Room{Bot: settings.Bot, Zone: settings.Location}, ok && settings.Graph.Wants(s)
+}
+
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
 func (l *live) renderer() delivery.Renderer           { return l.Load().renderer }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }

@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/command"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
+	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
@@ -33,6 +34,7 @@ type metrics struct {
 	chat      *chat.Metrics
 	command   *command.Metrics
 	action    *action.Metrics
+	graphs    *history.Metrics
 	admin     *admin.Metrics
 	zabbix    *zabbix.Metrics
 	webex     *webex.Metrics
@@ -48,7 +50,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info)
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil), watch: watch.NewMetrics(reg),
-		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), action: action.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
+		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), action: action.NewMetrics(reg), graphs: history.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
 		tracing: tracing.NewMetrics(reg), config: newConfigMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_template_failures_total",

@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/httpclient"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
@@ -48,10 +49,15 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 
 	canary := watch.NewCanary(watch.CanaryOptions{Settings: canaryOf(cfg), Store: r.store, Log: log, Now: time.Now})
 	r.registry.MustRegister(canary)
+	var executor *command.Executor
+	graphs := history.NewRoutes(history.RoutesOptions{
+		Store: r.store, Wants: now.graphs, Log: log, Metrics: r.metrics.graphs,
+		Source: func(name string) (history.Source, bool) { return executor.History(name) },
+	})
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
 		Withheld: now.withheld, Refused: r.refused,
-		Asks: now.asks, Canary: func(name string, failed step.Op) { canary.Ended(name, canaryStep(failed)) }, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
+		Asks: now.asks, Posted: graphs.Posted, Canary: func(name string, failed step.Op) { canary.Ended(name, canaryStep(failed)) }, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
 		Trace: r.tracer,
 	})
 	if err != nil {
@@ -80,7 +86,6 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	var executor *command.Executor
 	fold := ledger.New(ledger.Options{
 		Store: r.store, Decode: r.decode,
 		Rules: ledger.Rules{
@@ -112,7 +117,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			return v
 		},
 		Store: r.store, Sources: each(sources, acting),
-		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Mutes: mutes, Bindings: now.bindings, Vault: keeper, Trace: r.tracer,
+		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Graphs: r.metrics.graphs, Mutes: mutes, Bindings: now.bindings, Vault: keeper, Trace: r.tracer,
 		Person: reader.Known,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
@@ -142,7 +147,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		},
 		{{"delivery", deliver.Run}},
 		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"duty", book.Run}, {"retention", r.prune}, {"configuration", r.watch}},
-		{{"commands", executor.Run}, {"people's tokens", executor.WatchTokens}},
+		{{"commands", executor.Run}, {"graphs", graphs.Run}, {"people's tokens", executor.WatchTokens}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
 	}

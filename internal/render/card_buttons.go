@@ -17,6 +17,7 @@ const (
 	ActionUnsuppress = "unsuppress"
 	ActionSeverity   = "severity"
 	ActionClose      = "close"
+	ActionGraph      = "graph"
 )
 
 // ActionStillOn is the action of the button that answers for problems of a digest. Its key is the digest's message, its value the
@@ -108,7 +109,9 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 		list = append(list, Button{Action: ActionUnsuppress, Title: "Unsuppress", place: placeSuppress})
 	}
 	list = append(list, Button{Action: ActionSeverity, Title: "Change severity", place: placeSeverity})
-	// A graph's button goes here.
+	if p.TriggerID != "" {
+		list = append(list, Button{Action: ActionGraph, Title: "Graph", place: placeMore})
+	}
 	if p.CanClose {
 		list = append(list, Button{Action: ActionClose, Title: "Close problem", Style: "destructive", place: placeMore})
 	}

@@ -26,6 +26,7 @@ const (
 	NoticeSystem NoticeKind = "system" // from the relay about itself
 	// NoticeCanary is posted, read back and deleted, and stays pending until then. It never becomes a dead letter.
 	NoticeCanary NoticeKind = "canary"
+	NoticeGraph  NoticeKind = "graph" // of a new problem, in its thread
 )
 
 // Notice is a message that isn't about a problem.

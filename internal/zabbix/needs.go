@@ -9,13 +9,15 @@ import (
 var Needs = map[string]string{
 	"apiinfo.version":   "needs no permission",
 	"event.get":         "details from Zabbix: exact times, who acknowledged, recoveries that the webhook missed",
-	"trigger.get":       "the close button, the item of a problem, and host groups whose names contain commas",
+	"trigger.get":       "the close button, graphs, and host groups whose names contain commas",
 	"problem.get":       "reconciliation: what Zabbix's messages missed is never found",
 	"event.acknowledge": "actions from rooms",
 	"mediatype.get":     "a warning when the relay's media type is disabled",
 	"action.get":        "a warning when the action that reports problems is disabled, if the relay's user may see actions",
 	"alert.get":         "a warning when Zabbix gives up on messages to the relay",
-	"item.get":          "a warning when the Zabbix server stops, if the relay's user sees a host with internal items",
+	"item.get":          "graphs; a warning when the Zabbix server stops, if the relay's user sees a host with internal items",
+	"history.get":       "graphs",
+	"trend.get":         "graphs of more than two days",
 }
 
 // Feature is something that the relay's user has the rights for only on request, since they are more than the rest needs.
@@ -44,11 +46,12 @@ func lost(method string) string {
 	return "maintenances and scripts from rooms, unless 'alert-relay setup zabbix --maintenance' or '--scripts' allowed them"
 }
 
-// watching are the methods that are called only to find out whether Zabbix still reports. A role from before the relay did that lacks them.
-var watching = []string{"mediatype.get", "action.get", "alert.get", "item.get"}
+// optional are the methods that are called only to find out whether Zabbix still reports, or for graphs. A role from before the relay did
+// that lacks them.
+var optional = []string{"mediatype.get", "action.get", "alert.get", "item.get", "history.get", "trend.get"}
 
-// OnlyWatches reports whether all else works without a method.
-func OnlyWatches(method string) bool { return slices.Contains(watching, method) }
+// Optional reports whether all else works without a method.
+func Optional(method string) bool { return slices.Contains(optional, method) }
 
 // Methods are the names of all those methods, sorted.
 func Methods() []string { return slices.Sorted(maps.Keys(Needs)) }

@@ -24,6 +24,7 @@ type Abilities struct {
 	Rank          bool // problems can be causes or symptoms of others
 	ScriptInput   bool // a script can ask for a value
 	ChecksToken   bool // user.checkAuthentication says whose an API token is (from 6.4.1)
+	ResolvedNames bool // an item's name_resolved is its name with the values of user macros
 	TokenScripts  bool // a script can be run with an API token; 6.0.14 fails with HTTP 500 (measured), 6.2 and 6.4 may
 
 	SelectAcknowledges string // selects an event's acknowledgements. 7.0 accepts either name but not both.
@@ -55,12 +56,12 @@ var abilities = []*Abilities{
 		MonitoredBy: "proxy_hostid", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
-		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true, ScriptInput: true, ChecksToken: true, TokenScripts: true,
+		since: [2]int{7, 0}, TokenInHeader: true, TokenInBody: true, Suppress: true, Rank: true, ScriptInput: true, ResolvedNames: true, ChecksToken: true, TokenScripts: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
 		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},
 	{
-		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true, ScriptInput: true, ChecksToken: true, TokenScripts: true,
+		since: [2]int{7, 2}, TokenInHeader: true, Suppress: true, Rank: true, ScriptInput: true, ResolvedNames: true, ChecksToken: true, TokenScripts: true,
 		SelectAcknowledges: "selectAcknowledges", SelectHostGroups: "selectHostGroups",
 		MonitoredBy: "monitored_by", GroupRights: "hostgroup_rights", SelectGroupRights: "selectHostGroupRights", ImportGroups: []string{"host_groups", "template_groups"},
 	},

@@ -13,7 +13,7 @@ var subjects = []Subject{
 	{"Act", []string{"ack {1} on it", "comment {1} waiting for the vendor", "suppress {1} 2h", "suppress {1} until mon 8:00 the vendor comes", "unsuppress {1}",
 		"severity {1} disaster customers are down", "unack {1} not mine after all", "close {1} cable replaced"}},
 	{"Owner", []string{"take {1} ack", "assign {1} bob it is your switch", "who", "who {1}", "mine"}},
-	{"Look", []string{"show {1}", "why {1}", "history {1}", "problems", "problems >=high unacked", "more", "rooms"}},
+	{"Look", []string{"show {1}", "why {1}", "history {1}", "graph {1}", "graph {1} 3h", "problems", "problems >=high unacked", "more", "rooms"}},
 	{"Several", []string{"ack {1} {2} network team is on it", "close {1} {2} {3} {4} {5} {6} it was the core switch", "symptom {1} of {2}", "cause {1}", "ack all"}},
 	{"Maintenance", []string{"maintenance start sw-core-1 2h new firmware", "maintenance start group=Network 30m patch day", "maintenance list", "maintenance stop sw-core-1"}},
 	{"Scripts", []string{"run", "run ping on sw-core-1", "run restart on db1", "approve"}},

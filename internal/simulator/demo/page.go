@@ -113,15 +113,16 @@ func (p *Page) Handler() http.Handler {
 	mux.HandleFunc("POST /press", p.press)
 	mux.HandleFunc("POST /zabbix", p.act)
 	mux.HandleFunc("POST /notify", p.notify)
-	return guard(mux)
+	return guard(mux, p.Chat)
 }
 
-// guard keeps pages of other sites from pressing the demo's buttons, and the demo's page from loading anything from other sites.
-func guard(next http.Handler) http.Handler {
+// guard keeps pages of other sites from pressing the demo's buttons, and the demo's page from loading anything from other sites, except
+// pictures from the simulated Webex.
+func guard(next http.Handler, pictures string) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data: "+pictures+"; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)

@@ -186,6 +186,7 @@ rooms:
     rooms: [db]
     escalate: [{after: 2m, duty: primary}, {after: 3m, rooms: [noc], mention: ["duty:secondary"]}]
     ack_expires: 10m
+    graph: high
   - {name: network, match: {groups: [Network], severity: "<=average"}, rooms: [network]}
   - {name: severe network, match: {groups: [Network], severity: ">=high"}, rooms: [network, noc]}
 default_rooms: [noc]

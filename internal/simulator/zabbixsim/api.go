@@ -301,7 +301,7 @@ var methods = map[string]method{
 	"problem.get": {[]string{"eventids", "output", "selectTags", "selectSuppressionData", "sortfield", "sortorder", "limit", "recent", "acknowledged", "suppressed",
 		"severities", "tags", "eventid_from", "eventid_till", "objectids", "countOutput", "source", "object", "preservekeys", "symptom", "cause_eventid", "selectAcknowledges"},
 		"", (*Server).problemGet},
-	"trigger.get": {[]string{"triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "preservekeys", "sortfield", "limit",
+	"trigger.get": {[]string{"triggerids", "output", "selectHosts", "selectItems", "selectTags", "expandDescription", "expandExpression", "preservekeys", "sortfield", "limit",
 		"selectHostGroups"}, "selectGroups", (*Server).triggerGet},
 }
 

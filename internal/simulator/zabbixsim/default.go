@@ -2,6 +2,7 @@ package zabbixsim
 
 import (
 	"fmt"
+	"time"
 
 	"nms-alert-relay/internal/alert"
 )
@@ -30,7 +31,34 @@ func defaultTriggers() []Trigger {
 		t("23108", web, alert.Warning, "TLS certificate expires in less than 14 days", "13 days left", "89 days left", service("shop")),
 	}
 	list[6].ManualClose = false
+	measured(list)
 	return list
+}
+
+// measured gives the triggers their items, and the expressions that compare them.
+func measured(list []Trigger) {
+	for i, m := range []struct {
+		expression string
+		items      []Item
+	}{
+		{"last(/sw-core-1/net.if.status[Gi1/0/24])=2", []Item{{Name: "Interface Gi1/0/24: operational status", Key: "net.if.status[Gi1/0/24]", Type: "3", Normal: 1, Bad: 2,
+			Values: map[string]string{"1": "up", "2": "down", "3": "testing"}}}},
+		{"min(/sw-core-1/system.cpu.util,5m)>90", []Item{{Name: "CPU utilisation", Key: "system.cpu.util", Type: "0", Units: "%", Normal: 27, Bad: 91, Noise: 6, Rise: 15 * time.Minute}}},
+		{"max(/fw-edge-1/icmpping,#3)=0", []Item{{Name: "ICMP ping", Key: "icmpping", Type: "3", Normal: 1, Values: map[string]string{"0": "down", "1": "up"}}}},
+		{"last(/db1/pgsql.replication.lag)>1m", []Item{{Name: "Replication lag", Key: "pgsql.replication.lag", Type: "0", Units: "s", Normal: 0.2, Bad: 80, Noise: 5, Rise: 25 * time.Minute}}},
+		{"last(/db1/vfs.fs.size[/var/lib/postgresql,pused])>80", []Item{{Name: "/var/lib/postgresql: used space", Key: "vfs.fs.size[/var/lib/postgresql,pused]", Type: "0", Units: "%", Normal: 61, Bad: 82.6, Noise: 0.8, Rise: 3 * time.Hour}}},
+		{"avg(/web1/shop.checkout.median,5m)>2 and last(/web1/shop.checkout.rate)>0", []Item{
+			{Name: "Checkout: median time", Key: "shop.checkout.median", Type: "0", Units: "s", Normal: 0.3, Bad: 2.4, Noise: 0.5, Rise: 10 * time.Minute},
+			{ID: "523106", Name: "Checkout: requests", Key: "shop.checkout.rate", Type: "0", Units: "rps", Normal: 40, Bad: 12, Noise: 9, Rise: 10 * time.Minute}}},
+		{`find(/backup1/log[/var/log/backup.log],,"regexp","late")=1`, []Item{{Name: "Log of the backup", Key: "log[/var/log/backup.log]", Type: "2", Bad: 1,
+			Texts: [2]string{"backup finished after 2 h 58 min, 1.2 TiB", "backup is late: 71 % after 5 h 12 min"}}}},
+		{"last(/web1/web.certificate.days)<14", []Item{{Name: "Certificate: days left", Key: "web.certificate.days", Type: "3", Units: "!days", Normal: 14, Bad: 13}}},
+	} {
+		if m.items[0].ID == "" {
+			m.items[0].ID = list[i].ItemID
+		}
+		list[i].ItemName, list[i].Items, list[i].Expression = m.items[0].Name, m.items, m.expression
+	}
 }
 
 // StormTrigger is one of the triggers of a storm: access switch i is unreachable.

@@ -287,7 +287,14 @@ func (s *Server) triggerGet(_ User, a args) (any, *rpcError) {
 		}
 		m := trigger(t)
 		m["hosts"] = []any{map[string]any{"hostid": t.Host.ID, "host": t.Host.Host, "name": t.Host.Name}}
-		m["items"] = []any{map[string]any{"itemid": t.ItemID, "name": t.ItemName, "value_type": "0", "units": ""}}
+		items := []any{}
+		for _, i := range t.items() {
+			items = append(items, map[string]any{"itemid": i.ID, "name": i.Name, "value_type": i.Type, "units": i.Units})
+		}
+		m["items"] = items
+		if m["expression"] = "{28100}>0"; a.truth("expandExpression") {
+			m["expression"] = t.expression()
+		}
 		groups := []any{}
 		for i, g := range t.Host.Groups {
 			groups = append(groups, map[string]any{"groupid": itoa(int64(20 + i)), "name": g})

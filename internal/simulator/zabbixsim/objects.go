@@ -81,7 +81,9 @@ func init() {
 		}
 	}
 	rule("alert.get", method{params: []string{"output", "filter", "eventids", "mediatypeids", "selectMediatypes", "time_from", "sortfield", "sortorder", "limit", "countOutput"}, call: (*Server).alertGet}, false, false)
-	rule("item.get", method{params: []string{"output", "filter", "monitored", "selectHosts", "sortfield", "limit"}, call: (*Server).itemGet}, false, false)
+	rule("item.get", method{params: []string{"output", "filter", "monitored", "selectHosts", "sortfield", "limit", "itemids", "webitems", "selectValueMap"}, call: (*Server).itemGet}, false, false)
+	rule("history.get", method{params: []string{"history", "itemids", "output", "time_from", "time_till", "sortfield", "sortorder", "limit"}, call: (*Server).historyGet}, false, false)
+	rule("trend.get", method{params: []string{"itemids", "output", "time_from", "time_till", "limit"}, call: (*Server).trendGet}, false, false)
 	rule("configuration.import", method{call: (*Server).configurationImport}, true, true)
 	rule("token.generate", method{call: (*Server).tokenGenerate}, true, true)
 	rule("user.checkAuthentication", method{call: (*Server).checkAuthentication}, false, true)

@@ -79,6 +79,8 @@ type Trigger struct {
 	ManualClose bool
 	ItemID      string
 	ItemName    string
+	Items       []Item // all of them; nil for a ping
+	Expression  string // "" for the ping's
 	OpData      string // when the problem opens
 	Recovered   string // when it recovers
 	Tags        []alert.Tag

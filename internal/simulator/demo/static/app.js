@@ -80,7 +80,8 @@ function drawMessage(m, replies = []) {
     const meta = el('div', {class: 'meta'}, el('b', {}, m.from.name), m.from.bot ? el('span', {class: 'botmark'}, 'bot') : null, el('span', {}, clock(m.created)),
       m.edits ? el('span', {class: 'edited'}, `edited ${m.edits}×`) : null, el('button', {type: 'button', class: 'link reply', onclick: reply}, 'reply in thread'), sent);
     return el('div', {class: 'said' + (before ? ' flash' : '')}, meta, m.card ? drawCard(m.card, m.id, press) : text,
-      ...(m.files || []).map(f => el('a', {class: 'file', href: state.webexURL + f.url, target: '_blank', rel: 'noopener'}, '📎 ' + f.name)));
+      ...(m.files || []).map(f => el('a', {class: 'file', href: state.webexURL + f.url, target: '_blank', rel: 'noopener'},
+        f.contentType.startsWith('image/') ? el('img', {src: state.webexURL + f.url, alt: f.name}) : '📎 ' + f.name)));
   });
   const article = kept('article ' + m.id, '', () => el('article', {class: 'msg' + (m.parentId ? '' : ' root')}, avatar(m.from.name), el('div', {class: 'body'})));
   fill(article.lastChild, [said, thread]);

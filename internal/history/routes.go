@@ -1,0 +1,181 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Store is the part of store.Store that graphs of routes need.
+type Store interface {
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+}
+
+// Room is where a graph is posted.
+type Room struct {
+	Bot  string
+	Zone *time.Location
+}
+
+// RoutesOptions make a Routes. All but Metrics are required.
+type RoutesOptions struct {
+	Store Store
+	// Source returns the API of a source; false if it has none.
+	Source func(name string) (Source, bool)
+	// Wants reports whether a problem of this severity gets a graph in a room by a route, and how the room is.
+	Wants   func(room, route string, s alert.Severity) (Room, bool)
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+const (
+	// settle is how long after its message a problem gets its graph: a storm shows by then, and Zabbix has the value.
+	settle = 5 * time.Second
+	// maxWaiting is how many graphs wait at most. More are a storm, which gets none for stormPause.
+	maxWaiting = 5
+	stormPause = time.Minute
+	// patience bounds the reading and drawing of one graph.
+	patience = 30 * time.Second
+)
+
+// posted is a problem that has got its message in a room.
+type posted struct {
+	key  alert.Key
+	room string
+	at   time.Time
+}
+
+// Routes posts graphs of new problems in their threads, one at a time, for routes that ask for it. Nothing depends on them: what waits
+// when the relay stops is left out.
+type Routes struct {
+	o     RoutesOptions
+	woken chan struct{}
+
+	mu      sync.Mutex
+	waiting []posted
+	quiet   time.Time // until then there are none, after a storm
+}
+
+// NewRoutes makes a Routes; Run starts it.
+func NewRoutes(o RoutesOptions) *Routes { return &Routes{o: o, woken: make(chan struct{}, 1)} }
+
+// Posted is told that a problem has got its message in a room. It doesn't block.
+func (r *Routes) Posted(post store.Post, p alert.Problem) {
+	if _, ok := r.o.Wants(post.Room, post.Route, p.Severity); !ok {
+		return
+	}
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) >= maxWaiting {
+		r.skip(len(r.waiting))
+		r.waiting, r.quiet = nil, now.Add(stormPause)
+	}
+	if now.Before(r.quiet) {
+		r.skip(1)
+		return
+	}
+	r.waiting = append(r.waiting, posted{post.Key, post.Room, now})
+	pace.Wake(r.woken)
+}
+
+func (r *Routes) skip(n int) {
+	for range n {
+		r.o.Metrics.skipped()
+	}
+}
+
+// Run draws until ctx ends.
+func (r *Routes) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		next, ok := r.first()
+		if !ok {
+			pace.Pause(ctx, time.Hour, r.woken)
+			continue
+		}
+		if wait := time.Until(next.at.Add(settle)); wait > 0 {
+			pace.Pause(ctx, wait, nil)
+			continue // a storm may have removed it
+		}
+		r.drop(next)
+		r.post(ctx, next)
+	}
+	return nil
+}
+
+func (r *Routes) first() (posted, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return posted{}, false
+	}
+	return r.waiting[0], true
+}
+
+func (r *Routes) drop(p posted) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) > 0 && r.waiting[0] == p {
+		r.waiting = r.waiting[1:]
+	}
+}
+
+// post draws the graph of a problem and adds it to the thread, unless the problem has ended or shares a message by now.
+func (r *Routes) post(ctx context.Context, at posted) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	log := r.o.Log.With("key", at.key.String(), "room", at.room)
+	p, post, err := r.read(ctx, at)
+	if err != nil {
+		log.Warn("cannot read a problem: it gets no graph", "error", err)
+		r.o.Metrics.Count(ForRoute, Picture{}, err, 0)
+		return
+	}
+	room, wanted := r.o.Wants(at.room, post.Route, p.Severity)
+	source, known := r.o.Source(at.key.Source)
+	if _, ok := p.Trigger(); !ok || !known || !wanted || !p.Open() || p.Superseded() || post.Group != 0 || post.RootID == "" {
+		r.skip(1)
+		return
+	}
+	begun := time.Now()
+	picture, err := Of(ctx, source, Request{Problem: p, Zone: room.Zone, Title: "**" + shown(p.Name, 80) + "**", Now: begun})
+	if err == nil && picture.PNG != nil {
+		_, err = r.o.Store.AddNotice(ctx, store.Notice{
+			Kind: store.NoticeGraph, Room: at.room, Bot: room.Bot, ParentID: post.RootID, Markdown: webex.CutMarkdown(picture.Words, webex.MaxMessageBytes),
+			File: &store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG}, Once: store.Once{Key: "graph:" + at.key.String() + "@" + at.room, Digest: at.room},
+			State: store.NoticePending, CreatedAt: begun,
+		})
+	}
+	r.o.Metrics.Count(ForRoute, picture, err, time.Since(begun))
+	switch {
+	case errors.Is(err, store.ErrFull):
+		log.Warn("too many files wait to be sent: a problem gets no graph")
+	case err != nil && ctx.Err() == nil:
+		log.Warn("a problem gets no graph", "error", err)
+	}
+}
+
+// read reads a problem and its post; zero ones if they are gone.
+func (r *Routes) read(ctx context.Context, at posted) (p alert.Problem, post store.Post, err error) {
+	keys := []alert.Key{at.key}
+	problems, err := r.o.Store.Problems(ctx, keys)
+	if err != nil {
+		return p, post, err
+	}
+	posts, err := r.o.Store.PostsOf(ctx, keys)
+	for _, found := range posts[at.key] {
+		if found.Room == at.room {
+			post = found
+		}
+	}
+	return problems[at.key], post, err
+}
