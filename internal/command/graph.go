@@ -28,7 +28,7 @@ func graphVerbs() []verb {
 		name: Graph, aliases: []string{"chart", "plot"}, role: viewer,
 		usage: "graph [ID …] [LENGTH]", does: "draws the values that a problem's trigger watches, from before it began; with a length that much: `3h`, `2d`",
 		examples: []string{"graph 4711", "graph 4711 3h", "graph 2d"},
-		problems: true, spans: true, button: true, parse: parseGraph, work: &worker{func(View, Task) config.Role { return viewer }, beginGraph, stepGraph},
+		problems: true, spans: true, button: true, parse: parseGraph, work: &worker{role: func(View, Task) config.Role { return viewer }, begin: beginGraph, step: stepGraph},
 	}}
 }
 
