@@ -58,7 +58,7 @@ func judgeDuty(l *list, s duty.Schedule, now time.Time) {
 		gaps, first := 0, time.Time{}
 		turns := s.Turns(layer, now, now.Add(dutyAhead))
 		for _, t := range turns {
-			if len(t.People) == 0 {
+			if emails, _ := s.Call(layer, t.From); len(emails) == 0 {
 				if gaps++; gaps == 1 {
 					first = t.From
 				}
@@ -67,9 +67,9 @@ func judgeDuty(l *list, s duty.Schedule, now time.Time) {
 		name := "layer " + layer
 		switch {
 		case gaps == 1 && len(turns) == 1:
-			l.warning(name, "nobody is on duty in the next two weeks", "escalations to it reach the rooms alone")
+			l.warning(name, "nobody whom the relay can write to is on duty in the next two weeks", "escalations to it reach the rooms alone")
 		case gaps > 0:
-			l.warning(name, fmt.Sprintf("times without anybody on duty in the next two weeks: %d, the first from %s", gaps, first.In(s.Zone).Format("Mon 2 Jan 15:04 MST")), "escalations reach the rooms alone then; 'alert-relay duty' lists them")
+			l.warning(name, fmt.Sprintf("times in the next two weeks in which nobody is on duty whom the relay can write to: %d, the first from %s", gaps, first.In(s.Zone).Format("Mon 2 Jan 15:04 MST")), "escalations reach the rooms alone then; 'alert-relay duty' lists them")
 		default:
 			l.ok(name, "somebody is on duty at any time of the next two weeks")
 		}
