@@ -210,7 +210,7 @@ func (r *Reader) message(ctx context.Context, c store.Command, e webex.Envelope,
 	}
 	room, direct, served := r.place(bot.Name, m.RoomID, m.RoomType)
 	s := read(m, me)
-	if !served && (m.RoomType != "group" || !s.mentioned || !command.HeardAnywhere(s.text)) {
+	if !served && (!r.bindable(m) || !s.mentioned || !command.HeardAnywhere(s.text)) {
 		return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", m.RoomID)
 	}
 	who, err := r.person(ctx, c, e, bot, me, m.PersonID)
@@ -251,7 +251,7 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 			return command.Input{}, r.failed(c, e, err)
 		}
 		room, direct, served = r.place(bot.Name, m.RoomID, m.RoomType)
-		if !served && (m.RoomType != "group" || !command.PressedAnywhere(button)) || !webexid.Same(m.RoomID, a.RoomID) {
+		if !served && (!r.bindable(m) || !command.PressedAnywhere(button)) || !webexid.Same(m.RoomID, a.RoomID) {
 			return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
 		}
 	}
@@ -263,6 +263,12 @@ func (r *Reader) press(ctx context.Context, c store.Command, e webex.Envelope, b
 		return command.Input{}, r.ignore(bot.Name, ignoredRoom, "room %s", a.RoomID)
 	}
 	return command.Input{Button: &button, Room: room, RoomID: a.RoomID, Direct: direct, ParentID: a.MessageID, Person: who}, nil
+}
+
+// bindable reports whether a message is in a space that no bot serves.
+func (r *Reader) bindable(m webex.Message) bool {
+	_, known := r.directory().RoomByID(m.RoomID)
+	return m.RoomType == "group" && !known
 }
 
 // mayBind reports whether a person is heard in a space that no bot serves: they may bind it.
