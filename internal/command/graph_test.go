@@ -239,6 +239,26 @@ func TestGraphOfWhatChangedMeanwhile(t *testing.T) {
 	})
 }
 
+// Another problem that took the event id while Zabbix was away isn't drawn.
+func TestGraphOfAReusedID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		k := w.graphed("main/4711", "t1", "noc")
+		w.setDown("main", true)
+		r := w.start(t)
+		r.receives("M1", Input{Text: "graph 4711", Room: "noc"})
+		time.Sleep(5 * time.Second)
+		p := w.find(k)
+		p.Generation++
+		w.put(p)
+		w.setDown("main", false)
+		time.Sleep(2 * time.Minute)
+		require.Contains(t, strings.Join(w.answers(), "\n"), "its event id is another problem's now")
+		require.Equal(t, store.CommandFailed, w.command("M1").State)
+		r.stop()
+	})
+}
+
 // A crash before any effect posts no graph twice.
 func TestGraphSurvivesACrash(t *testing.T) {
 	for crash := range 6 {

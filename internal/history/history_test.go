@@ -108,7 +108,7 @@ func TestWhatIsRead(t *testing.T) {
 		require.NotEmpty(t, p.Name, c.name)
 		require.Equal(t, c.want, strings.Join(f.asked, "; "), c.name)
 	}
-	s, err := read(t.Context(), &fakeZabbix{}, item("1"), now.Add(-2*time.Hour), now, Request{Now: now}, 100)
+	s, err := read(t.Context(), &fakeZabbix{}, with(func(i *zabbix.Item) { i.Delay = 0 }), now.Add(-2*time.Hour), now, Request{Now: now}, 100)
 	require.NoError(t, err)
 	require.Empty(t, s.Points, "cut values would look as if Zabbix had none before")
 	require.NotEmpty(t, s.Buckets)
