@@ -153,7 +153,9 @@ func TestAGraphThatZabbixDoesntGive(t *testing.T) {
 		w.zabbix.err = &zabbix.Error{Kind: zabbix.Unreachable}
 		w.opens(t, "4711", nil)
 		time.Sleep(time.Minute)
-		w.zabbix.err, w.zabbix.items = nil, nil
+		w.mu.Lock()
+		w.zabbix = &fakeZabbix{}
+		w.mu.Unlock()
 		w.opens(t, "4712", nil)
 		time.Sleep(time.Minute)
 		require.Empty(t, w.graphs(t), "a text alone isn't posted")
