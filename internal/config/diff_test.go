@@ -74,6 +74,14 @@ func TestKeysThatNeedARestartSaySo(t *testing.T) {
 	for _, c := range Diff(a, b) {
 		require.True(t, c.Restart, c.Key)
 	}
+	files, err := sources.ReadDir(".")
+	require.NoError(t, err)
+	source := ""
+	for _, f := range files {
+		text, err := sources.ReadFile(f.Name())
+		require.NoError(t, err)
+		source += string(text)
+	}
 	found := 0
 	for _, c := range strings.Split(source, "\n") {
 		if !strings.Contains(c, `reload:"restart"`) {

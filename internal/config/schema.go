@@ -2,7 +2,7 @@ package config
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -17,21 +17,16 @@ import (
 	"nms-alert-relay/internal/alert"
 )
 
-// source is config.go: the comments of its fields are the schema's descriptions.
+// sources are the files with the configuration's types: the comments of their fields are the schema's descriptions.
 //
-//go:embed config.go
-var source string
-
-// dutySource is duty.go, likewise.
-//
-//go:embed duty.go
-var dutySource string
+//go:embed config.go rooms.go duty.go
+var sources embed.FS
 
 // node is a JSON Schema, or a part of one.
 type node = map[string]any
 
-// Schema returns the JSON Schema (draft 7, which editors know best) of the configuration file, generated from the types of
-// config.go and their rules. It accepts what Parse accepts, in the spellings that docs/configuration.md describes; Parse
+// Schema returns the JSON Schema (draft 7, which editors know best) of the configuration file, generated from the configuration's
+// types and their rules. It accepts what Parse accepts, in the spellings that docs/configuration.md describes; Parse
 // finds more.
 func Schema() []byte {
 	b := builder{definitions: node{}}
@@ -229,12 +224,20 @@ func anys(words []string) []any {
 // comments are the comments of the fields, by "Type.Field".
 var comments = sync.OnceValue(func() map[string]string {
 	out := map[string]string{}
-	for _, text := range []string{source, dutySource} {
-		file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.ParseComments)
+	files, err := sources.ReadDir(".")
+	for _, f := range files {
+		var text []byte
+		var file *ast.File
+		if text, err = sources.ReadFile(f.Name()); err == nil {
+			file, err = parser.ParseFile(token.NewFileSet(), f.Name(), text, parser.ParseComments)
+		}
 		if err != nil {
-			panic(err) // it was compiled
+			break
 		}
 		fieldComments(file, out)
+	}
+	if err != nil {
+		panic(err) // they were compiled, and embedded
 	}
 	return out
 })
