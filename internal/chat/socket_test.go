@@ -125,7 +125,8 @@ func TestSocketIsRenewedWithoutAGap(t *testing.T) {
 func TestFailedRenewalKeepsTheSocket(t *testing.T) {
 	bySocket(t, func(t *testing.T, r *real) {
 		remove := r.webex.AddFault(webexsim.Fault{Op: "GET /u2c/api/v1/catalog", Status: 503})
-		r.pass(renewEvery)
+		r.webex.AnnounceShutdown(botAddr)
+		r.pass(time.Minute)
 		r.comment("still here")
 		r.pass(20 * time.Second)
 		require.Equal(t, 1, r.commented("still here"))
