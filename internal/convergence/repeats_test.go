@@ -53,7 +53,7 @@ func (w *world) checkRepeats(h held) {
 			if _, notice := h.notices[m.ID]; m.Deleted || mine[m.ID] || notice || w.ears.stays[m.ID] {
 				continue
 			}
-			if m.ParentID != "" && (m.Card == nil || groups[m.ParentID].ID != 0) { // a card in a digest's thread is a question
+			if m.ParentID != "" && (m.Card == nil || strings.HasPrefix(m.Text, "❓")) { // a group's question has a card of its own
 				for _, said := range sayings(m, groups[m.ParentID]) {
 					words[m.ParentID+said] = append(words[m.ParentID+said], m.ID)
 				}
