@@ -160,7 +160,9 @@ func strict(schema any) any {
 // moduleDir is where a module's files are.
 func moduleDir(t *testing.T, module string) string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	out, err := exec.Command("go", "mod", "download", "-json", module).Output() // go list -m names no directory before the download
 	require.NoError(t, err, module)
-	return strings.TrimSpace(string(out))
+	var downloaded struct{ Dir string }
+	require.NoError(t, json.Unmarshal(out, &downloaded))
+	return downloaded.Dir
 }

@@ -70,9 +70,9 @@ func TestMistakesAreRefused(t *testing.T) {
 			"config.server: the admin listener is open to the whole cluster: set admin_token_file to a file of secrets, or admin_insecure: true if networkPolicy protects it"},
 		"a file that no secret has": {"config.webex.bots[0].token_file=/etc/alert-relay/secrets/token",
 			"config.webex.bots[0].token_file: no key in secrets makes the file /etc/alert-relay/secrets/token: " +
-				"add it to the keys of an existingSecret (there are admin-token, encryption-key, relay-secret, webex-token, zabbix-token)"},
+				"add it to the keys of an existingSecret (there are admin-token, encryption-key, relay-secret, ticket-secret, webex-token, zabbix-token)"},
 		"no secrets": {"secrets=[]",
-			"no key in secrets makes the file /etc/alert-relay/secrets/encryption-key: add it to the keys of an existingSecret (there is none)"},
+			"no key in secrets makes the file /etc/alert-relay/secrets/ticket-secret: add it to the keys of an existingSecret (there is none)"},
 		"one file from two secrets": {`secrets=[{"existingSecret": "a", "keys": ["token"]}, {"existingSecret": "b", "keys": [{"key": "x", "file": "token"}]}]`,
 			"secrets: a and b both have a file token: give one of them another name with {key: token, file: NAME}"},
 		"an ingress without host": {"config.server.public_url=", "ingress.host is missing: give it, or config.server.public_url"},
