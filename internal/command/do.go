@@ -212,10 +212,12 @@ func stepDo(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.
 		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, "its answer was lost"))
 	}
 	body, refusal, err := e.doBody(ctx, b, act)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if refusal != "" {
+	case refusal != "" && sent:
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, "I won't repeat it: the relay can't read the problem any more, or its event id is another one's now"))
+	case refusal != "":
 		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -250,7 +252,8 @@ func stepDo(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.
 	})
 }
 
-// doBody returns the body of an attempt's request: that of an earlier try, or one made of the problem as it is now.
+// doBody returns the body of an attempt's request: that of an earlier try, or one made of the problem as it is now. Before the first
+// request that may have an effect, it refuses what the configuration doesn't allow any more.
 func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (body []byte, refusal string, err error) {
 	a, view := b.attempts[0], e.o.View()
 	var problems map[alert.Key]alert.Problem
@@ -267,6 +270,10 @@ func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (bo
 		return nil, damagedProblem(a.Key, view.Several), nil
 	case !known || p.Generation != a.Generation:
 		return nil, fmt.Sprintf("🚫 Didn't %s: the relay doesn't have this problem any more, or its event id is another one's now.", a.Does), nil
+	case a.Stage == stagePending && !act.Fits(p):
+		return nil, fmt.Sprintf("🚫 Didn't %s: the conditions of the action in the relay's configuration leave the problem out now. Nothing was done.", a.Does), nil
+	case a.Stage == stagePending && act.Approval && b.req.Confirms == "":
+		return nil, fmt.Sprintf("🚫 Didn't %s: the action needs the approval of a second person now. Nothing was done. Send the command again.", a.Does), nil
 	case a.Body != nil:
 		return a.Body, "", nil
 	}

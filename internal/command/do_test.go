@@ -436,7 +436,24 @@ func TestDoOvertaken(t *testing.T) {
 			p := w.find(alert.ParseKey("main/4711"))
 			p.Generation++
 			w.put(p)
-		}, "its event id is another one's now"},
+		}, "🚫 Didn't do `ticket` for `main/4711` problem 4711: the relay doesn't have this problem any more, or its event id is another one's now"},
+		"another problem, maybe done": {mute, func(w *world, _ *relay) {
+			p := w.find(alert.ParseKey("main/4711"))
+			p.Generation++
+			w.put(p)
+		}, "❓ I don't know whether I could do `ticket`"},
+		"unreadable":             {away, func(w *world, _ *relay) { w.unread.Store(alert.ParseKey("main/4711"), true) }, "can't read"},
+		"unreadable, maybe done": {mute, func(w *world, _ *relay) { w.unread.Store(alert.ParseKey("main/4711"), true) }, "❓ I don't know whether I could do `ticket`"},
+		"needs an approval": {away, func(w *world, _ *relay) {
+			ticket := *w.actions[0]
+			ticket.Approval = true
+			w.actions = []*action.Action{&ticket}
+		}, "🚫 Didn't do `ticket` for `main/4711` problem 4711: the action needs the approval of a second person now"},
+		"left out": {away, func(w *world, _ *relay) {
+			page := *w.actions[3]
+			page.Name = "ticket"
+			w.actions = []*action.Action{&page}
+		}, "🚫 Didn't do `ticket` for `main/4711` problem 4711: the conditions of the action"},
 		"removed":             {away, func(w *world, _ *relay) { w.actions = nil }, "🚫 Couldn't do `ticket` for `main/4711` problem 4711: the action isn't configured any more"},
 		"removed, maybe done": {mute, func(w *world, _ *relay) { w.actions = nil }, "❓ I don't know whether I could do `ticket`"},
 	} {
@@ -508,6 +525,29 @@ func TestActionsHaveTheirOwnLanes(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, store.CommandDone, w.command("M1").State)
+	})
+	// Nor does it delay one of the same command.
+	doing(t, func(t *testing.T, w *world, e *endpoint, _ *relay, say func(Person, string) string) {
+		w.problem("main/4712", "noc")
+		w.problem("main/4713", "noc")
+		e.mu.Lock()
+		e.poison = "main/4711"
+		e.mu.Unlock()
+		say(alice, "do ticket 4711 4712 4713")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Len(t, e.ids(), 3)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		made := map[string]int{}
+		for _, p := range e.requests() {
+			made[p.body.Problem.ID]++
+		}
+		require.Equal(t, []int{1, 1}, []int{made["main/4712"], made["main/4713"]})
+		require.Greater(t, made["main/4711"], 10)
+		all := w.answers()
+		require.Contains(t, all[len(all)-1], "✅ Did `ticket` for `main/4712`")
+		require.Contains(t, all[len(all)-1], "❓ I don't know whether I could do `ticket` for `main/4711`")
 	})
 }
 

@@ -127,13 +127,22 @@ func (t turn) attempts(lane string, verifying bool) *batch {
 		return nil
 	}
 	b := &batch{turn: t, req: *j.d.Request}
+	var waiting []int
 	for i, a := range j.d.Attempts {
-		if a.lane() == lane && !a.Stage.final() && (a.Stage == stageVerifying) == verifying && (len(b.index) == 0 || b.attempts[0].sameCall(a)) {
-			b.index, b.attempts = append(b.index, i), append(b.attempts, a)
+		if a.lane() == lane && !a.Stage.final() && (a.Stage == stageVerifying) == verifying {
+			waiting = append(waiting, i)
 		}
 	}
-	if len(b.index) == 0 {
+	if len(waiting) == 0 {
 		return nil
+	}
+	if work := b.req.Verb.entry().work; work != nil && work.repeats { // the one that was tried the longest ago: one that fails delays no other
+		waiting = []int{slices.MinFunc(waiting, func(i, k int) int { return j.d.Attempts[i].StartedAt.Compare(j.d.Attempts[k].StartedAt) })}
+	}
+	for _, i := range waiting {
+		if a := j.d.Attempts[i]; len(b.index) == 0 || b.attempts[0].sameCall(a) {
+			b.index, b.attempts = append(b.index, i), append(b.attempts, a)
+		}
 	}
 	return b
 }

@@ -73,9 +73,6 @@ func (e *Executor) deadline(b *batch) time.Time {
 // stepTask takes a step of a maintenance, a script or an action, which begins only if the person still has the role.
 func (e *Executor) stepTask(ctx context.Context, l *lane, b *batch, r round) (time.Duration, error) {
 	work := b.req.Verb.entry().work
-	if work.repeats {
-		b = b.some(0, 1)
-	}
 	if b.attempts[0].Stage == stagePending || work.repeats {
 		refusal, err := e.stillMay(ctx, b)
 		if err != nil {
