@@ -33,7 +33,7 @@ const (
 	wideParts = 100
 	wideLines = 5
 	wideBatch = 200 // problems read at once
-	// clockSlack is how far the clocks of Zabbix, Webex and the relay may differ: problems that opened after the command are excluded.
+	// clockSlack is how far the clocks of Zabbix, Webex and the relay may differ: problems that opened or arrived after the command are excluded.
 	clockSlack = time.Minute
 )
 
@@ -63,7 +63,7 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 			return true, err
 		}
 	}
-	all, err := e.part(ctx, *c, s, req.Text, d.Wide, 0)
+	all, err := e.part(ctx, *c, s, req, d.Wide, 0)
 	switch {
 	case err != nil:
 		return false, err
@@ -94,14 +94,19 @@ func (w wide) wants(p alert.Problem) bool {
 
 // part returns the attempts for the next problems of the digest, at most n (0 for all): those that are open, that the command is about,
 // and that the person may act on. An unreadable one has failed already. It advances w.After.
-func (e *Executor) part(ctx context.Context, c store.Command, s scope, words string, w *wide, n int) ([]attempt, error) {
+func (e *Executor) part(ctx context.Context, c store.Command, s scope, req Request, w *wide, n int) ([]attempt, error) {
+	until := c.CreatedAt
+	if !req.AskedAt.IsZero() {
+		until = req.AskedAt // it confirms what the question said
+	}
+	until = until.Add(clockSlack)
 	posts, err := e.o.Store.GroupPosts(ctx, w.Digest)
 	if err != nil {
 		return nil, err
 	}
 	var keys []alert.Key
 	for _, p := range posts {
-		if p.Open && orderKeys(p.Key, w.After) > 0 {
+		if p.Open && !p.JoinedAt.After(until) && orderKeys(p.Key, w.After) > 0 {
 			keys = append(keys, p.Key)
 		}
 	}
@@ -129,10 +134,10 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, words str
 				out = append(out, attempt{Key: k, Stage: stageFailed, Outcome: damagedProblem(k, s.Several)})
 				continue
 			}
-			if !ok || !may(t.Role, Ack) || !p.Open() || !w.wants(p) || !ofTrigger(p) || p.OpenedAt.After(c.CreatedAt.Add(clockSlack)) {
+			if !ok || !may(t.Role, Ack) || !p.Open() || !w.wants(p) || !ofTrigger(p) || p.OpenedAt.After(until) {
 				continue
 			}
-			out = append(out, newAttempt(p, c.ID, words, nil, s.Person, as[k.Source]))
+			out = append(out, newAttempt(p, c.ID, req.Text, nil, s.Person, as[k.Source]))
 		}
 	}
 	return out, nil
@@ -162,7 +167,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		before := w.After
 		err := e.persist(ctx, "reading the rest of a digest", func(ctx context.Context) (err error) {
 			w.After = before
-			attempts, err = e.part(ctx, j.c, scope{*j.d.Input, view}, j.d.Request.Text, &w, wideParts)
+			attempts, err = e.part(ctx, j.c, scope{*j.d.Input, view}, *j.d.Request, &w, wideParts)
 			return err
 		})
 		if err != nil {

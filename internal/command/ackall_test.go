@@ -118,6 +118,43 @@ func TestAckAllByButton(t *testing.T) {
 	})
 }
 
+// The confirmation acknowledges what the question counted, not what has come to the digest since: opened later, or reported later.
+func TestAckAllConfirmsTheQuestion(t *testing.T) {
+	for name, press := range map[string]Input{
+		"button": {Button: &Button{Action: buttonConfirm, Key: "M1", MessageID: "CARD-OF-M1"}, Room: "noc"},
+		"words":  {Text: "confirm", Room: "noc", ParentID: "DIGEST"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.digested(6)
+				r := w.start(t)
+				defer r.stop()
+				r.receives("M1", Input{Text: "ack all", Room: "noc", ParentID: "DIGEST"})
+				synctest.Wait()
+				require.Contains(t, w.answers()[0], "This will acknowledge **6 problems**")
+				time.Sleep(10 * time.Minute)
+				for i := range 40 {
+					p := w.find(w.problem(fmt.Sprintf("main/%d", 8100+i)))
+					if i%2 == 0 {
+						p.OpenedAt = time.Now().Add(-time.Minute)
+						w.put(p)
+						w.member(p.Key, "DIGEST", true, time.Time{})
+						continue
+					}
+					p.OpenedAt = time.Now().Add(-time.Hour)
+					w.put(p)
+					w.member(p.Key, "DIGEST", true, time.Now())
+				}
+				r.receives("M2", press)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Equal(t, "✅ Acknowledged all 6 open problems of this digest", w.answers()[len(w.answers())-1])
+			})
+		})
+	}
+}
+
 // In a flapping trigger's thread a command without an id is about the open opening, or the newest. It gets a
 // reply there, since that problem gets its own message.
 func TestFlappingThread(t *testing.T) {

@@ -127,7 +127,7 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, s scope, 
 	if until := asked.CreatedAt.Add(s.Expiry); c.CreatedAt.After(until) {
 		return Request{}, ask(r.Verb, "That question expired at %s, so I did nothing. Send the command again.", render.Moment(until, time.Now(), roomOf(*c, s.View).Location)), nil
 	}
-	r.Confirms, r.Yes = id, true
+	r.Confirms, r.AskedAt, r.Yes = id, asked.CreatedAt, true
 	if d.Second {
 		r.For, r.ForEmail = who, asked.Email
 	}

@@ -39,6 +39,7 @@ type Request struct {
 	Card     string          `json:"card,omitempty"`     // the command whose reply the pressed card is, of subscriptions
 	Posted   bool            `json:"posted,omitempty"`   // of mine: what was posted to the person, too
 	Confirms string          `json:"confirms,omitempty"` // the command whose question this confirms
+	AskedAt  time.Time       `json:"asked_at,omitzero"`  // when that command was given: the question was about what there was then
 	For      string          `json:"for,omitempty"`      // who asked for it, if a second person confirms it
 	ForEmail string          `json:"for_email,omitempty"`
 	Task     *Task           `json:"task,omitempty"` // of a verb that doesn't act on problems
