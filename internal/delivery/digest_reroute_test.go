@@ -44,3 +44,36 @@ func TestARefusedDigestIsReroutedAfterACrash(t *testing.T) {
 		require.Len(t, w.digestTexts("noc"), 0)
 	})
 }
+
+// What a subscription added to a digest isn't shown in the default room, even if the person's chat refuses messages. What Zabbix sends to
+// that person is.
+func TestARefusedDigestOfSubscriptionsIsNotRerouted(t *testing.T) {
+	const alice = "person:alice@example.com"
+	inStorm(t, func(t *testing.T, w *world) {
+		w.webex.set(func(f *fakeWebex) {
+			f.meet = func(c aCall) *trouble {
+				if c.op == "post" && !strings.HasPrefix(c.room, "R-") {
+					return &trouble{status: 404}
+				}
+				return nil
+			}
+		})
+		w.store.set(func() { w.store.storm = true })
+		var written store.Fold
+		for n := range 8 {
+			written = both(written, w.store.fold(key(n), nil, alice))
+			w.store.setPost(key(n), alice, func(p *store.Post, _ groupDraft) {
+				if p.Route = "subscription #1"; n == 3 {
+					p.Route = "send_to"
+				}
+			})
+		}
+		w.d.Notify(written)
+		w.pass(2 * time.Minute)
+		require.EqualValues(t, 1, w.metric("alert_relay_reroutes_total"))
+		texts := strings.Join(w.texts("default"), "\n")
+		require.Contains(t, texts, fmt.Sprint(key(3), "=open"))
+		require.NotContains(t, texts, key(4).String())
+		require.Zero(t, w.store.pending())
+	})
+}

@@ -24,8 +24,7 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 		return later
 	}
 	if verdict == step.Gone {
-		extra := config.MadeInChat(v.post.Route) // what a binding adds goes to another room, too
-		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
+		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra(v.post) && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
 			return later
 		}
 		b.Refused(t.Room, reason)
@@ -37,6 +36,9 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 	}
 	return outcome{called: called, done: true}
 }
+
+// extra reports whether a binding added a post: its problem is in a configured room, too, and nobody asked for it in the default room.
+func extra(p store.Post) bool { return config.MadeInChat(p.Route) }
 
 // fallback returns the room that shows the problems of a task's room instead; false, and a line in the log, for none.
 func (b *bot) fallback(t *task, reason string) (to string, ok bool) {

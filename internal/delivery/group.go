@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"nms-alert-relay/internal/alert"
-	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/step"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -256,15 +255,12 @@ func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
 	if to, ok := b.fallback(t, g.LastError); ok {
 		posts, ok := b.groupPosts(l, g)
-		if strings.HasPrefix(t.Room, config.SpaceRoom) {
-			posts = nil // their problems are in other rooms, too
-		}
 		if !ok || !b.announceRefusal(l, t.Room, to, g.LastError) {
 			return later
 		}
 		var all errgroup.Group
 		all.SetLimit(rerouteAtOnce)
-		for _, p := range posts {
+		for _, p := range slices.DeleteFunc(posts, extra) {
 			all.Go(func() error {
 				if !b.reroute(l, p.Key, to) {
 					return store.ErrClosed
