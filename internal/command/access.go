@@ -52,41 +52,44 @@ func (s scope) everywhere() bool {
 	return s.Direct && s.roleIn("").AtLeast(config.RoleViewer)
 }
 
-// listed returns the rooms whose problems the person may list from here; nil for all problems.
-func (s scope) listed() []string {
+// listed selects the problems that the person may list from here, as roleAmong decides.
+func (s scope) listed() store.Filter {
+	f := store.Filter{NotBy: config.SubscriptionRule}
 	switch {
 	case !s.Direct:
-		return []string{s.Room}
+		f.Rooms = []string{s.Room}
+		return f
 	case s.everywhere():
-		return nil
+		return store.Filter{}
 	}
-	var rooms []string
 	for _, email := range s.addresses() {
-		rooms = append(rooms, personRoom(email))
+		f.Rooms = append(f.Rooms, personRoom(email))
 	}
 	if s.Room != "" {
-		rooms = append(rooms, s.Room)
+		f.Rooms = append(f.Rooms, s.Room)
 	}
 	for _, room := range s.Rooms {
 		if room.Name != s.Room && may(s.roleIn(room.Name), Problems) {
-			rooms = append(rooms, room.Name)
+			f.Rooms = append(f.Rooms, room.Name)
 		}
 	}
-	return rooms
+	return f
 }
 
-// roleFor returns the person's role for a problem with these posts; "" if it isn't visible from here.
+// roleFor returns the person's role for a problem with these posts; "" if it isn't visible from here. A room sees only the problems that
+// were posted to it. In a direct chat it is the highest role that the person has in one of the problem's rooms, so that a direct chat
+// gives nobody more than the rooms do. A subscription's post gives no role: it needs one, and may have been withheld without.
 func (s scope) roleFor(posts []store.Post) config.Role {
-	rooms := make([]string, len(posts))
-	for i, p := range posts {
-		rooms[i] = p.Room
+	var rooms []string
+	for _, p := range posts {
+		if !strings.HasPrefix(p.Route, config.SubscriptionRule) {
+			rooms = append(rooms, p.Room)
+		}
 	}
 	return s.roleAmong(rooms)
 }
 
-// roleAmong returns the person's role for a problem that was posted in these rooms; "" if it isn't visible from here. A room sees only
-// the problems that were posted to it. In a direct chat it is the highest role that the person has in one of the problem's rooms, so
-// that a direct chat gives nobody more than the rooms do.
+// roleAmong is roleFor for a problem that was posted in these rooms by others than subscriptions.
 func (s scope) roleAmong(rooms []string) config.Role {
 	if !s.Direct {
 		if slices.Contains(rooms, s.Room) {

@@ -1,8 +1,12 @@
 package command
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,11 +71,32 @@ func TestRoleForAProblem(t *testing.T) {
 		{"direct: a post to the person gives the role viewer", "mallory@example.com", "", true, postsIn("person:mallory@example.com"), config.RoleViewer},
 		{"direct: a post to somebody else gives no role", "mallory@example.com", "", true, postsIn("person:alice@example.com"), ""},
 		{"direct: a post to somebody else keeps an operator's role", "alice@example.com", "", true, postsIn("person:bob@example.com"), config.RoleOperator},
+		{"direct: a subscription's post gives no role", "mallory@example.com", "", true, []store.Post{{Room: "db"}, {Room: "person:mallory@example.com", Route: "subscription #1"}}, ""},
+		{"direct: with a subscription's post, the role in the other room", "bob@example.com", "", true, []store.Post{{Room: "db"}, {Room: "person:bob@example.com", Route: "subscription #1"}}, config.RoleAdmin},
+		{"direct: what is sent to the person gives it all the same", "mallory@example.com", "", true, []store.Post{{Room: "person:mallory@example.com", Route: "send_to"}}, config.RoleViewer},
+		{"in a bound space, everywhere's role", "alice@example.com", "space:x", false, []store.Post{{Room: "space:x", Route: "binding #2"}}, config.RoleOperator},
 		{"a group room that isn't configured isn't a direct chat", "alice@example.com", "", false, postsIn("noc"), ""},
 	} {
 		s := as(c.email, c.room, c.direct)
 		require.Equal(t, c.want, s.roleFor(c.posts), c.why)
 	}
+}
+
+// Who lost the role in a room reads no problems of it any more, although a subscription posted them before.
+func TestASubscriptionGivesNoRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		k := w.problem("main/4711", "db")
+		w.commit(store.Fold{Posts: []store.Post{{Key: k, Room: "person:dave@example.com", Route: "subscription #1", Desired: 1, Open: true, TellAfter: time.Now()}}})
+		r := w.start(t)
+		defer r.stop()
+		for n, say := range []string{"problems", "mine problems", "show 4711"} {
+			r.receives(fmt.Sprint("M", n), Input{Direct: true, Person: Person{Email: "dave@example.com"}, Text: say})
+			synctest.Wait()
+		}
+		require.Len(t, w.answers(), 3)
+		require.NotContains(t, strings.Join(w.answers(), "\n"), "main/4711")
+	})
 }
 
 // Each verb needs its role, and nobody may do anything without one.

@@ -190,11 +190,12 @@ func (e *Executor) addBinding(ctx context.Context, b store.Binding) (made store.
 }
 
 // strangeHost says that no problem that the person may see was on a host like that; "" if one was.
-func (e *Executor) strangeHost(ctx context.Context, rooms []string, host string) (string, error) {
+func (e *Executor) strangeHost(ctx context.Context, among store.Filter, host string) (string, error) {
 	if host == "" {
 		return "", nil
 	}
-	known, err := e.o.Store.FindProblems(ctx, store.Filter{Host: host, Rooms: rooms, Limit: 1})
+	among.Host, among.Limit = host, 1
+	known, err := e.o.Store.FindProblems(ctx, among)
 	if err != nil || len(known) > 0 {
 		return "", err
 	}
@@ -399,7 +400,7 @@ func (e *Executor) bind(ctx context.Context, c store.Command, s scope, r Request
 	if others := e.o.Bindings.Of(room); len(others) > 0 && others[0].Bot != c.Bot {
 		return e.reply(ctx, c, fmt.Sprintf("🚫 This space is bound to the bot `%s`, which posts here. Send it to that one.", webex.EscapeCode(others[0].Bot)))
 	}
-	note, err := e.strangeHost(ctx, nil, b.Host)
+	note, err := e.strangeHost(ctx, store.Filter{}, b.Host)
 	if err != nil {
 		return "", err
 	}

@@ -23,7 +23,8 @@ const (
 // answerProblems lists the open problems that the person may know of from here, the worst first.
 func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
 	f := r.Filter
-	filter := store.Filter{Open: true, Severity: f.Severity, Host: f.Host, Acknowledged: f.Acknowledged, Search: f.Text, Rooms: s.listed()}
+	filter := s.listed()
+	filter.Open, filter.Severity, filter.Host, filter.Acknowledged, filter.Search = true, f.Severity, f.Host, f.Acknowledged, f.Text
 	if f.Plain != "" {
 		switch found, err := e.o.Store.CountProblems(ctx, filter); {
 		case err != nil:
@@ -38,7 +39,9 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 			text, _ := e.o.View().Renderer.Problems(nil, 0, 0, room, time.Now())
 			return text, nil
 		}
-		others, err := e.o.Store.CountProblems(ctx, store.Filter{Open: true, Rooms: filter.Rooms})
+		all := s.listed()
+		all.Open = true
+		others, err := e.o.Store.CountProblems(ctx, all)
 		return noMatch(wanted, others), err
 	})
 }

@@ -194,7 +194,18 @@ func (e *Executor) postedToMe(ctx context.Context, s scope, room render.Room) (s
 	if err != nil {
 		return "", err
 	}
-	found = slices.DeleteFunc(found, func(p alert.Problem) bool { return slices.Contains(s.addresses(), p.Owner.Email) })
+	keys := make([]alert.Key, len(found))
+	for i, p := range found {
+		keys[i] = p.Key
+	}
+	visible, err := e.visible(ctx, s, keys)
+	if err != nil {
+		return "", err
+	}
+	found = slices.DeleteFunc(found, func(p alert.Problem) bool {
+		_, ok := visible[p.Key]
+		return !ok || slices.Contains(s.addresses(), p.Owner.Email)
+	})
 	if len(found) == 0 {
 		return "", nil
 	}
@@ -203,7 +214,9 @@ func (e *Executor) postedToMe(ctx context.Context, s scope, room render.Room) (s
 }
 
 func (e *Executor) listOwned(ctx context.Context, s scope, r Request, room render.Room) (reply, outcome string, err error) {
-	return e.list(ctx, store.Filter{Open: true, Owners: s.addresses(), Rooms: s.listed()}, s, r, room, func() (string, error) {
+	filter := s.listed()
+	filter.Open, filter.Owners = true, s.addresses()
+	return e.list(ctx, filter, s, r, room, func() (string, error) {
 		return "ℹ️ No open problem here is yours. `take ID` makes one yours.", nil
 	})
 }
@@ -226,7 +239,9 @@ func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []t
 		return webex.CutMarkdown(strings.Join(lines, "\n\n"), webex.MaxMessageBytes), "listed", nil
 	}
 	const most = 200
-	found, err := e.o.Store.FindProblems(ctx, store.Filter{Open: true, Owned: true, Rooms: s.listed(), Limit: most})
+	filter := s.listed()
+	filter.Open, filter.Owned, filter.Limit = true, true, most
+	found, err := e.o.Store.FindProblems(ctx, filter)
 	if err != nil {
 		return "", "", err
 	}

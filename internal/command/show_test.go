@@ -56,7 +56,7 @@ func TestListedRooms(t *testing.T) {
 		{"mallory@example.com", "", true, []string{"person:mallory@example.com"}},
 	} {
 		s := as(c.email, c.room, c.direct)
-		require.Equal(t, c.want, s.listed(), c.email)
+		require.Equal(t, c.want, s.listed().Rooms, c.email)
 	}
 }
 

@@ -37,6 +37,7 @@ type Filter struct {
 	Open         bool     // only open ones
 	Unposted     bool     // known in a room, and to be posted in it only once they change (Never)
 	Rooms        []string // posted, or to be posted later, in one of these rooms; nil for all
+	NotBy        string   // posts by routes whose names begin like this don't count for Rooms; "" for none
 	Severity     map[alert.Severity]bool
 	Host         string // glob over the technical or visible name, in lower case
 	Acknowledged *bool

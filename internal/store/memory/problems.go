@@ -78,6 +78,9 @@ func (d *data) matches(p problem, f store.Filter) bool {
 	posted := func() bool {
 		return slices.ContainsFunc(f.Rooms, func(room string) bool {
 			is := d.posts.rows[postID{p.Key, room}]
+			if f.NotBy != "" && strings.HasPrefix(is.Route, f.NotBy) {
+				return false
+			}
 			return is.Group > 0 || is.Shown > 0 || is.Delivered > 0 || !is.TellAfter.IsZero() && (is.Open || is.Pending())
 		})
 	}

@@ -261,7 +261,8 @@ func conditions(f store.Filter) (string, []any) {
 	}
 	if f.Rooms != nil {
 		add(`EXISTS (SELECT 1 FROM posts t WHERE t.event_id = p.event_id AND t.source = p.source
-			AND t.room IN (`+marks(len(f.Rooms))+`) AND (t.grp > 0 OR `+hasMessage+` OR t.tell_after > 0 AND (t.open = 1 OR `+isPending+`)))`, values(f.Rooms)...)
+			AND t.room IN (`+marks(len(f.Rooms))+`) AND (? = '' OR instr(t.route, ?) <> 1)
+			AND (t.grp > 0 OR `+hasMessage+` OR t.tell_after > 0 AND (t.open = 1 OR `+isPending+`)))`, append(values(f.Rooms), f.NotBy, f.NotBy)...)
 	}
 	if len(terms) == 0 {
 		return "", nil

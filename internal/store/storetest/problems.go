@@ -194,6 +194,8 @@ func testFind(t *testing.T, open Opener) {
 	delayed := post("3", "later", 1)
 	delayed.TellAfter = t0
 	grouped := member("2", "noc", -1)
+	subscribed := post("4", "db", 1)
+	subscribed.Route = "subscription #7"
 	fold(t, s, store.Fold{
 		Problems: []alert.Problem{
 			make("1", func(p *alert.Problem) {
@@ -212,7 +214,7 @@ func testFind(t *testing.T, open Opener) {
 			make("6", func(p *alert.Problem) { p.State = alert.StateOccurred; p.Severity = alert.NotClassified }),
 		},
 		Groups: []store.Group{storm("noc", 1)},
-		Posts:  []store.Post{post("1", "noc", 1), grouped, post("3", "noc", 1), post("4", "db", 1), post("5", "noc", 1), delayed},
+		Posts:  []store.Post{post("1", "noc", 1), grouped, post("3", "noc", 1), subscribed, post("5", "noc", 1), delayed},
 	})
 	shown := store.Cursor{State: store.PostLive, Shown: 1, RootID: "M1"}
 	save(t, s, "1", "noc", shown)
@@ -246,6 +248,7 @@ func testFind(t *testing.T, open Opener) {
 		{"posted in the room", store.Filter{Rooms: []string{"noc"}}, []string{"2", "1"}},
 		{"posted in one of several rooms", store.Filter{Rooms: []string{"db", "noc", "elsewhere"}}, []string{"2", "4", "1"}},
 		{"posted in several rooms, listed once", store.Filter{Rooms: []string{"noc", "later"}, Open: true}, []string{"3", "1"}},
+		{"posted in the room by another route", store.Filter{Rooms: []string{"noc", "later", "db"}, NotBy: "subscription #"}, []string{"2", "3", "1"}},
 		{"posted in no room", store.Filter{Rooms: []string{}}, nil},
 		{"together", store.Filter{Rooms: []string{"noc"}, Open: true, Severity: map[alert.Severity]bool{alert.Warning: true}}, []string{"1"}},
 	} {
