@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -27,7 +28,7 @@ const (
 // whose routes have acknowledgements lapse are asked whether somebody is still on it; without an answer it lapses. It returns the
 // question.
 func (d *Draft) lapse(e *effect, post store.Post, t route.Timing) *alert.Nudge {
-	at := lapseAt(t, post, e.problem, e.posts, d.now)
+	at := d.lapseAt(t, post, e.problem, e.posts)
 	if at.IsZero() || at.After(d.now) {
 		return nil
 	}
@@ -51,55 +52,70 @@ func (d *Draft) lapse(e *effect, post store.Post, t route.Timing) *alert.Nudge {
 
 // lapseAt is when the room is asked whether somebody is still on a problem, or when the acknowledgement lapses after that; zero for
 // never. Quiet hours postpone both. posts are all of the problem's.
-func lapseAt(t route.Timing, post store.Post, p alert.Problem, posts []draftPost, now time.Time) time.Time {
+func (d *Draft) lapseAt(t route.Timing, post store.Post, p alert.Problem, posts []draftPost) time.Time {
 	if t.AckExpires == 0 || post.State == store.PostDead || post.TellAfter.Equal(store.Never) {
 		return time.Time{}
 	}
-	at := p.AskAt(t.AckExpires, now)
+	at := p.AskAt(t.AckExpires, d.now)
 	if asked := p.Asked(); asked != nil {
-		at = answeredBy(*asked, p, posts)
+		at = d.answeredBy(*asked, p, posts)
 	}
-	if until := t.Quiet.Until(p.Severity, now); !at.IsZero() && !until.IsZero() {
+	if until := t.Quiet.Until(p.Severity, d.now); !at.IsZero() && !until.IsZero() {
 		at = pace.Later(at, until)
 	}
 	return at
 }
 
 // lapseLookAt is when the ledger checks the acknowledgement; zero for never.
-func lapseLookAt(t route.Timing, post store.Post, p alert.Problem, posts []draftPost, now time.Time) time.Time {
-	at := lapseAt(t, post, p, posts, now)
+func (d *Draft) lapseLookAt(t route.Timing, post store.Post, p alert.Problem, posts []draftPost) time.Time {
+	at := d.lapseAt(t, post, p, posts)
 	if asked := p.Asked(); asked != nil && !at.IsZero() {
 		at = pace.Earlier(at, asked.At.Add(alert.AnswerWithin)) // delivery doesn't say when it posts the question
 	}
-	if !at.IsZero() && !at.After(now) { // it was handled just now
-		at = now.Add(lapseLook)
+	if !at.IsZero() && !at.After(d.now) { // it was handled just now
+		at = d.now.Add(lapseLook)
 	}
 	return at
 }
 
-// answeredBy is when the time for an answer ends. It begins when a room shows the question.
-func answeredBy(asked alert.Nudge, p alert.Problem, posts []draftPost) (end time.Time) {
+// answeredBy is when the time for an answer ends. It begins when a room shows the question, in the problem's thread or in its group's.
+func (d *Draft) answeredBy(asked alert.Nudge, p alert.Problem, posts []draftPost) (end time.Time) {
 	seq := 0
 	for _, e := range p.Timeline {
 		if e.Nudge != nil && e.Kind == asked.Kind && e.At.Equal(asked.At) {
 			seq = e.Seq
 		}
 	}
+	unanswered := asked.At.Add(unpostedFor)
 	for _, post := range posts {
-		switch {
-		case !asked.For(post.Room):
-			continue
-		case post.Group != 0: // its thread has the line
-			return asked.At.Add(alert.AnswerWithin)
-		case post.ToldSeq < seq:
+		if !asked.For(post.Room) {
 			continue
 		}
-		if told := pace.Later(asked.At, post.DeliveredAt).Add(alert.AnswerWithin); end.IsZero() || told.Before(end) {
+		at, shown := shownAt(post.Post, d.known.Groups[post.Group], seq)
+		if !shown {
+			continue
+		}
+		if post.Group != 0 { // it may say something every minute
+			at = pace.Earlier(at, unanswered)
+		}
+		if told := pace.Later(asked.At, at).Add(alert.AnswerWithin); end.IsZero() || told.Before(end) {
 			end = told
 		}
 	}
 	if end.IsZero() {
-		return asked.At.Add(unpostedFor)
+		return unanswered
 	}
 	return end
+}
+
+// shownAt is when a post or its group last told the room something, if the room shows a timeline entry.
+func shownAt(post store.Post, g store.Group, seq int) (at time.Time, shown bool) {
+	switch {
+	case post.ToldSeq >= seq:
+		return post.DeliveredAt, true
+	case post.Group == 0 || post.FromSeq < seq:
+		return time.Time{}, false
+	}
+	waits := slices.ContainsFunc(post.Lines, func(l store.Line) bool { return l.Seq == seq && l.N > g.LinesPosted })
+	return g.SpokeAt, !waits
 }

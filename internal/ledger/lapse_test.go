@@ -9,6 +9,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
 )
 
 // lapsing is a world in which a problem is posted in two rooms, with acknowledgements that last for these times.
@@ -179,4 +180,65 @@ func TestLateQuestion(t *testing.T) {
 	require.Empty(t, w.due().Lapsed)
 	w.now = w.now.Add(minute)
 	require.Len(t, w.due().Lapsed, 1)
+}
+
+// The question about a problem in a digest is a line in the digest's thread: the time for an answer begins when that is posted, and
+// what else the digest says doesn't postpone it without end.
+func TestLateQuestionInADigest(t *testing.T) {
+	for name, c := range map[string]struct {
+		posted time.Duration // after the question; 0: never
+		speaks bool          // every minute afterwards
+		lapses time.Duration // after the question
+	}{
+		"at once":              {minute, false, 16 * minute},
+		"late":                 {40 * minute, false, 55 * minute},
+		"just in time":         {59 * minute, false, 74 * minute},
+		"never":                {0, false, unpostedFor},
+		"and then much speech": {2 * minute, true, 75 * minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := storm(t)
+			w.rules.Timing = func(string, string) route.Timing { return route.Timing{AckExpires: time.Hour} }
+			due := func() Outcome {
+				w.known.Groups = map[int64]store.Group{1: w.groups[0]}
+				return w.due()
+			}
+			w.now = epoch.Add(minute)
+			w.plan(w.ackedWide(""))
+			w.now = w.now.Add(time.Hour)
+			require.Len(t, due().Nudged, 1)
+			require.EqualValues(t, 1, w.postOf(1).Group)
+			require.Greater(t, w.groups[0].Lines, w.groups[0].LinesPosted)
+			asked := w.now
+			for w.now.Before(asked.Add(2 * time.Hour)) {
+				w.now = w.now.Add(minute)
+				if c.posted > 0 && (w.now.Sub(asked) == c.posted || c.speaks && w.now.Sub(asked) > c.posted) {
+					w.groups[0].LinesPosted, w.groups[0].SpokeAt = w.groups[0].Lines, w.now
+				}
+				if len(due().Lapsed) > 0 {
+					break
+				}
+			}
+			require.Equal(t, c.lapses, w.now.Sub(asked))
+		})
+	}
+}
+
+// The groups of problems that wait for an answer are read with them, and no others.
+func TestGroupsOfQuestionsAreRead(t *testing.T) {
+	s := memory.New(time.Now)
+	asked := alert.Problem{Key: k4711, State: alert.StateOpen, Acknowledged: true, Revision: 1, Timeline: []alert.Entry{{Kind: alert.EntryAsked, Seq: 1, Nudge: &alert.Nudge{Kind: alert.EntryAsked, At: epoch}}}}
+	other := alert.Problem{Key: alert.Key{Source: "main", EventID: "4712"}, State: alert.StateOpen, Revision: 1}
+	require.NoError(t, s.CommitFold(t.Context(), store.Fold{
+		Problems: []alert.Problem{asked, other},
+		Posts:    []store.Post{{Key: asked.Key, Room: "noc", Group: -1, Desired: 1}, {Key: asked.Key, Room: "db", Desired: 1}, {Key: other.Key, Room: "db", Group: -2, Desired: 1}},
+		Groups:   []store.Group{{ID: -1, Room: "noc", Kind: store.GroupStorm, Lines: 3}, {ID: -2, Room: "db", Kind: store.GroupStorm}},
+	}))
+	l := &Ledger{opts: Options{Store: s}}
+	known, err := l.known(t.Context(), []alert.Key{asked.Key, other.Key}, nil, 0)
+	require.NoError(t, err)
+	require.Len(t, known.Groups, 1)
+	for id, g := range known.Groups {
+		require.Equal(t, []any{id, "noc", 3}, []any{g.ID, g.Room, g.Lines})
+	}
 }

@@ -29,6 +29,7 @@ type Store interface {
 	CommitFold(ctx context.Context, f store.Fold) error
 	DuePosts(ctx context.Context, now time.Time, limit int) ([]store.Post, error)
 	FreshRooms(ctx context.Context) ([]string, error)
+	Group(ctx context.Context, id int64) (store.Group, error)
 }
 
 // Options configure a Ledger. Store, Decode, Log and Metrics are required.
@@ -276,7 +277,29 @@ func (l *Ledger) known(ctx context.Context, keys []alert.Key, items []Item, conf
 	if k.Posts, err = l.opts.Store.PostsOf(ctx, slices.Collect(maps.Keys(k.Problems))); err != nil {
 		return k, fmt.Errorf("reading posts: %w", err)
 	}
-	return k, nil
+	k.Groups, err = l.asking(ctx, k)
+	return k, err
+}
+
+// asking reads the groups whose threads are to show a question that waits for an answer. One that can't be read hasn't shown it.
+func (l *Ledger) asking(ctx context.Context, k Known) (map[int64]store.Group, error) {
+	groups := map[int64]store.Group{}
+	for key, p := range k.Problems {
+		if p.Asked() == nil {
+			continue
+		}
+		for _, post := range k.Posts[key] {
+			if _, read := groups[post.Group]; post.Group == 0 || read {
+				continue
+			}
+			g, err := l.opts.Store.Group(ctx, post.Group)
+			if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrRejected) {
+				return nil, fmt.Errorf("reading a group: %w", err)
+			}
+			groups[post.Group] = g
+		}
+	}
+	return groups, nil
 }
 
 // ranked returns the keys of the causes that problems or entries name, and of the symptoms that arrived before their cause did.

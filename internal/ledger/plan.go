@@ -35,6 +35,7 @@ type Item struct {
 type Known struct {
 	Problems map[alert.Key]alert.Problem
 	Posts    map[alert.Key][]store.Post
+	Groups   map[int64]store.Group // of posts whose question waits for an answer
 }
 
 // Rules are the configuration of a plan. Rooms is required, and Test where Decode returns tests.

@@ -73,7 +73,7 @@ func (d *Draft) release() {
 		if t.Muted.After(d.now) && unposted(post.Post) && !post.LookAt.IsZero() {
 			post.LookAt = pace.Earlier(post.LookAt, d.now.Add(muteLook))
 		}
-		if at := lapseLookAt(t, post.Post, p.Problem, p.posts, d.now); !at.IsZero() && (post.LookAt.IsZero() || at.Before(post.LookAt)) {
+		if at := d.lapseLookAt(t, post.Post, p.Problem, p.posts); !at.IsZero() && (post.LookAt.IsZero() || at.Before(post.LookAt)) {
 			post.LookAt = at
 		}
 		post.released = was.IsZero() && !post.PendingSince.IsZero() && post.Desired > post.Delivered
