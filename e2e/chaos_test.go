@@ -127,7 +127,7 @@ func newChaos(t *testing.T, z *server, seed uint64, span time.Duration) *chaos {
 	c.world = z.build(t, zabbix.Settings{URL: "http://" + public, Secret: secret}, "Webex of "+t.Name())
 	c.call(t, "mediatype.update", object{"mediatypeid": c.mediatype, "maxattempts": "1"})
 	c.chaosTriggers(t)
-	c.awaitItems(t)
+	c.awaitConfiguration(t)
 	wire, address := flakyAPI(t, z.url, rand.New(rand.NewPCG(seed, 3)))
 	c.api = wire
 	c.relay.configure(t, fmt.Sprintf(chaosConfig, api, address, webexsim.RoomID("noc"), webexsim.RoomID("db")),

@@ -137,7 +137,7 @@ func TestMediaType(t *testing.T) {
 		w.trigger(t, "hostile", "Value: {ITEM.VALUE}", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
 		w.trigger(t, "long", "Long", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
 		w.trigger(t, "longer", "Longer", object{"text": true, "opdata": "{ITEM.LASTVALUE1}"})
-		w.awaitItems(t)
+		w.awaitConfiguration(t)
 
 		t.Run("a problem arrives, signed, and gets its link", func(t *testing.T) {
 			w.set(t, "plain", "1")
@@ -268,12 +268,7 @@ func TestMediaType(t *testing.T) {
 
 		t.Run("the secret may be in a global macro", func(t *testing.T) {
 			w.call(t, "usermacro.createglobal", object{"macro": "{$RELAY.SECRET}", "value": secret, "type": 1})
-			// A reload of the server's cache reads macros before items: the second item that it knows is from a reload that began after
-			// the first one, and so after the macro.
-			for _, key := range []string{"first", "second"} {
-				w.trigger(t, key, key, nil)
-				w.awaitItems(t)
-			}
+			w.awaitConfiguration(t)
 			w.changeSecret(t, "{$RELAY.SECRET}")
 			w.set(t, "plain", "1")
 			e := r.wait(t, "problem", of(w.triggerID["plain"], "EVENT.VALUE", "1"))

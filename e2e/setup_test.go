@@ -93,7 +93,7 @@ func TestSetup(t *testing.T) {
 
 		// A problem reaches the room, and what people do there reaches Zabbix.
 		s.relay.start(t)
-		s.awaitItems(t)
+		s.awaitConfiguration(t)
 		link := s.raise("link", "1")
 		root := s.root("noc", link, "Link down on "+s.visibleName)
 		_, err = s.webex.Say(webexsim.Line{Room: "noc", From: "alice@example.com", Text: "ack on it", ParentID: root.ID, MentionBot: true})

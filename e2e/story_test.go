@@ -68,7 +68,7 @@ func beginWith(t *testing.T, z *server, mediaType string, define func(s *story))
 	s := &story{webex: sim, t: t, relay: newRelay(t), title: maps.Clone(titles)}
 	s.world = z.build(t, zabbix.Settings{URL: "http://" + s.relay.public, Secret: secret}, mediaType)
 	define(s)
-	s.awaitItems(t)
+	s.awaitConfiguration(t)
 	s.relay.configure(t, fmt.Sprintf(storyConfig, api, z.url, webexsim.RoomID("noc"), webexsim.RoomID("db"), webexsim.RoomID("network")),
 		"E2E_BOT="+webexsim.DefaultBotToken, "E2E_API="+s.relayToken, "E2E_SECRET="+secret, "E2E_KEY="+strings.Repeat("0f", 32))
 	s.relay.start(t)

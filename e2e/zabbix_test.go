@@ -396,19 +396,25 @@ func (w *world) trigger(t *testing.T, key, name string, more object) {
 	w.triggerID[key] = w.create(t, "trigger.create", "triggerids", trigger)
 }
 
-// awaitItems waits until the server knows all items; it reloads its cache every second.
-func (w *world) awaitItems(t *testing.T) {
+// awaitConfiguration waits until the server knows all items, triggers and macros that exist. It reloads its cache every second, in
+// several steps. What it knows of items doesn't tell about triggers and macros, so an item is made, and another one when the server
+// knows the first: that reload began when all else existed.
+func (w *world) awaitConfiguration(t *testing.T) {
 	t.Helper()
-	values := map[string]string{}
-	for key := range w.itemID {
-		values[key] = "0"
-	}
-	eventually(t, "the server accepts values for all items", func() error {
-		if took := w.send(t, values); took != len(values) {
-			return fmt.Errorf("processed %d of %d", took, len(values))
+	for range 2 {
+		key := fmt.Sprint("reload", len(w.itemID))
+		w.itemID[key] = w.create(t, "item.create", "itemids", object{"hostid": w.host, "name": key, "key_": key, "type": 2, "value_type": 3, "history": "1d"})
+		values := map[string]string{}
+		for key := range w.itemID {
+			values[key] = "0"
 		}
-		return nil
-	})
+		eventually(t, "the server accepts values for all items", func() error {
+			if took := w.send(t, values); took != len(values) {
+				return fmt.Errorf("processed %d of %d", took, len(values))
+			}
+			return nil
+		})
+	}
 }
 
 // acknowledge is Bob's update in Zabbix's frontend.
