@@ -78,9 +78,9 @@ func sinceTime(given string, now time.Time) (time.Time, error) {
 func auditTable(found admin.Audit) table {
 	t := table{head: "AT\tPERSON\tWHERE\tACTION\tPROBLEMS\tSTATE\tTEXT\tOUTCOME", total: len(found.Commands), nothing: "no commands"}
 	for _, c := range found.Commands {
-		where := "direct"
-		if c.Person == "" { // the relay did it by itself, or an operator by the admin API
-			where = "-"
+		where := "-"
+		if c.Direct() {
+			where = "direct"
 		}
 		t.rows = append(t.rows, []string{
 			listTime(c.At), cmp.Or(c.Person, c.Name), cmp.Or(c.Room, where), c.Action, cmp.Or(strings.Join(c.Problems, ","), "-"), c.State, c.Text, cmp.Or(c.Outcome, "-"),

@@ -23,6 +23,9 @@ type AuditEntry struct {
 	ID       string    `json:"id"` // as in the log
 }
 
+// Direct is store.Command.Direct.
+func (e AuditEntry) Direct() bool { return store.Command{Room: e.Room, Email: e.Person}.Direct() }
+
 // Audit is the newest commands that pass a filter. More says that there are older ones.
 type Audit struct {
 	Commands []AuditEntry `json:"commands"`

@@ -142,6 +142,8 @@ func (e *Executor) limited(ctx context.Context, c store.Command, warn bool) erro
 // forbidden refuses what the person may not do here, whatever it is about, and what isn't understood.
 func forbidden(s scope, req Request, q *question) *refusal {
 	switch role := s.role(); {
+	case q == nil && req.withdraws():
+		return nil
 	case role == "":
 		return &refusal{store.CommandDenied, noRole(s.Direct)}
 	case q != nil:

@@ -188,8 +188,10 @@ func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *t
 		switch {
 		case c.Room == "" && c.Action == string(Bind), binding.IsSpace(c.Room):
 			where = "in a space that isn't configured"
-		case c.Room == "":
+		case c.Direct():
 			where = "in a direct chat"
+		case c.Room == "":
+			where = "outside of the rooms"
 		case may(s.roleIn(c.Room), Rooms):
 			where = "in " + webex.EscapeMarkdown(c.Room)
 		}

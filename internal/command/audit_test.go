@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/vault"
 )
 
 func TestParseAudit(t *testing.T) {
@@ -148,5 +149,23 @@ func TestAuditPages(t *testing.T) {
 		synctest.Wait()
 		require.Contains(t, w.answers()[1], "wordA")
 		require.NotContains(t, w.answers()[1], "wordB")
+	})
+}
+
+// What an operator did by the admin API, and what the relay did by itself, wasn't said in a direct chat.
+func TestAuditOutsideOfRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := adminWorld()
+		now := time.Now()
+		removal := vault.Removal{Person: "P", Email: "gone@example.com", By: "admin API", Why: "asked for by 10.0.0.1", Reason: now, At: now}
+		require.NoError(t, removal.Remove(t.Context(), w))
+		r := w.start(t)
+		defer r.stop()
+		r.receives("M1", Input{Text: "forget me", Direct: true, Person: ann})
+		r.receives("M2", Input{Text: "audit", Direct: true, Person: ann})
+		synctest.Wait()
+		said := w.answers()[len(w.answers())-1]
+		require.Contains(t, said, "admin API, outside of the rooms: `removed the Zabbix API tokens of gone@example.com`")
+		require.Contains(t, said, "in a direct chat: `forget me`")
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -177,10 +178,27 @@ func (e *Executor) spend(ctx context.Context, c store.Command, p Person, id stri
 		return nil, nil
 	case d.ConfirmedBy != "":
 		return &refusal{store.CommandFailed, "ℹ️ That was confirmed already, so I did nothing more."}, nil
+	case d.Second:
+		if has, err := e.askerHas(ctx, asked, d); err != nil {
+			return nil, err
+		} else if !has {
+			return &refusal{store.CommandDenied, fmt.Sprintf("🚫 %s asked for this and doesn't have the role for it any more. Nothing was done.",
+				actorName(alert.Actor{Name: asked.Name, Email: asked.Email}))}, nil
+		}
 	}
 	d.ConfirmedBy = c.ID
 	asked.Detail = d.encode()
 	return nil, e.save(ctx, asked)
+}
+
+// askerHas reports whether who asked for a second person's approval still has the role for it.
+func (e *Executor) askerHas(ctx context.Context, asked store.Command, d detail) (bool, error) {
+	var keys []alert.Key
+	for _, k := range asked.Keys {
+		keys = append(keys, alert.ParseKey(k))
+	}
+	s := scope{*d.Input, e.o.View()}
+	return e.has(ctx, s, d.Asked.Verb.entry().work.role(s.View, *d.Asked.Task), keys)
 }
 
 // is reports whether two records are of one person: by Webex's id, or by any address.

@@ -322,6 +322,37 @@ func TestDoApproval(t *testing.T) {
 	})
 }
 
+// Who asked for an approval must still have the role when a second person gives it: for an action and for a script.
+func TestApprovalAsksTheAskersRoleAgain(t *testing.T) {
+	for _, said := range []string{"do restart", "run restart"} {
+		for _, keeps := range []bool{true, false} {
+			t.Run(fmt.Sprint(said, keeps), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := adminWorld()
+					e := withActions(t, w)
+					r := w.start(t)
+					r.receives("M1", Input{Text: said, Room: "noc", ParentID: "ROOT-main/4711@noc", Person: ann})
+					synctest.Wait()
+					require.Contains(t, w.answers()[0], "A second person")
+					r.stop()
+					if !keeps {
+						w.people = slices.DeleteFunc(slices.Clone(w.people), func(p config.Person) bool { return p.Email == ann.Email })
+					}
+					r = w.start(t)
+					defer r.stop()
+					r.receives("A1", Input{Button: &Button{Action: buttonConfirm, Key: "M1", MessageID: "Q"}, Room: "noc", Person: bob})
+					synctest.Wait()
+					require.Equal(t, keeps, len(e.requests())+len(w.zabbixes["main"].ran()) == 1, w.answers())
+					if !keeps {
+						require.Contains(t, w.answers()[1], "Ann &lt;Admin&gt; asked for this and doesn't have the role for it any more")
+						require.Equal(t, store.CommandDenied, w.command("A1").State)
+					}
+				})
+			})
+		}
+	}
+}
+
 // Whatever goes wrong at the endpoint, an action is done with one id, or given up, and the thread has one message that says so.
 func TestDoWaits(t *testing.T) {
 	for name, c := range map[string]struct {

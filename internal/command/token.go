@@ -134,6 +134,11 @@ func answerForget(ctx context.Context, e *Executor, s scope, _ Request, _ []targ
 	return "✅ I forgot your Zabbix API token. What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it: User settings → API tokens.", "", nil
 }
 
+// withdraws reports whether a request takes back the person's own tokens. That needs no role: who lost theirs may want it most.
+func (r Request) withdraws() bool {
+	return r.Verb == Forget || r.Verb == Token && (r.Token.Step == tokenNo || r.Token.Step == tokenForget)
+}
+
 // askToken is a step of entering a token. It replies with a card, which replaces the one before.
 func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	if !s.Direct {

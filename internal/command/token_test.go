@@ -406,3 +406,43 @@ func TestTokenExpires(t *testing.T) {
 		require.Empty(t, as)
 	})
 }
+
+// Who lost their role can still take back their token, by each way, and can't do anything else with it.
+func TestTokenIsTakenBackWithoutARole(t *testing.T) {
+	for _, name := range []string{"forget me", "Forget it", "No"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := entrusting(t)
+				r := w.start(t)
+				c := &chatter{relay: r}
+				defer func() { c.stop() }()
+				asked := c.says(Input{Text: "token main"})
+				c.presses(tokenEnter, "main/"+asked, aliceToken)
+				if name != "No" {
+					c.presses(tokenYes, "main/"+asked, "")
+				}
+				tokens := func() int {
+					rows, err := w.PersonTokens(context.Background(), alice.ID)
+					require.NoError(t, err)
+					return len(rows)
+				}
+				require.Equal(t, 1, tokens())
+				c.stop()
+				w.people = []config.Person{{Email: bob.Email, Role: config.RoleOperator}}
+				c.relay = w.start(t)
+				c.says(Input{Text: "token main"})
+				require.Contains(t, c.last().Markdown, "role")
+				c.presses(tokenYes, "main/"+asked, "")
+				require.Equal(t, 1, tokens())
+				takeBack := map[string]func(){
+					"forget me": func() { c.says(Input{Text: "forget me"}) },
+					"Forget it": func() { c.presses(tokenForget, "main/"+asked, "") },
+					"No":        func() { c.presses(tokenNo, "main/"+asked, "") },
+				}
+				takeBack[name]()
+				require.Zero(t, tokens())
+				require.Contains(t, strings.Join(w.answers(), "\n"), "✅ I forgot")
+			})
+		})
+	}
+}

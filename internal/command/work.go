@@ -127,26 +127,33 @@ func (e *Executor) placeOfProblem(ctx context.Context, s scope, c *store.Command
 // stillMay returns the reply if the person's role isn't enough any more: a command may have waited for an hour.
 func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err error) {
 	s, t := scope{*b.job.d.Input, e.o.View()}, *b.req.Task
-	need, have := b.req.Verb.entry().work.role(s.View, t), s.roleIn("")
 	keys := b.keys()[:1]
 	if t.Thread {
 		keys[0] = alert.ParseKey(b.job.c.Keys[0])
 	}
-	if keys[0].EventID != "" { // the role in the problem's room is enough
-		var posts map[alert.Key][]store.Post
-		err = e.persist(ctx, "reading the posts of a command's problem", func(ctx context.Context) (err error) {
-			posts, err = e.o.Store.PostsOf(ctx, keys)
-			return err
-		})
-		have = s.roleFor(posts[keys[0]])
+	if keys[0].EventID == "" {
+		keys = nil
 	}
-	if err != nil || need != "" && have.AtLeast(need) {
+	if has, err := e.has(ctx, s, b.req.Verb.entry().work.role(s.View, t), keys); has || err != nil {
 		return "", err
 	}
 	if b.attempts[0].Stage == stageExecuting {
 		return fmt.Sprintf("❓ I don't know whether I could %s, and won't try again: you don't have the role for it any more.", b.attempts[0].Does), nil
 	}
 	return fmt.Sprintf("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", b.attempts[0].Does), nil
+}
+
+// has reports whether a person has a role for each of these problems, where the role in its room is enough; without problems, everywhere.
+func (e *Executor) has(ctx context.Context, s scope, need config.Role, keys []alert.Key) (bool, error) {
+	if need == "" || len(keys) == 0 {
+		return need != "" && s.roleIn("").AtLeast(need), nil
+	}
+	var posts map[alert.Key][]store.Post
+	err := e.persist(ctx, "reading the posts of a command's problems", func(ctx context.Context) (err error) {
+		posts, err = e.o.Store.PostsOf(ctx, keys)
+		return err
+	})
+	return err == nil && !slices.ContainsFunc(keys, func(k alert.Key) bool { return !s.roleFor(posts[k]).AtLeast(need) }), err
 }
 
 // cutSource splits the source off "main/sw1".

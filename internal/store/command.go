@@ -41,6 +41,10 @@ type Command struct {
 	Detail    []byte // state with which package command continues after a restart
 }
 
+// Direct reports whether a person gave the command in a direct chat. Without a room and a person it is an operator's, by the admin API,
+// or the relay's own.
+func (c Command) Direct() bool { return c.Room == "" && c.Email != "" }
+
 // Commands keeps commands.
 type Commands interface {
 	// ClaimCommand writes a new command; false if its ID exists already.
