@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/config"
@@ -35,8 +36,8 @@ type Keeper struct {
 	store store.Bindings
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	all     []store.Binding // by ID
+	all     atomic.Pointer[[]store.Binding] // by ID; immutable, so that who reads waits for no change
+	mu      sync.Mutex                      // held while they change
 	changed func()
 }
 
@@ -49,7 +50,9 @@ func Load(ctx context.Context, s store.Bindings, log *slog.Logger) (*Keeper, err
 	if err != nil {
 		log.Error("cannot read the subscriptions and bindings: none counts", "error", err)
 	}
-	return &Keeper{store: s, log: log, all: all, changed: func() {}}, nil
+	k := &Keeper{store: s, log: log, changed: func() {}}
+	k.all.Store(&all)
+	return k, nil
 }
 
 // OnChange sets what is called after each change. It may call the Keeper.
@@ -70,9 +73,7 @@ func (k *Keeper) where(pass func(b store.Binding) bool) (found []store.Binding) 
 	if k == nil {
 		return nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, b := range k.all {
+	for _, b := range *k.all.Load() {
 		if pass(b) {
 			found = append(found, b)
 		}
@@ -80,28 +81,37 @@ func (k *Keeper) where(pass func(b store.Binding) bool) (found []store.Binding) 
 	return found
 }
 
-// Vouching returns the bindings that let a room have what was posted in it, the newest first. One that somebody removed, or that
-// expired, still does: its messages stay up to date. None from before the room refused messages does.
-func (k *Keeper) Vouching(room string) (found []store.Binding) {
-	for _, b := range slices.Backward(k.known(room)) {
-		if b.Ended == store.BindingRefused {
-			break
-		}
-		found = append(found, b)
+// Named returns the binding of a rule, by its name (route.BindingName). One that was replaced is the one with the same filter that counts
+// now. false if it was forgotten.
+func (k *Keeper) Named(room, rule string) (store.Binding, bool) {
+	known := k.Known(room)
+	i := slices.IndexFunc(known, func(b store.Binding) bool { return route.BindingName(room, b.ID) == rule })
+	if i < 0 {
+		return store.Binding{}, false
 	}
-	return found
+	for _, other := range known[i:] {
+		if other.EndedAt.IsZero() && sameFilter(other, known[i]) {
+			return other, true
+		}
+	}
+	return known[i], true
+}
+
+func sameFilter(a, b store.Binding) bool {
+	return a.Severity == b.Severity && a.Host == b.Host && strings.EqualFold(a.Text, b.Text)
 }
 
 // Last returns the newest binding of a room, whether it has ended or not.
 func (k *Keeper) Last(room string) (store.Binding, bool) {
-	known := k.known(room)
+	known := k.Known(room)
 	if len(known) == 0 {
 		return store.Binding{}, false
 	}
 	return known[len(known)-1], true
 }
 
-func (k *Keeper) known(room string) []store.Binding {
+// Known returns the bindings of a room, by ID, those that have ended too.
+func (k *Keeper) Known(room string) []store.Binding {
 	return k.where(func(b store.Binding) bool { return b.Room == room })
 }
 
@@ -116,7 +126,7 @@ func (k *Keeper) add(ctx context.Context, b store.Binding) (made store.Binding, 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	here, live := 0, 0
-	for _, other := range k.all {
+	for _, other := range *k.all.Load() {
 		if other.Command == b.Command { // read again after a crash
 			return other, nil, nil
 		}
@@ -126,7 +136,7 @@ func (k *Keeper) add(ctx context.Context, b store.Binding) (made store.Binding, 
 		live++
 		if other.Room == b.Room {
 			here++
-			if other.Severity == b.Severity && other.Host == b.Host && strings.EqualFold(other.Text, b.Text) {
+			if sameFilter(other, b) {
 				replaced = &other
 			}
 		}
@@ -141,7 +151,8 @@ func (k *Keeper) add(ctx context.Context, b store.Binding) (made store.Binding, 
 	if b.ID, err = k.store.AddBinding(ctx, b); err != nil {
 		return b, nil, err
 	}
-	k.all = append(k.all, b)
+	all := append(slices.Clone(*k.all.Load()), b)
+	k.all.Store(&all)
 	if replaced != nil {
 		_, err = k.end(ctx, replaced.ID, store.BindingRemoved)
 	}
@@ -159,7 +170,8 @@ func (k *Keeper) End(ctx context.Context, id int64, why store.BindingEnd) (store
 
 // end is End for a caller that holds mu.
 func (k *Keeper) end(ctx context.Context, id int64, why store.BindingEnd) (store.Binding, error) {
-	i := slices.IndexFunc(k.all, func(b store.Binding) bool { return b.ID == id && b.EndedAt.IsZero() })
+	all := slices.Clone(*k.all.Load())
+	i := slices.IndexFunc(all, func(b store.Binding) bool { return b.ID == id && b.EndedAt.IsZero() })
 	if i < 0 {
 		return store.Binding{}, fmt.Errorf("binding %d: %w", id, store.ErrNotFound)
 	}
@@ -167,8 +179,20 @@ func (k *Keeper) end(ctx context.Context, id int64, why store.BindingEnd) (store
 	if err := k.store.EndBinding(ctx, id, why, at); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return store.Binding{}, err
 	}
-	k.all[i].EndedAt, k.all[i].Ended = at, why
-	return k.all[i], nil
+	all[i].EndedAt, all[i].Ended = at, why
+	k.all.Store(&all)
+	return all[i], nil
+}
+
+// Forget forgets the bindings that ended before a time, as store.Store.Prune does.
+func (k *Keeper) Forget(before time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	old := func(b store.Binding) bool { return !b.EndedAt.IsZero() && b.EndedAt.Before(before) }
+	if slices.ContainsFunc(*k.all.Load(), old) {
+		all := slices.DeleteFunc(slices.Clone(*k.all.Load()), old)
+		k.all.Store(&all)
+	}
 }
 
 // Refused ends the bindings of a room that refuses messages, and returns them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -48,7 +49,11 @@ func TestKeeper(t *testing.T) {
 		require.Len(t, k.Live(), 2)
 		require.Len(t, k.Routes(), 2)
 		require.Equal(t, again.ID, k.Of("space:a")[0].ID)
-		require.Len(t, k.Vouching("space:a"), 2, "one that was removed lets its messages be kept up to date")
+		current, ok := k.Named("space:a", "binding #"+fmt.Sprint(a.ID))
+		require.True(t, ok)
+		require.Equal(t, again.ID, current.ID, "it was replaced")
+		_, ok = k.Named("space:b", "binding #"+fmt.Sprint(a.ID))
+		require.False(t, ok, "another room's")
 	}
 	_, err = k.End(t.Context(), a.ID, store.BindingRemoved)
 	require.ErrorIs(t, err, store.ErrNotFound, "it has ended")
@@ -56,12 +61,17 @@ func TestKeeper(t *testing.T) {
 	ended, err := k.Refused(t.Context(), "space:a")
 	require.NoError(t, err)
 	require.Len(t, ended, 1)
-	require.Empty(t, k.Vouching("space:a"), "nor one from before")
+	gone, ok := k.Named("space:a", "binding #"+fmt.Sprint(again.ID))
+	require.True(t, ok)
+	require.Equal(t, store.BindingRefused, gone.Ended)
 	last, ok := k.Last("space:a")
 	require.True(t, ok, "its bot is still known")
 	require.Equal(t, store.BindingRefused, last.Ended)
-	c := add(t, k, store.Binding{Room: "space:a", Host: "db*", Command: "C4"})
-	require.Equal(t, []store.Binding{c}, k.Vouching("space:a"))
+	k.Forget(time.Now().Add(-time.Minute))
+	require.Len(t, k.Known("space:a"), 2, "they ended just now")
+	k.Forget(time.Now().Add(time.Minute))
+	require.Empty(t, k.Known("space:a"))
+	require.Len(t, k.Live(), 1, "one that counts is never forgotten")
 }
 
 // A room has only so many, and the relay too. One that replaces another is no more.
@@ -73,9 +83,11 @@ func TestLimits(t *testing.T) {
 	_, _, err := k.Add(t.Context(), store.Binding{Room: "person:a@example.com", Host: "more", Command: "D1"})
 	require.ErrorIs(t, err, ErrTooManyHere)
 	add(t, k, store.Binding{Room: "person:a@example.com", Host: "h0", Command: "D2"})
+	all := slices.Clone(*k.all.Load())
 	for i := range MaxOfAll - MaxOfRoom {
-		k.all = append(k.all, store.Binding{ID: int64(1000 + i), Room: "space:x", Command: fmt.Sprint("E", i)})
+		all = append(all, store.Binding{ID: int64(1000 + i), Room: "space:x", Command: fmt.Sprint("E", i)})
 	}
+	k.all.Store(&all)
 	_, _, err = k.Add(t.Context(), store.Binding{Room: "person:b@example.com", Host: "more", Command: "D3"})
 	require.ErrorIs(t, err, ErrTooMany)
 }
@@ -88,4 +100,35 @@ func TestUnreadableBindings(t *testing.T) {
 	routes := k.Routes()
 	require.Len(t, routes, 1)
 	require.Equal(t, "subscription #2", routes[0].Name)
+}
+
+// Who reads the bindings waits for no store: the fold and delivery do.
+func TestReadingWaitsForNoStore(t *testing.T) {
+	s := &stuck{Store: memory.New(nil), entered: make(chan struct{}), release: make(chan struct{})}
+	k := load(t, s)
+	added := make(chan struct{})
+	go func() {
+		defer close(added)
+		_, _, _ = k.Add(context.Background(), store.Binding{Room: "space:a", Host: "db*", Command: "C1"})
+	}()
+	<-s.entered
+	require.Empty(t, k.Live())
+	require.Empty(t, k.Routes())
+	_, ok := k.Last("space:a")
+	require.False(t, ok)
+	close(s.release)
+	<-added
+	require.Len(t, k.Live(), 1)
+}
+
+// stuck is a store whose writes wait.
+type stuck struct {
+	*memory.Store
+	entered, release chan struct{}
+}
+
+func (s *stuck) AddBinding(ctx context.Context, b store.Binding) (int64, error) {
+	close(s.entered)
+	<-s.release
+	return s.Store.AddBinding(ctx, b)
 }

@@ -90,8 +90,9 @@ type Options struct {
 	Fallback func(room string) (string, bool)
 
 	// Withheld says why a direct chat, or a space that isn't configured, gets nothing about a problem by a route that was posted in
-	// these rooms, or in a message with several problems (no route); "" if it does. nil: everything.
-	Withheld func(room, route string, posted []string) string
+	// these rooms, or in a message with several problems (no route); "" if it does. shown: the room shows it, and a call keeps that up to
+	// date. nil: everything.
+	Withheld func(room, route string, posted []string, shown bool) string
 	// Refused is told that a room refuses messages for good, each time it does; nil if nobody needs to know.
 	Refused func(room, reason string)
 
@@ -152,7 +153,7 @@ func New(o Options) (*Delivery, error) {
 		o.Fallback = func(string) (string, bool) { return "", false }
 	}
 	if o.Withheld == nil {
-		o.Withheld = func(string, string, []string) string { return "" }
+		o.Withheld = func(string, string, []string, bool) string { return "" }
 	}
 	if o.Refused == nil {
 		o.Refused = func(string, string) {}

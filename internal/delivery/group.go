@@ -57,7 +57,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	if b.left(room) {
 		return outcome{done: true}
 	}
-	if why := b.Withheld(t.Room, "", nil); why != "" {
+	if why := b.Withheld(t.Room, "", nil, g.MessageID != ""); why != "" {
 		return b.markGroupDead(l, t, g, step.Dead, "not sent: "+why, "", false)
 	}
 	g = step.BelievedGroup(g, t.Value.group.doubt)

@@ -153,7 +153,7 @@ func (b *bot) servePost(l lives, t *task, picked int) outcome {
 	case b.left(v.room):
 		return outcome{done: true}
 	}
-	if why := b.Withheld(t.Room, v.post.Route, text.Names(v.rooms, func(p store.Post) string { return p.Room })); why != "" {
+	if why := b.Withheld(t.Room, v.post.Route, text.Names(v.rooms, func(p store.Post) string { return p.Room }), v.post.RootID != ""); why != "" {
 		return b.withhold(l, t, v, why)
 	}
 	t.Value.traced.causes, t.Value.traced.route = v.post.Causes, v.post.Route

@@ -17,12 +17,16 @@ import (
 func TestWithheldPosts(t *testing.T) {
 	var mu sync.Mutex
 	withheld, asked := true, map[string][]string{}
+	var kinds []bool
 	const alice = "person:alice@example.com"
 	inWorld(t, func(o *Options) {
-		o.Withheld = func(room, _ string, posted []string) string {
+		o.Withheld = func(room, _ string, posted []string, shown bool) string {
 			mu.Lock()
 			defer mu.Unlock()
 			if posted != nil {
+				if room == alice {
+					kinds = append(kinds, shown)
+				}
 				asked[room] = slices.Sorted(slices.Values(posted))
 			}
 			if room == alice && withheld {
@@ -53,6 +57,10 @@ func TestWithheldPosts(t *testing.T) {
 		w.pass(10 * time.Second)
 		require.Equal(t, []string{"edit", "reply", "delete"}, w.ops()[calls:], "only in noc")
 		require.Zero(t, w.store.pending())
+		mu.Lock()
+		defer mu.Unlock()
+		require.False(t, kinds[0], "what isn't posted isn't shown")
+		require.True(t, kinds[len(kinds)-1], "a posted one is")
 	})
 }
 

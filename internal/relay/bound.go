@@ -44,21 +44,44 @@ func (l *live) space(room, rule string) (delivery.RoomSettings, bool) {
 }
 
 // withheld says why a direct chat or a space gets nothing about a problem that was posted in these rooms; "" if it does. Rights may
-// have changed since the post was made.
-func (l *live) withheld(room, rule string, posted []string) string {
-	router := l.Load().router
-	if email, direct := strings.CutPrefix(room, config.PersonRoom); direct {
-		return router.Withheld(email, rule, posted)
-	}
-	if !binding.IsSpace(room) {
-		return ""
-	}
-	for _, b := range l.bindings.Vouching(room) {
-		if router.Vouches(b.Email) {
-			return ""
+// have changed since the post was made. What is new needs a binding that counts; what is shown already is kept up to date after it ended.
+func (l *live) withheld(room, rule string, posted []string, shown bool) string {
+	space := binding.IsSpace(room)
+	switch {
+	case space && rule == "": // a message with several problems: one binding is enough
+		why := "nobody bound this space"
+		for _, b := range l.bindings.Known(room) {
+			if why = l.adds(b, shown); why == "" {
+				break
+			}
+		}
+		return why
+	case space || config.MadeInChat(rule):
+		b, ok := l.bindings.Named(room, rule)
+		if !ok && (space || !shown) {
+			return "its binding is forgotten"
+		}
+		if ok {
+			if why := l.adds(b, shown); why != "" {
+				return why
+			}
 		}
 	}
-	return "no admin vouches for this space any more"
+	if email, direct := strings.CutPrefix(room, config.PersonRoom); direct {
+		return l.Load().router.Withheld(email, rule, posted)
+	}
+	return ""
+}
+
+// adds says why a binding adds nothing new now, or isn't enough to keep what is shown up to date; "" if it is.
+func (l *live) adds(b store.Binding, shown bool) string {
+	switch {
+	case b.Ended == store.BindingRefused:
+		return "its binding ended, because the room refused messages"
+	case !b.EndedAt.IsZero() && !shown:
+		return "its binding has ended"
+	}
+	return l.rests(b)
 }
 
 // rests says why a binding adds nothing now; "" if it doesn't rest.

@@ -119,7 +119,7 @@ func (r *Router) Rests(b Binding) string {
 		return ""
 	case r.byID[key] != "":
 		return fmt.Sprintf("the configuration names this room: %s", r.byID[key])
-	case !r.Vouches(b.Email):
+	case !r.vouches(b.Email):
 		return b.Email + " isn't an admin everywhere any more"
 	}
 	if _, ok := r.cfg.Bot(b.Bot); !ok {
@@ -128,8 +128,8 @@ func (r *Router) Rests(b Binding) string {
 	return ""
 }
 
-// Vouches reports whether a person may have a space bound.
-func (r *Router) Vouches(email string) bool {
+// vouches reports whether a person may have a space bound.
+func (r *Router) vouches(email string) bool {
 	return r.cfg.Allowed(email) && r.cfg.RoleOf([]string{email}, "").AtLeast(config.RoleAdmin)
 }
 
