@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nms-alert-relay/internal/config"
@@ -38,11 +39,12 @@ type Options struct {
 // Book holds the schedules of a configuration, and reads their calendars in the background. Nothing waits for that: a schedule is what the
 // last good copies say. It is a collector of Prometheus, too.
 type Book struct {
-	opts  Options
-	woken chan struct{}
-	began time.Time
+	opts      Options
+	woken     chan struct{}
+	began     time.Time
+	published atomic.Pointer[[]page] // immutable: who asks takes no lock
 
-	mu        sync.Mutex
+	mu        sync.Mutex // never held while a calendar is fetched, parsed or stored
 	plans     []*plan
 	abandoned []string           // values of the store that belong to no calendar any more
 	refreshes map[refreshKey]int // for the metric
@@ -55,6 +57,12 @@ const (
 	resultOK     = "ok"
 	resultFailed = "failed"
 )
+
+// page is what the book says about a schedule.
+type page struct {
+	schedule  Schedule
+	calendars []CalendarState
+}
 
 // plan is a schedule with its calendars.
 type plan struct {
@@ -70,13 +78,17 @@ type calendar struct {
 	source  string // identifies the address
 	reading Reading
 
-	loaded  bool // the copy in the store was looked at
-	copy    copied
-	content Content
-	// expanded is when content was made of copy.
-	expanded time.Time
-	fault    error     // of the last attempt
-	next     time.Time // when it is read again
+	loaded bool // the copy in the store was looked at
+	expansion
+	fault error     // of the last attempt
+	next  time.Time // when it is read again
+}
+
+// expansion is a copy of a calendar with what it says about the time around a moment.
+type expansion struct {
+	copy     copied
+	content  Content
+	expanded time.Time // the moment
 }
 
 // copied is the last good copy of a calendar.
@@ -117,17 +129,18 @@ func ReadingOf(cfg *config.Config, d config.Duty, c config.Calendar) Reading {
 	return r
 }
 
-// Set makes a configuration's schedules the current ones, while the Book runs too. Calendars that stay keep their copies.
+// Set makes a configuration's schedules the current ones, while the Book runs too; by one caller at a time. Calendars that stay keep their
+// copies.
 func (b *Book) Set(cfg *config.Config) {
+	before := map[string]calendar{}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	before := map[string]*calendar{}
 	for _, p := range b.plans {
 		for _, c := range p.calendars {
-			before[c.value] = c
+			before[c.value] = *c
 		}
 	}
-	b.plans = nil
+	b.mu.Unlock()
+	var plans []*plan
 	now := b.opts.Now()
 	for i, d := range cfg.Duty {
 		p := &plan{config: d}
@@ -136,21 +149,39 @@ func (b *Book) Set(cfg *config.Config) {
 				config: calendarConfig, key: "duty[" + strconv.Itoa(i) + "].calendar[" + strconv.Itoa(j) + "]", value: "duty/" + d.Name + "/" + strconv.Itoa(j),
 				source: sourceOf(calendarConfig), reading: ReadingOf(cfg, d, calendarConfig),
 			}
-			if old := before[c.value]; old != nil && old.source == c.source {
+			if old, ok := before[c.value]; ok && old.source == c.source {
 				c.loaded, c.copy, c.fault = old.loaded, old.copy, old.fault
 				if c.copy.Text != "" {
-					c.use(c.copy, now) // its people may be others now
+					if e, err := c.expand(c.copy, now); err == nil { // its people may be others now
+						c.expansion = e
+					}
 				}
 			}
 			delete(before, c.value)
 			p.calendars = append(p.calendars, c)
 		}
-		b.plans = append(b.plans, p)
+		plans = append(plans, p)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.plans = plans
 	for value := range before {
 		b.abandoned = append(b.abandoned, value)
 	}
+	b.publish()
 	pace.Wake(b.woken)
+}
+
+// publish makes what the plans say now what the book says. The caller holds mu.
+func (b *Book) publish() {
+	pages := make([]page, len(b.plans))
+	for i, p := range b.plans {
+		pages[i].schedule = p.schedule()
+		for _, c := range p.calendars {
+			pages[i].calendars = append(pages[i].calendars, CalendarState{At: c.copy.At, Fault: c.fault, Faults: c.content.Faults, Bad: c.content.Unreadable})
+		}
+	}
+	b.published.Store(&pages)
 }
 
 // sourceOf identifies where a calendar comes from, without telling it.
@@ -159,13 +190,10 @@ func sourceOf(c config.Calendar) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// use makes a copy the current one. It fails if the copy can't be read.
-func (c *calendar) use(copy copied, now time.Time) error {
+// expand reads a copy. That may take a while: the caller doesn't hold Book.mu.
+func (c *calendar) expand(copy copied, now time.Time) (expansion, error) {
 	content, err := Parse([]byte(copy.Text), c.reading, now.Add(-behind), now.Add(ahead))
-	if err == nil {
-		c.copy, c.content, c.expanded = copy, content, now
-	}
-	return err
+	return expansion{copy, content, now}, err
 }
 
 // calendars are all calendars.
@@ -185,11 +213,17 @@ func (b *Book) load(ctx context.Context, c *calendar) {
 		b.opts.Log.Warn("cannot read the stored copy of a calendar", "calendar", c.key, "error", err)
 		return
 	}
+	var copy copied
+	known := json.Unmarshal([]byte(value), &copy) == nil && copy.Source == c.source
+	var e expansion
+	if known {
+		e, err = c.expand(copy, b.opts.Now())
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var copy copied
-	if c.loaded = true; json.Unmarshal([]byte(value), &copy) == nil && copy.Source == c.source && c.copy.Text == "" {
-		_ = c.use(copy, b.opts.Now()) // one that can't be read any more is no copy
+	if c.loaded = true; known && err == nil && c.copy.Text == "" { // one that can't be read any more is no copy
+		c.expansion = e
+		b.publish()
 	}
 }
 
@@ -229,13 +263,22 @@ func (b *Book) refresh(ctx context.Context, c *calendar) time.Time {
 	}
 	now := b.opts.Now()
 	b.mu.Lock()
-	had, known := c.fault, c.copy.Text
+	had, before := c.fault, c.expansion
+	b.mu.Unlock()
+	known, after := before.copy.Text, before
 	if err == nil {
-		err = c.use(copied{At: now, Source: c.source, Text: string(text)}, now)
+		var e expansion
+		if e, err = c.expand(copied{At: now, Source: c.source, Text: string(text)}, now); err == nil {
+			after = e
+		}
 	}
-	if err != nil && known != "" && now.Sub(c.expanded) > behind {
-		_ = c.use(c.copy, now) // for the days to come
+	if err != nil && known != "" && now.Sub(before.expanded) > behind {
+		if e, err := c.expand(before.copy, now); err == nil { // for the days to come
+			after = e
+		}
 	}
+	b.mu.Lock()
+	c.expansion = after
 	c.fault, c.next = err, now.Add(time.Duration(c.config.Refresh))
 	result := resultOK
 	if err != nil {
@@ -243,6 +286,7 @@ func (b *Book) refresh(ctx context.Context, c *calendar) time.Time {
 	}
 	b.refreshes[refreshKey{b.scheduleOf(c), result}]++
 	next, copy, content := c.next, c.copy, c.content
+	b.publish()
 	b.mu.Unlock()
 
 	log := b.opts.Log.With("calendar", c.key)
@@ -305,16 +349,12 @@ type CalendarState struct {
 
 // Of returns a schedule, and how reading its calendars goes. ok is false if there is no schedule of that name.
 func (b *Book) Of(name string) (s Schedule, calendars []CalendarState, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i := slices.IndexFunc(b.plans, func(p *plan) bool { return p.config.Name == name })
-	if i < 0 {
-		return s, nil, false
+	for _, p := range *b.published.Load() {
+		if p.schedule.Name == name {
+			return p.schedule, p.calendars, true
+		}
 	}
-	for _, c := range b.plans[i].calendars {
-		calendars = append(calendars, CalendarState{At: c.copy.At, Fault: c.fault, Faults: c.content.Faults, Bad: c.content.Unreadable})
-	}
-	return b.plans[i].schedule(), calendars, true
+	return s, nil, false
 }
 
 // errUnread says that a calendar wasn't read yet.

@@ -12,13 +12,15 @@ import (
 const (
 	// maxRule bounds the text of a rule.
 	maxRule = 300
-	// maxSteps bounds how many occurrences of all events are counted from their starts.
-	maxSteps = 100_000
+	// maxSteps bounds the search for the occurrences of all events: each day that is searched costs one step (each hour, of an hourly
+	// recurrence), whether it has one or not, and each occurrence perOccurrence.
+	maxSteps      = 2_000_000
+	perOccurrence = 20
 	// maxTimes bounds how often a day an event may recur.
 	maxTimes = 24
 )
 
-// recurring returns when a rule's occurrences begin, of those between two times. steps is how many occurrences may still be counted. A rule
+// recurring returns when a rule's occurrences begin, of those between two times. steps is how much may still be searched. A rule
 // that no shifts follow is an error: it recurs every minute, or by parts that no calendar uses for shifts.
 func recurring(rule string, start, from, until time.Time, steps *int) (starts []time.Time, err error) {
 	if len(rule) > maxRule {
@@ -36,14 +38,19 @@ func recurring(rule string, start, from, until time.Time, steps *int) (starts []
 	times := max(1, len(o.Byhour)) * max(1, len(o.Byminute)) * max(1, len(o.Bysecond))
 	switch {
 	case o.Freq == rrule.SECONDLY || o.Freq == rrule.MINUTELY || times > maxTimes || o.Freq == rrule.HOURLY && len(o.Byhour)+len(o.Byminute)+len(o.Bysecond) > 0: // the library may never find an hour of the list
-		return nil, errors.New("it recurs too often")
+		return nil, errTooOften
 	case len(o.Byyearday)+len(o.Byweekno)+len(o.Byeaster) > 0 || o.Interval > 1000 || !possible(o):
 		return nil, errors.New("its recurrence isn't supported")
 	}
 	if untilDate(rule) { // the whole of that day
 		o.Until = o.Until.AddDate(0, 0, 1).Add(-time.Second)
 	}
-	o.Dtstart = skipped(o, start, from)
+	if *steps <= 0 {
+		return nil, errTooOften
+	}
+	if !skip(o, start, from) {
+		return nil, nil
+	}
 	if o.Until.IsZero() || o.Until.After(until) {
 		o.Until = until
 	}
@@ -51,36 +58,58 @@ func recurring(rule string, start, from, until time.Time, steps *int) (starts []
 	if err != nil {
 		return nil, errors.New("its recurrence can't be read")
 	}
-	next := r.Iterator()
-	for ; ; *steps-- {
+	unit := 24 * time.Hour
+	if o.Freq == rrule.HOURLY {
+		unit = time.Hour
+	}
+	next, searched := r.Iterator(), o.Dtstart
+	for n := 1; ; n++ {
 		at, more := next()
+		switch {
+		case more:
+			*steps -= perOccurrence + int(at.Sub(searched)/unit)
+			searched = at
+		case o.Count == 0 || n <= o.Count: // it searched up to the end
+			*steps -= max(0, int(o.Until.Sub(searched)/unit))
+		}
 		switch {
 		case !more || !at.Before(until):
 			return starts, nil
 		case *steps <= 0:
-			return nil, errors.New("it recurs too often")
+			return nil, errTooOften
 		case at.After(from):
 			starts = append(starts, at)
 		}
 	}
 }
 
-// skipped returns a later start of a rule with the same occurrences from a time on: the years before it cost nothing then.
-func skipped(o *rrule.ROption, start, from time.Time) time.Time {
+var errTooOften = errors.New("it recurs too often")
+
+// skip gives a rule a later start with the same occurrences from a time on: the years before it cost nothing then. false if all of its
+// occurrences are before that time. A rule that counts occurrences which it filters has to be searched from its start.
+func skip(o *rrule.ROption, start, from time.Time) bool {
+	o.Dtstart = start
 	days := max(1, o.Interval)
 	if o.Freq == rrule.WEEKLY {
 		days *= 7
 	}
-	if o.Count > 0 || o.Freq != rrule.DAILY && o.Freq != rrule.WEEKLY || !start.Before(from) {
-		return start
+	filtered := len(o.Byweekday)+len(o.Bymonth)+len(o.Bymonthday)+len(o.Bysetpos)+len(o.Byhour)+len(o.Byminute)+len(o.Bysecond) > 0
+	if o.Count > 0 && filtered || o.Freq != rrule.DAILY && o.Freq != rrule.WEEKLY || !start.Before(from) {
+		return true
 	}
 	for n := int(from.Sub(start)/(24*time.Hour))/days - 1; n > 0; n-- {
 		wall := wallOf(start).AddDate(0, 0, n*days)
-		if later := Local(wall, start.Location()); wallOf(later).Equal(wall) { // not one that clocks skip
-			return later
+		later := Local(wall, start.Location())
+		switch {
+		case !wallOf(later).Equal(wall): // one that clocks skip
+		case o.Count > 0 && n >= o.Count:
+			return false
+		default:
+			o.Dtstart, o.Count = later, max(0, o.Count-n)
+			return true
 		}
 	}
-	return start
+	return true
 }
 
 // monthDays are the days of the months in a common year.
