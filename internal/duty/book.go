@@ -46,6 +46,7 @@ type Book struct {
 
 	mu        sync.Mutex // never held while a calendar is fetched, parsed or stored
 	plans     []*plan
+	leaving   []*plan            // of the configuration before, while its router may still be asked
 	abandoned []string           // values of the store that belong to no calendar any more
 	refreshes map[refreshKey]int // for the metric
 }
@@ -110,7 +111,7 @@ const retryAfter = 5 * time.Minute
 // NewBook makes a Book with the copies that the store has.
 func NewBook(ctx context.Context, o Options) *Book {
 	b := &Book{opts: o, woken: make(chan struct{}, 1), began: o.Now(), refreshes: map[refreshKey]int{}}
-	b.Set(o.Config)
+	b.Set(o.Config, func() {})
 	for _, c := range b.calendars() {
 		b.load(ctx, c)
 	}
@@ -130,8 +131,8 @@ func ReadingOf(cfg *config.Config, d config.Duty, c config.Calendar) Reading {
 }
 
 // Set makes a configuration's schedules the current ones, while the Book runs too; by one caller at a time. Calendars that stay keep their
-// copies.
-func (b *Book) Set(cfg *config.Config) {
+// copies. switched makes the configuration the current one elsewhere: while it runs, the schedules of both are known.
+func (b *Book) Set(cfg *config.Config, switched func()) {
 	before := map[string]calendar{}
 	b.mu.Lock()
 	for _, p := range b.plans {
@@ -163,19 +164,25 @@ func (b *Book) Set(cfg *config.Config) {
 		plans = append(plans, p)
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.plans = plans
+	b.plans, b.leaving = plans, b.plans
 	for value := range before {
 		b.abandoned = append(b.abandoned, value)
 	}
+	b.publish()
+	b.mu.Unlock()
+	switched()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaving = nil
 	b.publish()
 	pace.Wake(b.woken)
 }
 
 // publish makes what the plans say now what the book says. The caller holds mu.
 func (b *Book) publish() {
-	pages := make([]page, len(b.plans))
-	for i, p := range b.plans {
+	all := slices.Concat(b.plans, b.leaving) // the first of a name counts
+	pages := make([]page, len(all))
+	for i, p := range all {
 		pages[i].schedule = p.schedule()
 		for _, c := range p.calendars {
 			pages[i].calendars = append(pages[i].calendars, CalendarState{At: c.copy.At, Fault: c.fault, Faults: c.content.Faults, Bad: c.content.Unreadable})

@@ -148,15 +148,15 @@ func TestReload(t *testing.T) {
 		require.Equal(t, "the relay may not write to those on duty in network (primary)", s.onDuty())
 
 		s.feed.set("", errors.New("away"))
-		s.book.Set(configured(t, strings.Replace(fromURL, "}]", ", people: [{name: ALI, email: alice@example.com}]}]", 1)))
+		s.book.Set(configured(t, strings.Replace(fromURL, "}]", ", people: [{name: ALI, email: alice@example.com}]}]", 1)), func() {})
 		require.Equal(t, "alice@example.com", s.onDuty())
 
-		s.book.Set(configured(t, strings.Replace(fromURL, "s3cr3t", "other", 1)))
+		s.book.Set(configured(t, strings.Replace(fromURL, "s3cr3t", "other", 1)), func() {})
 		require.Equal(t, "who is on duty in network (primary) isn't known: the calendar couldn't be read yet", s.onDuty())
 		s.pass(time.Second)
 		require.Contains(t, s.onDuty(), "isn't known", "the stored copy is another calendar's")
 
-		s.book.Set(configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]"))
+		s.book.Set(configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]"), func() {})
 		require.Equal(t, "bob@example.com", s.onDuty())
 		s.pass(time.Second)
 		value, err := s.store.Value(t.Context(), "duty/network/0")

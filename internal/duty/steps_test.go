@@ -2,6 +2,7 @@ package duty
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +79,22 @@ func TestCallWaitsForNothing(t *testing.T) {
 	_, calendars, ok := book.Of("network")
 	require.True(t, ok)
 	require.False(t, calendars[0].At.IsZero())
+}
+
+// During a reload the schedules of both configurations are known: either router may be asked.
+func TestSchedulesOfBothConfigurations(t *testing.T) {
+	cfg := configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]")
+	next := *cfg
+	next.Duty = slices.Clone(cfg.Duty)
+	next.Duty[0].Name = "servers"
+	book := NewBook(t.Context(), Options{Config: cfg, Store: memory.New(time.Now), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	known := func(name string) bool {
+		_, _, ok := book.Of(name)
+		return ok
+	}
+	switched := false
+	book.Set(&next, func() { switched = known("network") && known("servers") })
+	require.True(t, switched)
+	require.False(t, known("network"))
+	require.True(t, known("servers"))
 }

@@ -132,7 +132,9 @@ func (r *Relay) apply(next *snapshot) {
 	gone := r.clients.zabbix
 	r.clients = r.connected(next, r.clients)
 	r.parts.inquirer.SetSources(each(r.clients.zabbix, observer))
-	r.parts.delivery.SetBots(r.clients.delivering(next.cfg), next.cfg.Delivery.Workers, func() { r.live.use(next) })
+	r.parts.delivery.SetBots(r.clients.delivering(next.cfg), next.cfg.Delivery.Workers, func() {
+		r.parts.duty.Set(next.cfg, func() { r.live.use(next) })
+	})
 	r.parts.listener.SetBots(r.clients.hearing(next.cfg, r.parts.delivery))
 	if err := r.parts.vault.Use(context.Background(), next.cfg.Encryption.Keyring()); err != nil {
 		r.log.Error("cannot use the encryption keys of the new configuration: those before stay in use", "error", err)
@@ -142,7 +144,6 @@ func (r *Relay) apply(next *snapshot) {
 	r.parts.speaking.SetSources(each(r.clients.zabbix, shows), watchInterval(next.cfg))
 	r.parts.heartbeats.Set(heartbeatsOf(next.cfg))
 	r.parts.canary.Set(canaryOf(next.cfg))
-	r.parts.duty.Set(next.cfg)
 	r.intake.Store(r.receiver(next.cfg))
 	for source := range gone {
 		if r.clients.zabbix[source] == nil {
