@@ -189,7 +189,8 @@ func read(ctx context.Context, s Source, i zabbix.Item, from, to time.Time, r Re
 			return out, nil
 		}
 	}
-	hours, err := s.Trends(ctx, i, from.Truncate(time.Hour), to, limit)
+	// Trends have no order: a lower limit than the hours might lose the newest.
+	hours, err := s.Trends(ctx, i, from.Truncate(time.Hour), to, int(to.Sub(from)/time.Hour)+2)
 	if err != nil {
 		return out, err
 	}

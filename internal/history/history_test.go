@@ -47,9 +47,9 @@ func (f *fakeZabbix) History(_ context.Context, i zabbix.Item, from, to time.Tim
 	return list, f.err
 }
 
-func (f *fakeZabbix) Trends(_ context.Context, i zabbix.Item, from, to time.Time, _ int) (list []zabbix.Trend, err error) {
+func (f *fakeZabbix) Trends(_ context.Context, i zabbix.Item, from, to time.Time, limit int) (list []zabbix.Trend, err error) {
 	f.ask("trends", i, from, to)
-	for at := from; at.Add(2 * time.Hour).Before(to); at = at.Add(time.Hour) {
+	for at := from; at.Add(2*time.Hour).Before(to) && len(list) < limit; at = at.Add(time.Hour) {
 		list = append(list, zabbix.Trend{At: at, Max: 59, Avg: 29.5})
 	}
 	return list, f.err
@@ -206,4 +206,14 @@ func TestEveryVersion(t *testing.T) {
 		require.InDelta(t, 240, len(trends), 1, version)
 		server.Close()
 	}
+}
+
+// A long window of several items has its newest hours, too: Zabbix sends trends in no order, and the oldest first in practice.
+func TestALongWindowHasItsNewestHours(t *testing.T) {
+	f := &fakeZabbix{}
+	from := now.Add(-MaxLength)
+	series, err := read(t.Context(), f, item("1"), from, now, Request{Now: now, Zone: time.UTC}, 100)
+	require.NoError(t, err)
+	require.WithinDuration(t, now, series.Buckets[len(series.Buckets)-1].At, 2*time.Hour)
+	require.Greater(t, len(series.Buckets), int(MaxLength/time.Hour)-3)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,18 +41,18 @@ type RoutesOptions struct {
 const (
 	// settle is how long after its message a problem gets its graph: a storm shows by then, and Zabbix has the value.
 	settle = 5 * time.Second
-	// maxWaiting is how many graphs wait at most. More are a storm, which gets none for stormPause.
+	// maxWaiting is how many problems wait for their graphs at most. More are a storm, which gets none for stormPause.
 	maxWaiting = 5
 	stormPause = time.Minute
 	// patience bounds the reading and drawing of one graph.
 	patience = 30 * time.Second
 )
 
-// posted is a problem that has got its message in a room.
+// posted is a problem that has got its message in rooms.
 type posted struct {
-	key  alert.Key
-	room string
-	at   time.Time
+	key   alert.Key
+	rooms []string
+	at    time.Time // in the first one
 }
 
 // Routes posts graphs of new problems in their threads, one at a time, for routes that ask for it. Nothing depends on them: what waits
@@ -61,7 +62,7 @@ type Routes struct {
 	woken chan struct{}
 
 	mu      sync.Mutex
-	waiting []posted
+	waiting []*posted // one for each problem
 	quiet   time.Time // until then there are none, after a storm
 }
 
@@ -76,15 +77,21 @@ func (r *Routes) Posted(post store.Post, p alert.Problem) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if i := slices.IndexFunc(r.waiting, func(w *posted) bool { return w.key == post.Key }); i >= 0 {
+		r.waiting[i].rooms = append(r.waiting[i].rooms, post.Room)
+		return
+	}
 	if len(r.waiting) >= maxWaiting {
-		r.skip(len(r.waiting))
+		for _, w := range r.waiting {
+			r.skip(len(w.rooms))
+		}
 		r.waiting, r.quiet = nil, now.Add(stormPause)
 	}
 	if now.Before(r.quiet) {
 		r.skip(1)
 		return
 	}
-	r.waiting = append(r.waiting, posted{post.Key, post.Room, now})
+	r.waiting = append(r.waiting, &posted{post.Key, []string{post.Room}, now})
 	pace.Wake(r.woken)
 }
 
@@ -106,76 +113,93 @@ func (r *Routes) Run(ctx context.Context) error {
 			pace.Pause(ctx, wait, nil)
 			continue // a storm may have removed it
 		}
-		r.drop(next)
-		r.post(ctx, next)
+		if r.drop(next) {
+			r.post(ctx, next)
+		}
 	}
 	return nil
 }
 
-func (r *Routes) first() (posted, bool) {
+func (r *Routes) first() (*posted, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.waiting) == 0 {
-		return posted{}, false
+		return nil, false
 	}
 	return r.waiting[0], true
 }
 
-func (r *Routes) drop(p posted) {
+// drop removes the first one; false if a storm did. It doesn't change any more then.
+func (r *Routes) drop(p *posted) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.waiting) > 0 && r.waiting[0] == p {
-		r.waiting = r.waiting[1:]
+	if len(r.waiting) == 0 || r.waiting[0] != p {
+		return false
 	}
+	r.waiting = r.waiting[1:]
+	return true
 }
 
-// post draws the graph of a problem and adds it to the thread, unless the problem has ended or shares a message by now.
-func (r *Routes) post(ctx context.Context, at posted) {
+// post draws the graph of a problem and adds it to its threads, unless it has ended or shares a message by now. It is drawn once for all
+// rooms of a time zone.
+func (r *Routes) post(ctx context.Context, at *posted) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	log := r.o.Log.With("key", at.key.String(), "room", at.room)
-	p, post, err := r.read(ctx, at)
+	log := r.o.Log.With("key", at.key.String(), "rooms", at.rooms)
+	p, posts, err := r.read(ctx, at.key)
 	if err != nil {
 		log.Warn("cannot read a problem: it gets no graph", "error", err)
 		r.o.Metrics.Count(ForRoute, Picture{}, err, 0)
 		return
 	}
-	room, wanted := r.o.Wants(at.room, post.Route, p.Severity)
 	source, known := r.o.Source(at.key.Source)
-	if _, ok := p.Trigger(); !ok || !known || !wanted || !p.Open() || p.Superseded() || post.Group != 0 || post.RootID == "" {
-		r.skip(1)
-		return
-	}
-	begun := time.Now()
-	picture, err := Of(ctx, source, Request{Problem: p, Zone: room.Zone, Title: "**" + shown(p.Name, 80) + "**", Now: begun})
-	if err == nil && picture.PNG != nil {
-		_, err = r.o.Store.AddNotice(ctx, store.Notice{
-			Kind: store.NoticeGraph, Room: at.room, Bot: room.Bot, ParentID: post.RootID, Markdown: webex.CutMarkdown(picture.Words, webex.MaxMessageBytes),
-			File: &store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG}, Once: store.Once{Key: "graph:" + at.key.String() + "@" + at.room, Digest: at.room},
-			State: store.NoticePending, CreatedAt: begun,
-		})
-	}
-	r.o.Metrics.Count(ForRoute, picture, err, time.Since(begun))
-	switch {
-	case errors.Is(err, store.ErrFull):
-		log.Warn("too many files wait to be sent: a problem gets no graph")
-	case err != nil && ctx.Err() == nil:
-		log.Warn("a problem gets no graph", "error", err)
+	_, triggered := p.Trigger()
+	drawn := map[string]Picture{}
+	for _, name := range at.rooms {
+		i := slices.IndexFunc(posts, func(post store.Post) bool { return post.Room == name })
+		if i < 0 || !triggered || !known || !p.Open() || p.Superseded() || posts[i].Group != 0 || posts[i].RootID == "" {
+			r.skip(1)
+			continue
+		}
+		room, wanted := r.o.Wants(name, posts[i].Route, p.Severity)
+		if !wanted {
+			r.skip(1)
+			continue
+		}
+		begun := time.Now()
+		picture, had := drawn[room.Zone.String()]
+		if !had {
+			picture, err = Of(ctx, source, Request{Problem: p, Zone: room.Zone, Title: "**" + shown(p.Name, 80) + "**", Now: begun})
+		}
+		if err == nil && picture.PNG != nil {
+			drawn[room.Zone.String()] = picture
+			_, err = r.o.Store.AddNotice(ctx, store.Notice{
+				Kind: store.NoticeGraph, Room: name, Bot: room.Bot, ParentID: posts[i].RootID, Markdown: webex.CutMarkdown(picture.Words, webex.MaxMessageBytes),
+				File: &store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG}, Once: store.Once{Key: "graph:" + at.key.String() + "@" + name, Digest: name},
+				State: store.NoticePending, CreatedAt: begun,
+			})
+		}
+		r.o.Metrics.Count(ForRoute, picture, err, time.Since(begun))
+		switch {
+		case errors.Is(err, store.ErrFull):
+			log.Warn("too many files wait to be sent: a problem gets no graph")
+			return
+		case err != nil && ctx.Err() == nil:
+			log.Warn("a problem gets no graph", "error", err)
+			return
+		case err != nil || picture.PNG == nil:
+			return
+		}
 	}
 }
 
-// read reads a problem and its post; zero ones if they are gone.
-func (r *Routes) read(ctx context.Context, at posted) (p alert.Problem, post store.Post, err error) {
-	keys := []alert.Key{at.key}
+// read reads a problem and its posts; zero ones if they are gone.
+func (r *Routes) read(ctx context.Context, key alert.Key) (p alert.Problem, posts []store.Post, err error) {
+	keys := []alert.Key{key}
 	problems, err := r.o.Store.Problems(ctx, keys)
 	if err != nil {
-		return p, post, err
+		return p, nil, err
 	}
-	posts, err := r.o.Store.PostsOf(ctx, keys)
-	for _, found := range posts[at.key] {
-		if found.Room == at.room {
-			post = found
-		}
-	}
-	return problems[at.key], post, err
+	all, err := r.o.Store.PostsOf(ctx, keys)
+	return problems[key], all[key], err
 }

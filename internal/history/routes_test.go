@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,7 +44,7 @@ func newTown(t *testing.T) *town {
 		Wants: func(room, route string, s alert.Severity) (Room, bool) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return Room{Bot: "noc"}, room == "noc" && route == "severe" && s >= w.wanted
+			return Room{Bot: "noc"}, strings.HasPrefix(room, "noc") && route == "severe" && s >= w.wanted
 		},
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -63,9 +64,9 @@ func (w *town) opens(t *testing.T, id string, change func(*alert.Problem, *store
 	}
 	require.NoError(t, w.CommitFold(t.Context(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{post}}))
 	if post.Group == 0 {
-		_, err := w.ClaimPost(t.Context(), key, "noc")
+		_, err := w.ClaimPost(t.Context(), key, post.Room)
 		require.NoError(t, err)
-		require.NoError(t, w.SavePost(t.Context(), key, "noc", store.Cursor{Delivered: 1, RootID: "ROOT-" + id}))
+		require.NoError(t, w.SavePost(t.Context(), key, post.Room, store.Cursor{Delivered: 1, RootID: "ROOT-" + id}))
 	}
 	post.RootID = "ROOT-" + id
 	p.State = alert.StateOpen // as it was when it was posted
@@ -98,6 +99,23 @@ func TestANewProblemGetsAGraph(t *testing.T) {
 		w.opens(t, "4711", nil) // told again
 		time.Sleep(time.Minute)
 		require.Len(t, w.graphs(t), 1)
+	})
+}
+
+// One problem in many rooms is no storm: its values are read once, and each room gets the graph.
+func TestAProblemInManyRoomsIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		for n := range maxWaiting + 1 {
+			w.opens(t, "4711", func(_ *alert.Problem, post *store.Post) { post.Room = fmt.Sprint("noc", n) })
+		}
+		w.opens(t, "4712", nil)
+		time.Sleep(time.Minute)
+		list := w.graphs(t)
+		require.Len(t, list, maxWaiting+2)
+		require.Equal(t, "noc5", list[maxWaiting].Room)
+		require.Len(t, w.zabbix.asked, 2, "once for each problem")
+		require.Zero(t, w.counted("skipped"))
 	})
 }
 
