@@ -120,7 +120,12 @@ func stepGraph(ctx context.Context, e *Executor, l *lane, b *batch, r round) (ti
 		done = "✅ Read the values of "
 		err = e.answer(ctx, b.job.command(), ":"+part, picture.Words, nil)
 	} else {
-		err = e.attach(ctx, b.job.command(), part, picture.Words, store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG})
+		var missing string
+		missing, err = e.attach(ctx, b.job.command(), part, picture.Words, store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG})
+		if err == nil && missing != "" {
+			done = "❌ Posted no picture: too many files wait to be sent. Ask again in a while. It is the graph of "
+			err = e.answer(ctx, b.job.command(), ":"+part+":missing", picture.Words+missing, nil)
+		}
 	}
 	if err != nil {
 		return 0, err

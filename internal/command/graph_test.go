@@ -295,3 +295,21 @@ func TestGraphsAreCounted(t *testing.T) {
 	require.Len(t, families, 2)
 	require.Len(t, families[1].GetMetric(), 11, "every label value from the start")
 }
+
+// A picture that can't be posted is missed with words.
+func TestAGraphThatCannotBePosted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.graphed("main/4711", "13", "noc")
+		_, err := w.AddNotice(t.Context(), store.Notice{Kind: store.NoticeGraph, Room: "db", File: &store.File{Name: "big", Content: make([]byte, store.MaxFiles)}})
+		require.NoError(t, err)
+		r := w.start(t)
+		r.receives("M1", Input{Text: "graph 3h", Room: "noc", ParentID: "ROOT-main/4711@noc"})
+		synctest.Wait()
+		said := strings.Join(w.answers(), "\n")
+		require.Contains(t, said, "too many files wait to be sent")
+		require.Contains(t, said, "CPU: 42 %", "the words of the picture")
+		require.NotContains(t, w.command("M1").Outcome, "Drew")
+		r.stop()
+	})
+}

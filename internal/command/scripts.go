@@ -191,9 +191,11 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	reply, whole := scriptReply(script.Name, hosts[0], result, b.req.For, presser(*b.job.d.Input))
 	if whole != "" {
 		file := store.File{Name: text.FileName(strings.NewReplacer("/", "_", `\`, "_").Replace(script.Name + "-" + hosts[0].Host + ".txt")), Type: "text/plain", Content: []byte(whole)}
-		if err := e.attach(ctx, b.job.command(), "output", "📎 The whole output", file); err != nil {
+		missing, err := e.attach(ctx, b.job.command(), "output", "📎 The whole output", file)
+		if err != nil {
 			return 0, err
 		}
+		reply += missing
 	}
 	stage := stageDone
 	if result.Failed {
@@ -210,8 +212,9 @@ func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Scri
 	return b.askFirst(ctx, e, doubt{question: question, button: "Approve", second: script.Role})
 }
 
-// attach sends a file in the thread of a command. part tells it from the command's other files: each is sent once.
-func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown string, file store.File) error {
+// attach sends a file in the thread of a command. part tells it from the command's other files: each is sent once. missing says why it
+// isn't sent; "" if it is.
+func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown string, file store.File) (missing string, err error) {
 	n := store.Notice{
 		Kind: store.NoticeAnswer, Room: c.Room, Bot: c.Bot, ParentID: c.Thread(), Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Trace: c.Trace,
 		File: &file, Once: store.Once{Key: "command:" + c.ID + ":" + part, Digest: c.ID},
@@ -220,15 +223,19 @@ func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown s
 	if n.Room == "" {
 		n.RoomID = c.RoomID
 	}
-	err := e.persist(ctx, "storing a file", func(ctx context.Context) error {
+	err = e.persist(ctx, "storing a file", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)
-		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrKeyReused) {
-			e.o.Log.Warn("the file of a command isn't posted", "command", c.ID, "file", part, "error", err)
-			return nil
+		switch {
+		case errors.Is(err, store.ErrFull):
+			missing = "\n\n📎 The file isn't here: too many files wait to be sent. Ask again in a while."
+		case errors.Is(err, store.ErrKeyReused): // it was sent before
+		default:
+			return err
 		}
-		return err
+		e.o.Log.Warn("the file of a command isn't posted", "command", c.ID, "file", part, "error", err)
+		return nil
 	})
-	return err
+	return missing, err
 }
 
 // scriptReply returns the reply with a script's output. whole is all of the output if the reply shows only its beginning.
