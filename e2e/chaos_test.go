@@ -303,9 +303,13 @@ func (c *chaos) calm() {
 		time.Sleep(500 * time.Millisecond)
 	}
 	took := time.Since(began)
-	for range 8 { // late messages of Zabbix change nothing; the next edit of a message about flapping may be minutes away
+	// Nothing changes afterwards. On a slow machine Zabbix may still report a problem, which then is open here until its recovery comes.
+	for agreed := 0; agreed < 8; agreed++ {
 		time.Sleep(c.span / 40)
-		require.Empty(c.t, c.differences())
+		if differs := c.differences(); len(differs) > 0 {
+			require.Less(c.t, time.Since(began), alone+patience, "the rooms show again what Zabbix doesn't hold:\n%s", strings.Join(differs, "\n"))
+			agreed = -1
+		}
 	}
 	c.report(took, asked)
 }

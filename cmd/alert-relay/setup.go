@@ -295,6 +295,7 @@ func setupClient(source config.Source, token string) (*zabbix.Client, error) {
 	}
 	o := zabbix.OptionsOf(source)
 	o.Token, o.TokenFrom, o.Transport, o.Version = token, "setup", transport, build.Current().Version
+	o.Timeout = time.Minute // to import or delete a template takes a slow Zabbix more than ten seconds
 	return zabbix.New(o), nil
 }
 
