@@ -256,3 +256,29 @@ func TestDamagedRecordOfEarlierRun(t *testing.T) {
 		require.Equal(t, store.CommandDone, w.command("M1").State)
 	})
 }
+
+// acrossCrashes gives a command to a relay that crashes at one of its first effects, which lasts or is lost, and then starts the relay
+// again, which doesn't. It does so in a world for each.
+func acrossCrashes(t *testing.T, effects int, input Input, prepare func(*testing.T, *world), check func(t *testing.T, w *world, what string)) {
+	t.Helper()
+	for _, lost := range []bool{false, true} {
+		for crash := range effects {
+			synctest.Test(t, func(t *testing.T) {
+				w := adminWorld()
+				prepare(t, w)
+				w.crash, w.lost = crash, lost
+				r := w.start(t)
+				r.receives("M1", input)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				r.stop()
+				w.crash = -1
+				r = w.start(t)
+				defer r.stop()
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				check(t, w, fmt.Sprintf("crash %d, lost %v", crash, lost))
+			})
+		}
+	}
+}

@@ -423,31 +423,13 @@ func TestDoWaits(t *testing.T) {
 
 // Wherever the relay crashes, the endpoint gets one id, and the person one answer.
 func TestDoAcrossCrashes(t *testing.T) {
-	for _, lost := range []bool{false, true} {
-		for crash := range 8 {
-			synctest.Test(t, func(t *testing.T) {
-				w := adminWorld()
-				e := withActions(t, w)
-				w.crash, w.lost = crash, lost
-				r := w.start(t)
-				r.receives("M1", Input{Text: "do ticket", Room: "noc", ParentID: "ROOT-main/4711@noc", Person: alice})
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				r.stop()
-				w.crash = -1
-				w.dead = make(chan struct{})
-				r = w.start(t)
-				defer r.stop()
-				time.Sleep(10 * time.Minute)
-				synctest.Wait()
-				what := fmt.Sprintf("crash %d, lost %v", crash, lost)
-				require.Len(t, e.ids(), 1, what)
-				require.Equal(t, store.CommandDone, w.command("M1").State, what)
-				require.Len(t, w.answers(), 1, what)
-				require.Contains(t, w.answers()[0], "✅ Did `ticket`", what)
-			})
-		}
-	}
+	var e *endpoint
+	acrossCrashes(t, 8, Input{Text: "do ticket", Room: "noc", ParentID: "ROOT-main/4711@noc", Person: alice}, func(t *testing.T, w *world) { e = withActions(t, w) }, func(t *testing.T, w *world, what string) {
+		require.Len(t, e.ids(), 1, what)
+		require.Equal(t, store.CommandDone, w.command("M1").State, what)
+		require.Len(t, w.answers(), 1, what)
+		require.Contains(t, w.answers()[0], "✅ Did `ticket`", what)
+	})
 }
 
 // A role that is lost, a problem that is another one and an action that is removed while a command waits: nothing more is sent.
@@ -622,29 +604,13 @@ func TestDoOnce(t *testing.T) {
 			require.Contains(t, all[0], "❓ I don't know whether I could do `once`", name)
 		})
 	}
-	for _, lost := range []bool{false, true} {
-		for crash := range 8 {
-			synctest.Test(t, func(t *testing.T) {
-				w := adminWorld()
-				e := withActions(t, w)
-				w.crash, w.lost = crash, lost
-				r := w.start(t)
-				r.receives("M1", Input{Text: "do once", Room: "noc", ParentID: "ROOT-main/4711@noc", Person: alice})
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				r.stop()
-				w.crash = -1
-				r = w.start(t)
-				defer r.stop()
-				time.Sleep(10 * time.Minute)
-				synctest.Wait()
-				require.LessOrEqual(t, len(e.requests()), 1, "crash %d, lost %v", crash, lost)
-				if w.command("M1").State != store.CommandDone {
-					unclear++
-					require.Contains(t, strings.Join(w.answers(), "\n"), "❓ I don't know whether I could do `once`")
-				}
-			})
+	var e *endpoint
+	acrossCrashes(t, 8, Input{Text: "do once", Room: "noc", ParentID: "ROOT-main/4711@noc", Person: alice}, func(t *testing.T, w *world) { e = withActions(t, w) }, func(t *testing.T, w *world, what string) {
+		require.LessOrEqual(t, len(e.requests()), 1, what)
+		if w.command("M1").State != store.CommandDone {
+			unclear++
+			require.Contains(t, strings.Join(w.answers(), "\n"), "❓ I don't know whether I could do `once`")
 		}
-	}
+	})
 	require.NotZero(t, unclear)
 }

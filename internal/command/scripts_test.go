@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -192,38 +191,22 @@ func TestApproval(t *testing.T) {
 // A script runs at most once, whatever crashes, and its reply says so if nobody knows.
 func TestRunIsAtMostOnce(t *testing.T) {
 	known := 0
-	for _, lost := range []bool{false, true} {
-		for crash := range 10 {
-			synctest.Test(t, func(t *testing.T) {
-				w := adminWorld()
-				w.zabbixes["main"].site.result = zabbix.ScriptResult{Output: strings.Repeat("x\n", 3000)}
-				w.crash, w.lost = crash, lost
-				r := w.start(t)
-				r.receives("M1", Input{Text: "run ping on db1", Room: "noc", Person: alice})
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				r.stop()
-				w.crash = -1
-				r = w.start(t)
-				defer r.stop()
-				time.Sleep(10 * time.Minute)
-				synctest.Wait()
-				what := fmt.Sprintf("crash %d, lost %v", crash, lost)
-				ran := len(w.zabbixes["main"].ran())
-				require.LessOrEqual(t, ran, 1, what)
-				said := strings.Join(w.answers(), "\n")
-				switch state := w.command("M1").State; state {
-				case store.CommandDone:
-					require.Equal(t, 1, ran, what)
-					require.Contains(t, said, "✅ Ran")
-					known++
-				default:
-					require.Equal(t, store.CommandFailed, state, what)
-					require.Contains(t, said, "I don't know whether it worked", what)
-				}
-			})
+	acrossCrashes(t, 10, Input{Text: "run ping on db1", Room: "noc", Person: alice}, func(_ *testing.T, w *world) {
+		w.zabbixes["main"].site.result = zabbix.ScriptResult{Output: strings.Repeat("x\n", 3000)}
+	}, func(t *testing.T, w *world, what string) {
+		ran := len(w.zabbixes["main"].ran())
+		require.LessOrEqual(t, ran, 1, what)
+		said := strings.Join(w.answers(), "\n")
+		switch state := w.command("M1").State; state {
+		case store.CommandDone:
+			require.Equal(t, 1, ran, what)
+			require.Contains(t, said, "✅ Ran")
+			known++
+		default:
+			require.Equal(t, store.CommandFailed, state, what)
+			require.Contains(t, said, "I don't know whether it worked", what)
 		}
-	}
+	})
 	require.NotZero(t, known)
 	maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
 		z := w.zabbixes["main"]
