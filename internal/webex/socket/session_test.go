@@ -152,7 +152,8 @@ func TestSessionHearsMessagesEditsAndPresses(t *testing.T) {
 			require.Equal(w.t, "group", w.heard[0].Data.RoomType)
 			stop()
 			require.Equal(w.t, Stopped, w.end().Reason)
-			require.Zero(t, w.Sockets(bot))
+			synctest.Wait()
+			require.Zero(w.t, w.Sockets(bot))
 		})
 	}
 }
