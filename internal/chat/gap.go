@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type signs struct {
 	mu     sync.Mutex
 	loaded bool      // last is what the store has, or later
 	last   time.Time // zero for never
+	before time.Time // the last good check of the webhooks before the start; zero for none
 	stored time.Time
 	gap    period // that rooms aren't told of yet; zero for none
 
@@ -45,8 +47,12 @@ func (l *Listener) lastSign(ctx context.Context, bot string, s *signs) time.Time
 		if err != nil {
 			l.o.Log.Error("cannot read when the bot heard last: rooms aren't told of presses that it missed", "bot", bot, "error", err)
 		}
-		if at, err := time.Parse(time.RFC3339, text); err == nil {
+		last, checked, _ := strings.Cut(text, " ")
+		if at, err := time.Parse(time.RFC3339, last); err == nil {
 			s.last = pace.Later(s.last, at)
+		}
+		if at, err := time.Parse(time.RFC3339, checked); err == nil {
+			s.before = at
 		}
 		s.loaded = true
 	}
@@ -83,8 +89,11 @@ func (l *Listener) webhooksChecked(ctx context.Context, bot string, lost bool) {
 	since := l.lastSign(ctx, bot, &c.signs)
 	c.signs.mu.Lock()
 	first := c.signs.checked.IsZero()
-	if !first {
+	switch { // webhooks may have been wrong since the last good check, whether or not the relay has started since
+	case !first:
 		since = c.signs.checked
+	case lost && !c.signs.before.IsZero():
+		since = c.signs.before
 	}
 	c.signs.hooked, c.signs.checked = true, time.Now()
 	c.signs.mu.Unlock()
@@ -103,7 +112,7 @@ func (s *signs) unhook() {
 	s.hooked, s.checked = false, time.Time{}
 }
 
-// keepSign stores the last sign, unless rooms are still to be told of a gap: after a crash they are told then.
+// keepSign stores the last sign, and for webhooks their last good check, unless rooms are still to be told of a gap: after a crash they are told then.
 func (l *Listener) keepSign(ctx context.Context, bot string, s *signs) {
 	l.lastSign(ctx, bot, s)
 	s.mu.Lock()
@@ -111,11 +120,15 @@ func (l *Listener) keepSign(ctx context.Context, bot string, s *signs) {
 		s.last = time.Now()
 	}
 	last, waits := s.last, s.gap != period{} || s.last.Equal(s.stored)
+	text := last.UTC().Format(time.RFC3339)
+	if s.hooked {
+		text += " " + s.checked.UTC().Format(time.RFC3339)
+	}
 	s.mu.Unlock()
 	if waits {
 		return
 	}
-	if err := l.o.Store.SetValue(ctx, signName(bot), last.UTC().Format(time.RFC3339)); err != nil {
+	if err := l.o.Store.SetValue(ctx, signName(bot), text); err != nil {
 		l.o.Log.Warn("cannot store when the bot heard last", "bot", bot, "error", err)
 		return
 	}

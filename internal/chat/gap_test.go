@@ -181,6 +181,21 @@ func TestGapOfAWebsocket(t *testing.T) {
 	})
 }
 
+// Webhooks that Webex disabled before a restart lost presses since the last check before it. A restart alone lost none.
+func TestGapOfWebhooksAcrossARestart(t *testing.T) {
+	withTransport(t, config.ListenWebhook, webexsim.Options{}, func(t *testing.T, r *real) {
+		r.pass(time.Hour + 2*time.Minute)
+		r.away(10*time.Second, func() {})
+		r.pass(checkInterval)
+		require.Empty(t, r.told(), "the relay was away for less than a minute")
+		checked := time.Now().Add(-time.Minute) // away passed a minute after the first check
+		r.pass(checkInterval - 3*time.Minute)
+		r.webex.DisableWebhooks(botAddr)
+		r.away(10*time.Second, func() {})
+		require.Equal(t, []string{toldOf(checked, checked.Add(checkInterval-2*time.Minute+10*time.Second))}, r.told())
+	})
+}
+
 // Webhooks that Webex disabled lost presses since the last check. A webhook that only has another name, or is there twice, lost none.
 func TestGapOfWebhooks(t *testing.T) {
 	withTransport(t, config.ListenWebhook, webexsim.Options{}, func(t *testing.T, r *real) {
