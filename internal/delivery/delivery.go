@@ -94,7 +94,7 @@ type Options struct {
 	// date. nil: everything.
 	Withheld func(room, route string, posted []string, shown bool) string
 	// Refused is told that a room refuses messages for good, each time it does; nil if nobody needs to know.
-	Refused func(room, reason string)
+	Refused func(ctx context.Context, room, reason string)
 
 	// Asks reports whether the relay asks the API of a source about its problems. Their first cards wait for
 	// the answer, CardWait at most, since it says which buttons apply. nil for no source.
@@ -156,7 +156,7 @@ func New(o Options) (*Delivery, error) {
 		o.Withheld = func(string, string, []string, bool) string { return "" }
 	}
 	if o.Refused == nil {
-		o.Refused = func(string, string) {}
+		o.Refused = func(context.Context, string, string) {}
 	}
 	o.Workers = cmp.Or(o.Workers, 4)
 	o.Rescan = cmp.Or(o.Rescan, 30*time.Second)

@@ -74,6 +74,7 @@ func TestARefusedDigestOfSubscriptionsIsNotRerouted(t *testing.T) {
 		texts := strings.Join(w.texts("default"), "\n")
 		require.Contains(t, texts, fmt.Sprint(key(3), "=open"))
 		require.NotContains(t, texts, key(4).String())
+		require.Contains(t, texts, "can't be reached by direct messages")
 		require.Zero(t, w.store.pending())
 	})
 }

@@ -27,7 +27,7 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra(v.post) && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
 			return later
 		}
-		b.Refused(t.Room, reason)
+		b.Refused(l.save, t.Room, reason)
 	}
 	v.post.Cursor = step.DeadPost(v.post.Cursor, reason, trackingID, time.Now())
 	if b.savePost(l, t, v) {
@@ -110,6 +110,10 @@ func (b *bot) refusal(room, reason string) string {
 	if strings.HasPrefix(room, config.SpaceRoom) {
 		return "**A space that was bound refuses messages, so its bindings ended.** Its problems are in their other rooms. " +
 			"To bind it again, add the bot to it and send `bind` there.  \n" + code(reason)
+	}
+	if email, direct := strings.CutPrefix(room, config.PersonRoom); direct {
+		return "**" + code(email) + " can't be reached by direct messages.** Problems that a route sends there are shown here until messages are accepted " +
+			"again; those of subscriptions are in their rooms.  \n" + code(reason)
 	}
 	if _, known := b.Rooms(room, ""); !known {
 		return "**Room " + code(room) + " isn't configured any more.** What it was still owed is a dead letter, and its problems are shown here. " +

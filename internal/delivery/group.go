@@ -239,7 +239,7 @@ func (b *bot) markGroupDead(l lives, t *task, g store.Group, verdict step.Verdic
 	if b.saveGroup(l, t, step.DeadGroup(g, verdict, reason, trackingID, time.Now())) {
 		t.Value.group.doubt = step.Doubt{} // a replay starts without doubts
 		if verdict == step.Gone {
-			b.Refused(t.Room, reason)
+			b.Refused(l.save, t.Room, reason)
 		}
 		b.deadLetter(t, kindDigest, called, reason, trackingID)
 	}

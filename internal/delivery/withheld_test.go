@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -69,7 +70,7 @@ func TestRefusingRoomsAreTold(t *testing.T) {
 	var mu sync.Mutex
 	var refused []string
 	inWorld(t, func(o *Options) {
-		o.Refused = func(room, reason string) {
+		o.Refused = func(_ context.Context, room, reason string) {
 			mu.Lock()
 			defer mu.Unlock()
 			require.NotEmpty(t, reason)

@@ -94,8 +94,7 @@ func (l *live) rests(b store.Binding) string {
 }
 
 // refused ends the bindings of a room that refuses messages for good, and records that.
-func (r *Relay) refused(room, reason string) {
-	ctx := context.Background()
+func (r *Relay) refused(ctx context.Context, room, reason string) {
 	ended, err := r.live.bindings.Refused(ctx, room)
 	if err != nil {
 		r.log.Error("cannot end the bindings of a room that refuses messages", "room", room, "error", err)
