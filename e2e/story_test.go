@@ -3,11 +3,15 @@
 package e2e
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"image/png"
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -236,6 +240,8 @@ func TestStory(t *testing.T) {
 		s.thread("noc", root.ID, "operator")
 		s.acknowledgements(link, 2)
 
+		s.graph("noc", root.ID)
+
 		// A second problem is closed with a comment, by button.
 		fan := s.raise("fan", "1")
 		fanRoot := s.root("noc", fan, "Fan broken")
@@ -298,6 +304,31 @@ func TestStory(t *testing.T) {
 
 		s.relay.idle(t)
 		s.nothingElse()
+	})
+}
+
+// graph asks for a problem's graph in its thread, which shows the values that Zabbix has of its item.
+func (s *story) graph(room, root string) {
+	s.t.Helper()
+	_, err := s.webex.Say(webexsim.Line{Room: room, From: "carol@example.com", Text: "graph 1h", ParentID: root, MentionBot: true})
+	require.NoError(s.t, err)
+	sees(s.t, s.webex, "the graph", room, func(messages []webexsim.MessageView) bool {
+		for _, m := range messages {
+			if m.ParentID != root || len(m.Files) == 0 {
+				continue
+			}
+			file := m.Files[0]
+			require.Equal(s.t, "image/png", file.ContentType)
+			require.Contains(s.t, m.Text, "Item link")
+			picture, err := png.Decode(bytes.NewReader(file.Content))
+			require.NoError(s.t, err)
+			require.Greater(s.t, picture.Bounds().Dx(), 600)
+			if dir := os.Getenv("E2E_PICTURES"); dir != "" {
+				require.NoError(s.t, os.WriteFile(filepath.Join(dir, "graph-"+s.version+".png"), file.Content, 0o600))
+			}
+			return true
+		}
+		return false
 	})
 }
 
