@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
@@ -104,6 +106,9 @@ const (
 	behind = 24 * time.Hour
 	ahead  = 62 * 24 * time.Hour
 )
+
+// atOnce is how many calendars are read side by side.
+const atOnce = 4
 
 // retryAfter is when a calendar that couldn't be read is read again, unless that is due earlier.
 const retryAfter = 5 * time.Minute
@@ -239,12 +244,19 @@ func (b *Book) Run(ctx context.Context) error {
 	for {
 		b.forget(ctx)
 		now := b.opts.Now()
-		next := now.Add(time.Hour)
-		for _, c := range b.calendars() {
-			if ctx.Err() != nil {
+		calendars := b.calendars()
+		due := make([]time.Time, len(calendars))
+		var all errgroup.Group // side by side: one that answers slowly keeps no other waiting
+		all.SetLimit(atOnce)
+		for i, c := range calendars {
+			all.Go(func() error {
+				due[i] = b.refresh(ctx, c)
 				return nil
-			}
-			at := b.refresh(ctx, c)
+			})
+		}
+		_ = all.Wait()
+		next := now.Add(time.Hour)
+		for _, at := range due {
 			next = pace.Earlier(next, at)
 		}
 		if !pace.Pause(ctx, max(next.Sub(b.opts.Now()), time.Second), b.woken) {

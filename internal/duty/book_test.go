@@ -232,3 +232,30 @@ func TestFetch(t *testing.T) {
 	_, err = Fetcher{}.Fetch(t.Context(), cfg.Duty[0].Calendars[0], "")
 	require.NoError(t, err)
 }
+
+// A calendar whose server doesn't answer keeps no other from being read.
+func TestASlowCalendarDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{t: t, feed: new(feed), store: memory.New(time.Now)}
+		s.feed.set(calendarOf(newYear+"SUMMARY:alice@example.com"), nil)
+		fetch := func(ctx context.Context, c config.Calendar, key string) ([]byte, error) {
+			if strings.Contains(c.URL, "slow") {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return s.feed.fetch(ctx, c, key)
+		}
+		cfg := configured(t, `    calendar: [{url: "https://calendar.example.com/slow"}]
+  - name: night
+    calendar: [{url: "https://calendar.example.com/night"}]`)
+		book := NewBook(t.Context(), Options{Config: cfg, Store: s.store, Fetch: fetch, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- book.Run(ctx) }()
+		synctest.Wait()
+		emails, gap := book.Call("night", "primary", time.Now())
+		require.Equal(t, []string{"alice@example.com"}, emails, gap)
+		cancel()
+		require.NoError(t, <-ended)
+	})
+}
