@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/assistant"
 )
 
 // Length is how long something lasts, as a person wrote it: "2h", "1h30m", "until mon 8:00". Times of day are those of
@@ -73,21 +75,9 @@ func (c Clock) next(now time.Time, loc *time.Location) time.Time {
 	}
 }
 
-// on returns the clock's moment on a day. A time that the change to summer time skips is read with the offset before the
-// change: 2:30 is 3:30. One that comes twice in autumn is the first one that isn't over.
+// on returns the clock's moment on a day.
 func (c Clock) on(year int, month time.Month, day int, now time.Time, loc *time.Location) time.Time {
-	wall := time.Date(year, month, day, c.Hour, c.Minute, 0, 0, time.UTC)
-	read := func(near time.Time) (at time.Time, exists bool) {
-		_, offset := near.In(loc).Zone()
-		at = wall.Add(-time.Duration(offset) * time.Second).In(loc)
-		return at, at.Hour() == c.Hour && at.Minute() == c.Minute
-	}
-	first, _ := read(wall.Add(-24 * time.Hour))
-	second, exists := read(wall.Add(24 * time.Hour))
-	if _, twice := read(wall.Add(-24 * time.Hour)); exists && (!twice || !first.After(now)) {
-		return second
-	}
-	return first
+	return assistant.At(year, month, day, c.Hour, c.Minute, now, loc)
 }
 
 var (

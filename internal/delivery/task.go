@@ -61,4 +61,4 @@ func urgencyOf(op step.Op, wrong bool, rank int, since time.Time) queue.Urgency 
 }
 
 // noticeKinds are the kinds of notices, the most urgent first.
-var noticeKinds = []store.NoticeKind{store.NoticeAnswer, store.NoticeNotify, store.NoticeTest, store.NoticeSystem, store.NoticeCanary, store.NoticeGraph}
+var noticeKinds = []store.NoticeKind{store.NoticeAnswer, store.NoticeNotify, store.NoticeReminder, store.NoticeTest, store.NoticeSystem, store.NoticeCanary, store.NoticeGraph}

@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/admin"
+	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/build"
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/command"
@@ -36,6 +37,7 @@ type metrics struct {
 	action    *action.Metrics
 	graphs    *history.Metrics
 	admin     *admin.Metrics
+	assistant *assistant.Metrics
 	zabbix    *zabbix.Metrics
 	webex     *webex.Metrics
 	tracing   *tracing.Metrics
@@ -50,7 +52,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info)
 	m := &metrics{
 		receiver: receiver.NewMetrics(reg), ledger: ledger.NewMetrics(reg, nil), delivery: delivery.NewMetrics(reg), reconcile: reconcile.NewMetrics(reg, nil), watch: watch.NewMetrics(reg),
-		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), action: action.NewMetrics(reg), graphs: history.NewMetrics(reg), admin: admin.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
+		chat: chat.NewMetrics(reg, nil), command: command.NewMetrics(reg), action: action.NewMetrics(reg), graphs: history.NewMetrics(reg), admin: admin.NewMetrics(reg), assistant: assistant.NewMetrics(reg), zabbix: zabbix.NewMetrics(reg), webex: webex.NewMetrics(reg),
 		tracing: tracing.NewMetrics(reg), config: newConfigMetrics(reg),
 		templates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_relay_template_failures_total",

@@ -126,6 +126,7 @@ var metricTables = []struct {
 		{"alert_relay_action_requests_total", `sum by (name, result) (increase(alert_relay_action_requests_total{result!="done"}[1h])) > 0`},
 		{"alert_relay_encryption_key_wrong", `max(alert_relay_encryption_key_wrong)`},
 		{"alert_relay_command_duration_seconds", `histogram_quantile(0.95, sum by (le) (rate(alert_relay_command_duration_seconds_bucket[1h])))`},
+		{"alert_relay_assistant_messages_total", `sum by (kind, result) (increase(alert_relay_assistant_messages_total{result="failed"}[1d])) > 0`},
 		{"alert_relay_graphs_total", `sum by (for, result) (increase(alert_relay_graphs_total[1d])) > 0`},
 		{"alert_relay_graph_duration_seconds", `histogram_quantile(0.95, sum by (le) (rate(alert_relay_graph_duration_seconds_bucket[1d])))`},
 		{"alert_relay_chat_ignored_total", `sum by (reason) (increase(alert_relay_chat_ignored_total[1d])) > 0`},

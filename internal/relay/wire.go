@@ -10,6 +10,7 @@ import (
 	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/chat"
 	"nms-alert-relay/internal/command"
@@ -127,6 +128,9 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL },
 		U2CURL: func() string { return now.config().Webex.U2CURL }, MissedPresses: r.missedPresses, Log: log, Metrics: r.metrics.chat,
 	})
+	reminders := assistant.New(assistant.Options{
+		Store: r.store, Kinds: map[store.ReminderKind]assistant.Kind{}, Notifier: r.notifier, Log: log, Metrics: r.metrics.assistant, Now: time.Now,
+	})
 	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, book, executor, listener, reader, keeper}
 	r.intake.Store(r.receiver(cfg))
 
@@ -147,7 +151,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		},
 		{{"delivery", deliver.Run}},
 		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"duty", book.Run}, {"retention", r.prune}, {"configuration", r.watch}},
-		{{"commands", executor.Run}, {"graphs", graphs.Run}, {"people's tokens", executor.WatchTokens}},
+		{{"commands", executor.Run}, {"graphs", graphs.Run}, {"people's tokens", executor.WatchTokens}, {"reminders", reminders.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
 	}

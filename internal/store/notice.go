@@ -20,10 +20,11 @@ type NoticeKind string
 
 // The kinds of notices, most urgent first.
 const (
-	NoticeAnswer NoticeKind = "answer" // to a command
-	NoticeNotify NoticeKind = "notify" // from the notify API or `send`
-	NoticeTest   NoticeKind = "test"   // Zabbix's Test button
-	NoticeSystem NoticeKind = "system" // from the relay about itself
+	NoticeAnswer   NoticeKind = "answer"   // to a command
+	NoticeNotify   NoticeKind = "notify"   // from the notify API or `send`
+	NoticeReminder NoticeKind = "reminder" // a reminder or report that is due
+	NoticeTest     NoticeKind = "test"     // Zabbix's Test button
+	NoticeSystem   NoticeKind = "system"   // from the relay about itself
 	// NoticeCanary is posted, read back and deleted, and stays pending until then. It never becomes a dead letter.
 	NoticeCanary NoticeKind = "canary"
 	NoticeGraph  NoticeKind = "graph" // of a new problem, in its thread

@@ -10,10 +10,11 @@ import (
 type Topic string
 
 const (
-	TopicJournal Topic = "journal" // entries to fold
-	TopicPosts   Topic = "posts"   // posts to check again; the writer names neither room nor revision
-	TopicGroups  Topic = "groups"  // groups to show
-	TopicNotices Topic = "notices" // notices to send
+	TopicJournal   Topic = "journal"   // entries to fold
+	TopicPosts     Topic = "posts"     // posts to check again; the writer names neither room nor revision
+	TopicGroups    Topic = "groups"    // groups to show
+	TopicNotices   Topic = "notices"   // notices to send
+	TopicReminders Topic = "reminders" // reminders that may be due earlier
 )
 
 // Notifier wakes the subscribers of a topic. A notification has no content, and may be coalesced with others or lost (between

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -48,11 +49,13 @@ type written struct {
 	err error
 }
 
-func (w written) Append(context.Context, Entry) (int64, error)     { return 7, w.err }
-func (w written) RetryEntry(context.Context, int64) error          { return w.err }
-func (w written) CommitFold(context.Context, Fold) error           { return w.err }
-func (w written) AddNotice(context.Context, Notice) (int64, error) { return 7, w.err }
-func (w written) ReplayDead(context.Context, string) error         { return w.err }
+func (w written) Append(context.Context, Entry) (int64, error)            { return 7, w.err }
+func (w written) RetryEntry(context.Context, int64) error                 { return w.err }
+func (w written) CommitFold(context.Context, Fold) error                  { return w.err }
+func (w written) AddNotice(context.Context, Notice) (int64, error)        { return 7, w.err }
+func (w written) ReplayDead(context.Context, string) error                { return w.err }
+func (w written) AddReminder(context.Context, Reminder) (int64, error)    { return 7, w.err }
+func (w written) SaveReminder(context.Context, Reminder, time.Time) error { return w.err }
 
 // A write wakes the subscribers of its topics, and no others; a failed write wakes nobody.
 func TestWritesWake(t *testing.T) {
@@ -66,6 +69,8 @@ func TestWritesWake(t *testing.T) {
 		"fold with groups":     {func(s Store) error { return s.CommitFold(t.Context(), Fold{Groups: []Group{{}}}) }, []Topic{TopicGroups}},
 		"fold with notices":    {func(s Store) error { return s.CommitFold(t.Context(), Fold{Notices: []Notice{{}}}) }, []Topic{TopicNotices}},
 		"notice":               {func(s Store) error { _, err := s.AddNotice(t.Context(), Notice{}); return err }, []Topic{TopicNotices}},
+		"add a reminder":       {func(s Store) error { _, err := s.AddReminder(t.Context(), Reminder{}); return err }, []Topic{TopicReminders}},
+		"save a reminder":      {func(s Store) error { return s.SaveReminder(t.Context(), Reminder{}, time.Time{}) }, []Topic{TopicReminders}},
 		"replay a dead letter": {func(s Store) error { return s.ReplayDead(t.Context(), "post:main/1@noc") }, []Topic{TopicPosts, TopicNotices}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +83,7 @@ func TestWritesWake(t *testing.T) {
 // wokenBy returns the topics whose subscribers are woken.
 func wokenBy(do func(n Notifier)) (topics []Topic) {
 	var n Local
-	all := []Topic{TopicJournal, TopicPosts, TopicGroups, TopicNotices}
+	all := []Topic{TopicJournal, TopicPosts, TopicGroups, TopicNotices, TopicReminders}
 	channels := map[Topic]<-chan struct{}{}
 	for _, topic := range all {
 		channels[topic], _ = n.Subscribe(topic)

@@ -44,6 +44,7 @@ type Store interface {
 	Notices
 	Commands
 	Bindings
+	Reminders
 	PersonTokens
 	Sealed
 	Values

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Waking returns a Store that notifies the subscribers of what was written after each successful write, so that no writer
 // needs to know them.
@@ -47,4 +50,13 @@ func (w waking) AddNotice(ctx context.Context, n Notice) (int64, error) {
 
 func (w waking) ReplayDead(ctx context.Context, id string) error {
 	return w.notify(w.Store.ReplayDead(ctx, id), TopicPosts, TopicNotices)
+}
+
+func (w waking) AddReminder(ctx context.Context, r Reminder) (int64, error) {
+	id, err := w.Store.AddReminder(ctx, r)
+	return id, w.notify(err, TopicReminders)
+}
+
+func (w waking) SaveReminder(ctx context.Context, r Reminder, was time.Time) error {
+	return w.notify(w.Store.SaveReminder(ctx, r, was), TopicReminders)
 }

@@ -35,6 +35,8 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 		removed += s.bindings.remove(limit, func(a, b store.Binding) int { return a.EndedAt.Compare(b.EndedAt) },
 			func(b store.Binding) bool { return !b.EndedAt.IsZero() && b.EndedAt.Before(auditBefore) },
 			func(b store.Binding) { s.bindings.delete(b.ID) })
+		removed += s.reminders.remove(limit, func(a, b reminder) int { return a.ChangedAt.Compare(b.ChangedAt) },
+			func(r reminder) bool { return r.Due.IsZero() && r.ChangedAt.Before(problemsBefore) }, func(r reminder) { s.reminders.delete(r.ID) })
 		removed += s.triggers.remove(limit, func(a, b trigger) int { return a.WrittenAt.Compare(b.WrittenAt) },
 			func(row trigger) bool { return row.WrittenAt.Before(auditBefore) }, func(row trigger) { s.triggers.delete(row.Key) })
 		posts := len(s.posts.rows)

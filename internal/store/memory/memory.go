@@ -24,21 +24,22 @@ type data struct {
 	clock func() time.Time
 	undo  undo // of the call in progress
 
-	journal  table[int64, store.Entry]
-	problems table[alert.Key, problem]
-	posts    table[postID, store.Post]
-	rooms    map[string]bool           // that have or had posts, to find the posts of a problem
-	groups   table[int64, store.Group] // Open isn't kept: group derives it
-	messages table[string, shows]
-	notices  table[int64, store.Notice]
-	commands table[string, command]
-	values   table[string, string]
-	triggers table[alert.TriggerKey, trigger]
-	requests table[requestID, request] // of notices, by their idempotency keys
-	tokens   table[tokenID, store.PersonToken]
-	bindings table[int64, store.Binding]
+	journal   table[int64, store.Entry]
+	problems  table[alert.Key, problem]
+	posts     table[postID, store.Post]
+	rooms     map[string]bool           // that have or had posts, to find the posts of a problem
+	groups    table[int64, store.Group] // Open isn't kept: group derives it
+	messages  table[string, shows]
+	notices   table[int64, store.Notice]
+	commands  table[string, command]
+	values    table[string, string]
+	triggers  table[alert.TriggerKey, trigger]
+	requests  table[requestID, request] // of notices, by their idempotency keys
+	tokens    table[tokenID, store.PersonToken]
+	bindings  table[int64, store.Binding]
+	reminders table[int64, reminder]
 
-	lastEntry, lastGroup, lastNotice, lastRow, lastBinding int64
+	lastEntry, lastGroup, lastNotice, lastRow, lastBinding, lastReminder int64
 }
 
 type requestID struct{ sender, key string }
@@ -93,6 +94,7 @@ func New(clock func() time.Time) *Store {
 	d.requests = newTable[requestID, request](u)
 	d.tokens = newTable[tokenID, store.PersonToken](u)
 	d.bindings = newTable[int64, store.Binding](u)
+	d.reminders = newTable[int64, reminder](u)
 	return &Store{closed: new(atomic.Bool), data: d}
 }
 

@@ -27,6 +27,8 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 			SELECT id FROM commands WHERE created_at < ? AND NOT (` + unfinished + `) ORDER BY created_at LIMIT ?)`), nil},
 		{auditBefore, removing(`DELETE FROM bindings WHERE id IN (
 			SELECT id FROM bindings WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at LIMIT ?)`), nil},
+		{problemsBefore, removing(`DELETE FROM reminders WHERE id IN (
+			SELECT id FROM reminders WHERE due_at = 0 AND changed_at < ? LIMIT ?)`), nil},
 		{auditBefore, removing(`DELETE FROM trigger_stats WHERE id IN (
 			SELECT id FROM trigger_stats WHERE written_at < ? ORDER BY written_at LIMIT ?)`), nil},
 		{

@@ -63,6 +63,7 @@ func Run(t *testing.T, open Opener) {
 		"commands/find":             testFindCommands,
 		"tokens":                    testPersonTokens,
 		"bindings":                  testBindings,
+		"reminders":                 testReminders,
 		"dead letters":              testDeadLetters,
 		"values":                    testValues,
 		"stats":                     testStats,
