@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/seal"
 )
 
@@ -64,6 +65,8 @@ type Config struct {
 	Templates Templates `yaml:"templates"`
 	// Time zone of rooms and routes that set none: an IANA name such as Europe/Berlin.
 	TimeZone TimeZone `yaml:"time_zone"`
+	// Language of what the relay writes in rooms that set none, and in direct chats: en or de.
+	Language lang.Lang `yaml:"language" validate:"oneof=en de"`
 	// The relay's log, on standard error.
 	Log Log `yaml:"log"`
 	// OpenTelemetry traces. Off unless there is an endpoint. A change needs a restart.

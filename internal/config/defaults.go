@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/payload"
 )
 
@@ -31,6 +32,7 @@ func defaults() *Config {
 		Retention: Retention{Journal: Duration(7 * day), Problems: Duration(30 * day), Audit: Duration(365 * day)},
 		Delivery:  Delivery{Workers: 4, RateLimit: 5, Debounce: Duration(2 * time.Second), OrphanWait: Duration(2 * time.Minute)},
 		TimeZone:  TimeZone{time.UTC},
+		Language:  lang.English,
 		Log:       Log{Level: "info", Format: "text"},
 		Tracing:   Tracing{SampleRatio: 1, HTTP: HTTPClient{Timeout: Duration(10 * time.Second)}},
 	}
@@ -158,6 +160,7 @@ func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
 		r.Bot = cfg.Webex.Bots[0].Name
 	}
 	r.TimeZone = orZone(r.TimeZone, cfg.TimeZone)
+	r.Language = cmp.Or(r.Language, cfg.Language)
 	if r.Presentation == "" {
 		r.Presentation = PresentThread
 	}

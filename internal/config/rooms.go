@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 )
 
 // SendTo is the effect of {ALERT.SENDTO} on the rooms that routing found.
@@ -58,6 +59,8 @@ type Room struct {
 	Bot string `yaml:"bot"`
 	// Time zone of times in the room's messages. Default: the top-level time_zone.
 	TimeZone TimeZone `yaml:"time_zone"`
+	// Language of the relay's messages in the room: en or de. Default: the top-level language.
+	Language lang.Lang `yaml:"language" validate:"oneof=en de"`
 	// thread: a message that is kept up to date, with card and history in its thread. card: the card is the message. line: one line.
 	Presentation Presentation `yaml:"presentation" validate:"oneof=thread card line"`
 	// As the top-level storm, for this room; keys left out are taken from there.
@@ -68,6 +71,16 @@ type Room struct {
 	Quiet *Quiet `yaml:"quiet"`
 	// The schedule of who is on duty for this room.
 	Duty string `yaml:"duty"`
+}
+
+// LanguageOf is the language of what the relay writes in a room; "" is a direct chat.
+func (c *Config) LanguageOf(room string) lang.Lang {
+	for _, r := range c.Rooms {
+		if r.Name == room && room != "" {
+			return r.Language
+		}
+	}
+	return c.Language
 }
 
 // Quiet is when a room gets no new problems below a severity. Those still open are posted when the hours end.

@@ -146,7 +146,7 @@ func (w *world) checkCounts(g store.Group, problems []alert.Problem, m webexsim.
 	all := render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap, Symptoms: g.Kind == store.GroupCause}
 	open, acked := 0, 0
 	for _, p := range problems {
-		all.Items = append(all.Items, w.render.DigestItem(p))
+		all.Items = append(all.Items, w.render.DigestItem(p, render.Room{}))
 		if p.Open() {
 			open++
 			if p.Acknowledged {

@@ -66,7 +66,7 @@ type Renderer interface {
 	Lines(p alert.Problem, entries []alert.Entry, room render.Room, now time.Time) string
 	Actions(p alert.Problem) string
 	Card(p alert.Problem, room render.Room, now time.Time) (card any, fallback string)
-	DigestItem(p alert.Problem) render.DigestItem
+	DigestItem(p alert.Problem, room render.Room) render.DigestItem
 	Digest(d render.Digest, room render.Room) (markdown string, complete bool)
 	AnswerCard(lines []render.DigestLine, digest string, room render.Room) any
 	DigestLines(lines []render.DigestLine, room render.Room) (markdown string, included int)

@@ -309,7 +309,7 @@ func (plainRenderer) Actions(p alert.Problem) string {
 	return "ack,close"
 }
 
-func (plainRenderer) DigestItem(p alert.Problem) render.DigestItem {
+func (plainRenderer) DigestItem(p alert.Problem, _ render.Room) render.DigestItem {
 	return render.DigestItem{Key: p.Key, Title: cmp.Or(p.Name, "problem"), Severity: p.Severity, HasSeverity: true, Open: p.Open(), Acked: p.Acknowledged}
 }
 

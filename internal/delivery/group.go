@@ -69,7 +69,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	var m members
 	if g.Kind == store.GroupFlap { // whether a flapping trigger counts as resolved or down depends on its members
 		var ok bool
-		if m, ok = b.members(l, g); !ok {
+		if m, ok = b.members(l, g, room); !ok {
 			return later
 		}
 		g.Down = !m.openings.Down.IsZero()
@@ -88,7 +88,7 @@ func (b *bot) serveGroup(l lives, t *task, picked int) outcome {
 	}
 	if g.Kind != store.GroupFlap {
 		var ok bool
-		if m, ok = b.members(l, g); !ok {
+		if m, ok = b.members(l, g, room); !ok {
 			return later
 		}
 	}
@@ -121,7 +121,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		m.digest.Last = next.Op == step.OpGroupEdit && step.LastEdit(g)
 		if next.Op == step.OpGroupLine {
 			var ok bool
-			if m.digest.Gone, ok = b.leavers(l, g); !ok {
+			if m.digest.Gone, ok = b.leavers(l, g, room); !ok {
 				return outcome{wake: now.Add(storeMost)}
 			}
 			m.digest.Account = true

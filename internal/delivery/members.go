@@ -36,7 +36,7 @@ func (b *bot) groupPosts(l lives, g store.Group) ([]store.Post, bool) {
 }
 
 // members reads the members of a group.
-func (b *bot) members(l lives, g store.Group) (m members, ok bool) {
+func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok bool) {
 	m.digest, m.lastLine = render.Digest{Left: g.Left, Flap: g.Kind == store.GroupFlap, Symptoms: g.Kind == store.GroupCause}, g.Lines
 	posts, ok := read(l.begin, b.Delivery, "reading a group's members", func(ctx context.Context) ([]store.Member, error) {
 		return b.Store.Members(ctx, g.ID)
@@ -46,7 +46,7 @@ func (b *bot) members(l lives, g store.Group) (m members, ok bool) {
 		if post.Problem.Revision == 0 {
 			post.Problem.Name = unreadable
 		}
-		item := b.Render().DigestItem(post.Problem)
+		item := b.Render().DigestItem(post.Problem, room.Room)
 		b.addLines(&m, post, g, item, now)
 		m.add(post, g, item)
 	}
@@ -105,7 +105,7 @@ func (m *members) add(post store.Member, g store.Group, item render.DigestItem) 
 }
 
 // leavers are the members that left a group since its message was written.
-func (b *bot) leavers(l lives, g store.Group) (items []render.DigestItem, ok bool) {
+func (b *bot) leavers(l lives, g store.Group, room RoomSettings) (items []render.DigestItem, ok bool) {
 	posts, ok := read(l.begin, b.Delivery, "reading the members that left a group", func(ctx context.Context) ([]store.Post, error) {
 		return b.Store.GroupLeavers(ctx, g.ID, g.Shown)
 	})
@@ -116,7 +116,7 @@ func (b *bot) leavers(l lives, g store.Group) (items []render.DigestItem, ok boo
 	for _, post := range posts {
 		p := problems[post.Key]
 		p.Key = post.Key
-		items = append(items, b.Render().DigestItem(p))
+		items = append(items, b.Render().DigestItem(p, room.Room))
 	}
 	return items, ok
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 	}
 	return func(name, route string) (RoomSettings, bool) {
 		s := RoomSettings{
-			Room:     render.Room{Name: name, Location: cfg.TimeZone.Location, Presentation: config.PresentThread},
+			Room:     render.Room{Name: name, Lang: cfg.Language, Location: cfg.TimeZone.Location, Presentation: config.PresentThread},
 			Bot:      firstBot,
 			Debounce: time.Duration(cfg.Delivery.Debounce),
 		}
@@ -79,6 +80,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			if room.TimeZone.Location != nil {
 				s.Location = room.TimeZone.Location
 			}
+			s.Lang = cmp.Or(room.Language, s.Lang)
 			if room.Presentation != "" {
 				s.Presentation = room.Presentation
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/tracing"
 )
@@ -78,7 +79,7 @@ func (r *Receiver) notify(c *gin.Context) {
 		r.refuseNotice(c, refused, sender.Name)
 		return
 	}
-	shown, found := n.shown(sender.MentionAll, r.opts.Label)
+	shown, found := n.shown(sender.MentionAll, func(s alert.Severity) string { return r.opts.Label(n.Room, s) })
 	if len(found) > 0 {
 		r.refuseNotice(c, invalid(found), sender.Name)
 		return

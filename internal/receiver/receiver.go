@@ -88,7 +88,7 @@ type Options struct {
 
 	Heartbeats Heartbeats
 
-	Label func(alert.Severity) string // begins a message of this severity
+	Label func(room string, s alert.Severity) string // begins a message of this severity
 
 	Now     func() time.Time // time.Now by default
 	Log     *slog.Logger     // nil for none

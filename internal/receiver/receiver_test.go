@@ -133,7 +133,7 @@ func newFixture(t testing.TB) *fixture {
 		Senders: []Sender{{Name: "ansible", Tokens: []string{"next-token", token}, Rooms: []string{"noc", "db"}}, {Name: "ci", Tokens: []string{"ci-token"}, Persons: true},
 			{Name: "files", Tokens: []string{"files-token"}, Rooms: []string{"noc"}, MaxFile: 1000, MentionAll: true, PerMinute: 3}},
 		Intake: f, Notices: f, Webhooks: hook{f},
-		Label:     func(s alert.Severity) string { return "🟧 " + s.String() },
+		Label:     func(_ string, s alert.Severity) string { return "🟧 " + s.String() },
 		Links:     locator{{Source: "main", EventID: "4711"}: "webexteams://im?space=X&y=<z>", {Source: "main", EventID: "1"}: "javascript:alert(1)", {Source: "main", EventID: "2"}: "", {Source: "main", EventID: "3"}: "fails"},
 		PublicURL: "https://relay.example.com", LinkKey: []byte("link-key"),
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: NewMetrics(f.registry),

@@ -3,6 +3,7 @@ package relay
 import (
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/render"
@@ -17,7 +18,7 @@ func (r *Relay) receiver(cfg *config.Config) *receiver.Receiver {
 		PublicURL: cfg.Server.PublicURL, LinkKey: r.linkKey,
 		Intake: in, Notices: in, Webhooks: r.parts.listener,
 		Links:      locator{r.store, r.live.config, r.parts.reader.Me},
-		Heartbeats: r.parts.heartbeats, Label: render.Label,
+		Heartbeats: r.parts.heartbeats, Label: func(room string, s alert.Severity) string { return render.Label(r.live.Load().cfg.LanguageOf(room), s) },
 		Log: r.log, Metrics: r.metrics.receiver, Limits: r.limits, Trace: r.tracer,
 	}
 	for _, s := range cfg.Zabbix {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -33,6 +34,7 @@ type builder struct {
 	p       *alert.Problem
 	loc     *time.Location
 	room    string
+	lang    lang.Lang
 	scale   int
 	comment int // the longest comment
 }
@@ -42,7 +44,7 @@ var scales = [...]int{1, 3, 10}
 func (b *builder) limit(runes int) int { return max(runes/b.scale, 12) }
 
 func (r *Renderer) builder(p *alert.Problem, room Room, scale int) *builder {
-	return &builder{r: r, p: p, loc: orUTC(room.Location), room: room.Name, scale: scale, comment: maxRootComment}
+	return &builder{r: r, p: p, loc: orUTC(room.Location), room: room.Name, lang: room.Lang, scale: scale, comment: maxRootComment}
 }
 
 func (b *builder) view(room Room, now time.Time) *View {
@@ -57,8 +59,8 @@ func (b *builder) view(room Room, now time.Time) *View {
 		Item: limited(p.ItemName, b.limit(maxName)), Service: limited(p.Service, b.limit(maxName)),
 		RootCause: limited(strings.TrimSpace(p.RootCause), b.limit(maxRootCause)),
 		OpenedAt:  p.OpenedAt.In(b.loc), ResolvedAt: p.ResolvedAt.In(b.loc), SuppressedUntil: p.SuppressedUntil.In(b.loc), Now: now.In(b.loc),
-		ZabbixURL: b.r.problemURL(p), Room: limited(room.Name, maxLabel), Presentation: string(room.Presentation),
-		macros: p.Macros, facts: &p.Facts, limit: b.limit,
+		Lang: room.Lang.String(), ZabbixURL: b.r.problemURL(p), Room: limited(room.Name, maxLabel), Presentation: string(room.Presentation),
+		lang: room.Lang, macros: p.Macros, facts: &p.Facts, limit: b.limit,
 	}
 	if p.RecoveredOpData != p.OpData && v.Resolved {
 		v.RecoveredOpData = limited(p.RecoveredOpData, b.limit(maxOpData))
@@ -66,12 +68,12 @@ func (b *builder) view(room Room, now time.Time) *View {
 	if !v.Suppressed {
 		v.SuppressedUntil = time.Time{}
 	}
-	v.Period = formatPeriod(v.Open, v.OpenedAt, v.ResolvedAt)
+	v.Period = formatPeriod(b.lang, v.Open, v.OpenedAt, v.ResolvedAt)
 	b.lists(v)
 	b.runbook(v)
 	v.OpData, v.RecoveredOpData = once(p.Name, v.OpData), once(p.Name, v.RecoveredOpData)
 	b.cause(v)
-	v.Symptoms = symptomsOf(b.p)
+	v.Symptoms = symptomsOf(b.lang, b.p)
 	if !room.HideMemory {
 		v.Memory = b.memory(room)
 	}
@@ -127,7 +129,7 @@ func (b *builder) runbook(v *View) {
 	}
 	name := limited(b.p.TriggerURLName, b.limit(maxLabel))
 	if name == "" {
-		name = "runbook"
+		name = Text(b.lang.T("runbook"))
 	}
 	v.RunbookURL, v.RunbookLabel = target, name+" ("+limited(host, maxLabel)+")"
 }
@@ -194,10 +196,10 @@ func (b *builder) notes(v *View) {
 	v.ClosedBy, v.LastComment = note(closed), note(comment)
 	if v.Suppressed && suppress == nil && !v.SuppressedUntil.IsZero() {
 		v.Notes = append(v.Notes, Entry{Kinds: []string{TellSuppressed}, Emoji: "🔕",
-			Did: Text("Suppressed until " + stamp(v.SuppressedUntil, time.Time{}, clockZone))})
+			Did: Text(b.lang.T("Suppressed until %s", stamp(b.lang, v.SuppressedUntil, time.Time{}, clockZone)))})
 	}
 	if b.p.Found() {
-		v.Notes = append(v.Notes, Entry{Kinds: []string{TellOpened}, Emoji: "🔎", Did: capital(foundWords)})
+		v.Notes = append(v.Notes, Entry{Kinds: []string{TellOpened}, Emoji: "🔎", Did: capital(Text(b.lang.Of(foundWords)))})
 	}
 	if e := b.escalation(); e != nil {
 		v.Notes = append(v.Notes, *e)
@@ -234,17 +236,17 @@ func inEffect(a alert.Actions, p alert.Problem, ack, severity, suppress, closed 
 }
 
 // symptomsOf counts the symptoms of a problem; "" for none.
-func symptomsOf(p *alert.Problem) string {
+func symptomsOf(l lang.Lang, p *alert.Problem) string {
 	s := p.Symptoms
 	switch {
 	case s.All == 0:
 		return ""
 	case s.Open == 0:
-		return count(s.All, "symptom") + ", resolved"
+		return l.N(s.All, "%d symptom, resolved", "%d symptoms, resolved")
 	case s.Open == s.All:
-		return count(s.All, "symptom")
+		return l.N(s.All, "%d symptom", "%d symptoms")
 	}
-	return count(s.All, "symptom") + ", " + number(s.Open) + " open"
+	return l.N(s.All, "%d symptom, %d open", "%d symptoms, %d open", s.Open)
 }
 
 // cause names the cause of a symptom: from the stored problem, or else from the macros that Zabbix sent with the symptom.

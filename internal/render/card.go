@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 )
 
 // element is an Adaptive Card or a part of one.
@@ -38,7 +39,7 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 			v.Earlier += max(0, len(p.Timeline)-maxDetailEntries)
 			details, _ = cardText(r.execute(fileDetails, room, v), maxDetailLines, maxDetailBytes)
 		}
-		card = layout(p, list, body, details, linksOf(v))
+		card = layout(room.Lang, p, list, body, details, linksOf(v))
 		if fits && sizeOf(card) <= maxCardJSON {
 			break
 		}
@@ -47,7 +48,7 @@ func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any,
 		room.Presentation = ""
 		return card, r.Root(p, room, now)
 	}
-	fallback, _ = finish(v.Emoji + " " + v.Title.String() + " · " + v.ID.String() + buttonWords(list))
+	fallback, _ = finish(v.Emoji + " " + v.Title.String() + " · " + v.ID.String() + buttonWords(room.Lang, list))
 	return card, fallback
 }
 
@@ -62,47 +63,47 @@ func newCard(body, actions []element) element {
 }
 
 // layout puts a card together. A problem without buttons has only its links.
-func layout(p alert.Problem, list []Button, body, details, links []element) element {
+func layout(l lang.Lang, p alert.Problem, list []Button, body, details, links []element) element {
 	if len(list) == 0 {
 		return newCard(body, links)
 	}
 	body = append(slices.Clone(body), element{
-		"type": "Input.Text", "id": inputComment, "label": "Comment", "placeholder": "Sent with the button that you press",
+		"type": "Input.Text", "id": inputComment, "label": l.T("Comment"), "placeholder": l.T("Sent with the button that you press"),
 		"maxLength": MaxCardComment, "isMultiline": true,
 	})
 	if answers := at(list, placeAnswer); len(answers) > 0 {
-		body = append(body, actionSet(submits(p.Key, answers)))
+		body = append(body, actionSet(submits(l, p.Key, answers)))
 	}
-	body = append(body, actionSet(submits(p.Key, at(list, placeBar))))
+	body = append(body, actionSet(submits(l, p.Key, at(list, placeBar))))
 	var parts []element
 	if lengths := at(list, placeLengths); len(lengths) > 0 {
-		parts = append(parts, element{"type": "Action.ShowCard", "title": "Suppress", "card": suppressCard(p.Key, lengths, at(list, placeSuppress))})
+		parts = append(parts, element{"type": "Action.ShowCard", "title": l.T("Suppress"), "card": suppressCard(l, p.Key, lengths, at(list, placeSuppress))})
 	}
-	return newCard(body, append(parts, element{"type": "Action.ShowCard", "title": "More", "card": moreCard(p, list, details, links)}))
+	return newCard(body, append(parts, element{"type": "Action.ShowCard", "title": l.T("More"), "card": moreCard(l, p, list, details, links)}))
 }
 
 // suppressCard is the part behind Suppress: lengths to press, and a field for any other.
-func suppressCard(key alert.Key, lengths, others []Button) element {
+func suppressCard(l lang.Lang, key alert.Key, lengths, others []Button) element {
 	return element{"type": "AdaptiveCard", "body": []element{
-		actionSet(submits(key, lengths)),
-		{"type": "Input.Text", "id": inputFor, "label": "Another length", "placeholder": "2d, until 14:30, until mon 8:00", "maxLength": maxCardLength},
-		actionSet(submits(key, others)),
+		actionSet(submits(l, key, lengths)),
+		{"type": "Input.Text", "id": inputFor, "label": l.T("Another length"), "placeholder": "2d, until 14:30, until mon 8:00", "maxLength": maxCardLength},
+		actionSet(submits(l, key, others)),
 	}}
 }
 
 // moreCard is the part behind More: what is needed less often, and the details.
-func moreCard(p alert.Problem, list []Button, details, links []element) element {
+func moreCard(l lang.Lang, p alert.Problem, list []Button, details, links []element) element {
 	var body []element
 	if graded := at(list, placeSeverity); len(graded) > 0 {
 		var choices []element
 		for _, s := range slices.Backward(alert.Severities[:]) {
-			choices = append(choices, element{"title": emojiOf(s) + " " + wordOf(s), "value": s.String()})
+			choices = append(choices, element{"title": emojiOf(s) + " " + wordOf(l, s), "value": s.String()})
 		}
 		body = append(body, element{
-			"type": "Input.ChoiceSet", "id": inputSeverity, "label": "Severity", "style": "compact", "choices": choices, "value": p.Severity.String(),
-		}, actionSet(submits(p.Key, graded)))
+			"type": "Input.ChoiceSet", "id": inputSeverity, "label": l.T("Severity"), "style": "compact", "choices": choices, "value": p.Severity.String(),
+		}, actionSet(submits(l, p.Key, graded)))
 	}
-	body = append(body, rows(append(submits(p.Key, at(list, placeMore)), links...))...)
+	body = append(body, rows(append(submits(l, p.Key, at(list, placeMore)), links...))...)
 	if len(details) > 0 {
 		first := details[0]
 		first["separator"], first["spacing"] = true, "Medium"
@@ -130,7 +131,7 @@ func linksOf(v *View) (links []element) {
 		links = append(links, element{"type": "Action.OpenUrl", "title": "Zabbix", "url": v.ZabbixURL})
 	}
 	if v.RunbookURL != "" {
-		links = append(links, element{"type": "Action.OpenUrl", "title": "Runbook", "url": v.RunbookURL})
+		links = append(links, element{"type": "Action.OpenUrl", "title": v.lang.T("Runbook"), "url": v.RunbookURL})
 	}
 	return links
 }
@@ -145,7 +146,7 @@ func sizeOf(card element) int {
 }
 
 // buttonWords lists the commands to write in a client that shows no cards.
-func buttonWords(list []Button) string {
+func buttonWords(l lang.Lang, list []Button) string {
 	var verbs []string
 	for _, b := range list {
 		if !slices.Contains(verbs, b.Action) && b.Action != "" && b.place != placeExtra {
@@ -155,5 +156,5 @@ func buttonWords(list []Button) string {
 	if len(verbs) == 0 {
 		return ""
 	}
-	return "\nUse the buttons, or mention me here with: " + strings.Join(verbs, ", ")
+	return "\n" + l.T("Use the buttons, or mention me here with: %s", strings.Join(verbs, ", "))
 }

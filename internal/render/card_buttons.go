@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 )
 
 // The actions of buttons: the names of the commands.
@@ -38,13 +39,21 @@ const maxCardLength = 60
 // {"relay": 1, "action": Action, "key": "main/4711", "value": Value} and the card's inputs.
 type Button struct {
 	Action string // the command's name
-	Title  string
+	Title  string // as it is; the relay's own buttons have words of the catalogue instead
 	Style  string // "positive", "destructive" or ""
 	// Value says what this button is for if a card has several with the same action. It differs from the inputs' names, since an
 	// input of the same name would replace it.
 	Value string
 
+	words lang.Key
 	place place
+}
+
+func (b Button) title(l lang.Lang) string {
+	if b.words != "" {
+		return l.Of(b.words)
+	}
+	return b.Title
 }
 
 // place is where on a card a button is. A button from outside is behind More.
@@ -91,29 +100,29 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 	if p.Origin != alert.OriginTrigger || !p.Open() || p.Gone {
 		return nil
 	}
-	ack := Button{Action: ActionAck, Title: "Acknowledge", Style: "positive", place: placeBar}
+	ack := Button{Action: ActionAck, words: lang.Key("Acknowledge"), Style: "positive", place: placeBar}
 	if p.Acknowledged {
-		ack = Button{Action: ActionUnack, Title: "Unacknowledge", place: placeBar}
+		ack = Button{Action: ActionUnack, words: lang.Key("Unacknowledge"), place: placeBar}
 	}
-	list := []Button{ack, {Action: ActionTake, Title: "Take", place: placeBar}, {Action: ActionComment, Title: "Comment", place: placeBar}}
+	list := []Button{ack, {Action: ActionTake, words: lang.Key("Take"), place: placeBar}, {Action: ActionComment, words: lang.Key("Comment"), place: placeBar}}
 	if p.Asked() != nil {
-		list = slices.Insert(list, 0, Button{Action: ActionAck, Title: "Yes, still on it", Style: "positive", Value: "Still on it", place: placeAnswer})
+		list = slices.Insert(list, 0, Button{Action: ActionAck, words: lang.Key("Yes, still on it"), Style: "positive", Value: "Still on it", place: placeAnswer})
 	}
 	if p.CanSuppress {
 		for _, l := range lengths {
-			list = append(list, Button{Action: ActionSuppress, Title: l.title, Value: l.length, place: placeLengths})
+			list = append(list, Button{Action: ActionSuppress, words: l.title, Value: l.length, place: placeLengths})
 		}
-		list = append(list, Button{Action: ActionSuppress, Title: "Suppress that long", place: placeSuppress})
+		list = append(list, Button{Action: ActionSuppress, words: lang.Key("Suppress that long"), place: placeSuppress})
 	}
 	if p.CanUnsuppress() {
-		list = append(list, Button{Action: ActionUnsuppress, Title: "Unsuppress", place: placeSuppress})
+		list = append(list, Button{Action: ActionUnsuppress, words: lang.Key("Unsuppress"), place: placeSuppress})
 	}
-	list = append(list, Button{Action: ActionSeverity, Title: "Change severity", place: placeSeverity})
+	list = append(list, Button{Action: ActionSeverity, words: lang.Key("Change severity"), place: placeSeverity})
 	if p.TriggerID != "" {
-		list = append(list, Button{Action: ActionGraph, Title: "Graph", place: placeMore})
+		list = append(list, Button{Action: ActionGraph, words: lang.Key("Graph"), place: placeMore})
 	}
 	if p.CanClose {
-		list = append(list, Button{Action: ActionClose, Title: "Close problem", Style: "destructive", place: placeMore})
+		list = append(list, Button{Action: ActionClose, words: lang.Key("Close problem"), Style: "destructive", place: placeMore})
 	}
 	if r.extra != nil {
 		for _, b := range r.extra(p) {
@@ -125,19 +134,22 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 }
 
 // lengths are those of a suppression that have a button, as people write them.
-var lengths = [...]struct{ title, length string }{
-	{"15m", "15m"}, {"1h", "1h"}, {"4h", "4h"}, {"Tomorrow 8:00", "until tomorrow 8:00"},
+var lengths = [...]struct {
+	title  lang.Key
+	length string
+}{
+	{lang.Key("15m"), "15m"}, {lang.Key("1h"), "1h"}, {lang.Key("4h"), "4h"}, {lang.Key("Tomorrow 8:00"), "until tomorrow 8:00"},
 }
 
 // submits are buttons as Adaptive Cards have them.
-func submits(key alert.Key, list []Button) []element {
+func submits(l lang.Lang, key alert.Key, list []Button) []element {
 	actions := make([]element, 0, len(list))
 	for _, b := range list {
 		data := element{"relay": 1, "action": b.Action, "key": key.String()}
 		if b.Value != "" {
 			data["value"] = b.Value
 		}
-		action := element{"type": "Action.Submit", "title": b.Title, "data": data}
+		action := element{"type": "Action.Submit", "title": b.title(l), "data": data}
 		if b.Style != "" {
 			action["style"] = b.Style
 		}

@@ -3,11 +3,11 @@ package render
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -41,11 +41,11 @@ type Digest struct {
 	Gone    []DigestItem
 }
 
-// DigestItem returns the item of a problem. It copies the texts, so that thousands of items don't keep whole problems in memory.
-func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
+// DigestItem returns the item of a problem in a room. It copies the texts, so that thousands of items don't keep whole problems in memory.
+func (r *Renderer) DigestItem(p alert.Problem, room Room) DigestItem {
 	title := p.Name
 	if title == "" || p.Origin != alert.OriginTrigger {
-		title = string(r.builder(&p, Room{}, 1).view(Room{}, time.Time{}).Title)
+		title = string(r.builder(&p, Room{Lang: room.Lang}, 1).view(Room{Lang: room.Lang}, time.Time{}).Title)
 	}
 	hosts := make([]alert.Host, 0, len(p.Hosts))
 	for _, h := range p.Hosts {
@@ -56,7 +56,7 @@ func (r *Renderer) DigestItem(p alert.Problem) DigestItem {
 		Acked: p.Acknowledged && p.Open(), OpenedAt: p.OpenedAt, ResolvedAt: p.ResolvedAt, Link: r.problemURL(&p),
 	}
 	if by := p.AcknowledgedBy(); by != nil && i.Acked {
-		i.AckedBy = string(r.builder(&p, Room{}, 1).actor(by.Actor))
+		i.AckedBy = string(r.builder(&p, Room{Lang: room.Lang}, 1).actor(by.Actor))
 	}
 	if i.Open {
 		i.Owner = strings.Clone(p.Owner.Label())
@@ -77,11 +77,12 @@ const (
 )
 
 const (
-	accountHead = "**The message above can't be edited any more.** Current state:"
-	inFile      = "📎 Every host and event id is in the list attached in this thread."
-	oneOfThem   = "One of them: `show ID`"
-	allOfThem   = oneOfThem + ", `ack ID`. All of them: `ack all` in this thread."
-	lastEdit    = "This message can't be edited again until all are resolved. Until then changes are posted in this thread."
+	accountHead = lang.Key("**The message above can't be edited any more.** Current state:")
+	inFile      = lang.Key("📎 Every host and event id is in the list attached in this thread.")
+	oneResolved = lang.Key("One of them: `show ID`.")
+	oneOfThem   = lang.Key("One of them: `show ID`, `ack ID`.")
+	allOfThem   = lang.Key("One of them: `show ID`, `ack ID`. All of them: `ack all` in this thread.")
+	lastEdit    = lang.Key("This message can't be edited again until all are resolved. Until then changes are posted in this thread.")
 )
 
 // Digest returns the message of many problems: counts, then a line per trigger name with hosts and event ids, the worst first.
@@ -93,7 +94,7 @@ func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) 
 		return r.flapping(d, room)
 	}
 	if len(d.Items) <= wholeItems {
-		if out, fits := r.digest(d, groupsOf(d.Items, false), len(d.Items), webex.MaxMessageBytes); fits {
+		if out, fits := r.digest(room.Lang, d, groupsOf(d.Items, false), len(d.Items), webex.MaxMessageBytes); fits {
 			return out, true
 		}
 	}
@@ -101,18 +102,18 @@ func (r *Renderer) Digest(d Digest, room Room) (markdown string, complete bool) 
 	items := min(max(allItems/max(len(groups), 1), leastItems), mostItems)
 	// Long names don't push other groups out.
 	limit := max(6000/max(min(len(groups), maxGroups), 1), 180)
-	out, _ := r.digest(d, groups, items, limit)
+	out, _ := r.digest(room.Lang, d, groups, items, limit)
 	return out, false
 }
 
 // digest renders with at most items problems and limit bytes per group. whole reports that nothing is left out.
-func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out string, whole bool) {
+func (r *Renderer) digest(l lang.Lang, d Digest, groups []*group, items, limit int) (out string, whole bool) {
 	whole = true
-	head, foot := r.heading(d)+"\n", "\n\n"+r.footOf(d, true)
+	head, foot := r.heading(l, d)+"\n", "\n\n"+r.footOf(l, d, true)
 	var body strings.Builder
 	shown := 0
 	for i, g := range groups {
-		line, all := r.groupLine(g, items, limit)
+		line, all := r.groupLine(l, g, items, limit)
 		if i == maxGroups && len(d.Items) > wholeItems ||
 			len(head)+body.Len()+len(line)+len(foot)+200 > webex.MaxMessageBytes { // leaves space for "… and N more"
 			whole = false
@@ -128,20 +129,20 @@ func (r *Renderer) digest(d Digest, groups []*group, items, limit int) (out stri
 			problems += g.n
 			open += g.open
 		}
-		fmt.Fprintf(&body, "\n… and %s with %s", count(problems, "more problem"), count(len(rest), "other name"))
+		body.WriteString("\n" + l.T("… and %s with %s", l.N(problems, "%d more problem", "%d more problems"), l.N(len(rest), "%d other name", "%d other names")))
 		if open < problems {
-			fmt.Fprintf(&body, ", %s open", number(open))
+			body.WriteString(l.T(", %d open", open))
 		}
 	}
 	if whole {
-		foot = "\n\n" + r.footOf(d, false)
+		foot = "\n\n" + r.footOf(l, d, false)
 	}
 	out, fits := finish(head + body.String() + foot)
 	return out, whole && fits
 }
 
 // heading gives the counts.
-func (r *Renderer) heading(d Digest) string {
+func (r *Renderer) heading(l lang.Lang, d Digest) string {
 	open, acked := 0, 0
 	bySeverity := map[alert.Severity]int{}
 	other := 0
@@ -159,57 +160,54 @@ func (r *Renderer) heading(d Digest) string {
 			other++
 		}
 	}
-	left := before("\n", leftOf(d.Left))
+	left := before("\n", leftOf(l, d.Left))
 	over := len(d.Items) - open
 	var b strings.Builder
 	if d.Account {
-		b.WriteString(accountHead + " " + resolvedOf(d.Items) + "\n" + r.goneOf(d.Gone))
+		b.WriteString(l.Of(accountHead) + " " + resolvedOf(l, d.Items) + "\n" + r.goneOf(l, d.Gone))
 	}
 	if len(d.Items) == 0 {
 		if d.Symptoms {
-			return b.String() + "☑️ **No symptoms any more**" + left
+			return b.String() + l.T("☑️ **No symptoms any more**") + left
 		}
-		return b.String() + "☑️ **This digest is empty now**" + left
+		return b.String() + l.T("☑️ **This digest is empty now**") + left
 	}
 	if open == 0 && d.Symptoms {
-		return b.String() + fmt.Sprintf("✅ **%s of this problem, all resolved**%s", count(over, "symptom"), left)
+		return b.String() + l.N(over, "✅ **%d symptom of this problem, all resolved**", "✅ **%d symptoms of this problem, all resolved**") + left
 	}
 	if open == 0 {
-		return b.String() + fmt.Sprintf("✅ **%s at once, all resolved**%s", count(over, "problem"), left)
+		return b.String() + l.N(over, "✅ **%d problem at once, all resolved**", "✅ **%d problems at once, all resolved**") + left
 	}
 	if d.Symptoms {
-		fmt.Fprintf(&b, "↳ **%s of this problem** · %s open", count(len(d.Items), "symptom"), number(open))
+		b.WriteString(l.N(len(d.Items), "↳ **%d symptom of this problem** · %d open", "↳ **%d symptoms of this problem** · %d open", open))
 	} else {
-		fmt.Fprintf(&b, "🌩️ **%s at once** · %s open", count(len(d.Items), "problem"), number(open))
+		b.WriteString(l.N(len(d.Items), "🌩️ **%d problem at once** · %d open", "🌩️ **%d problems at once** · %d open", open))
 	}
 	if over > 0 {
-		fmt.Fprintf(&b, ", %s resolved", number(over))
+		b.WriteString(l.T(", %d resolved", over))
 	}
 	if acked > 0 {
-		fmt.Fprintf(&b, ", %s acknowledged", number(acked))
+		b.WriteString(l.T(", %d acknowledged", acked))
 	}
 	b.WriteString("\n")
 	var parts []string
 	for _, s := range slices.Backward(alert.Severities[:]) {
 		if n := bySeverity[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s %s", emojiOf(s), number(n), wordOf(s)))
+			parts = append(parts, emojiOf(s)+" "+l.Number(n)+" "+wordOf(l, s))
 		}
 	}
 	if other > 0 {
-		parts = append(parts, number(other)+" other")
+		parts = append(parts, l.T("%d other", other))
 	}
 	return b.String() + strings.Join(parts, " · ") + left
 }
 
 // leftOf describes the number of problems that have messages of their own now; "" for none.
-func leftOf(n int) string {
-	switch n {
-	case 0:
+func leftOf(l lang.Lang, n int) string {
+	if n == 0 {
 		return ""
-	case 1:
-		return "1 more has a message of its own"
 	}
-	return number(n) + " more have messages of their own"
+	return l.N(n, "1 more has a message of its own", "%d more have messages of their own")
 }
 
 const (
@@ -218,19 +216,19 @@ const (
 )
 
 // goneOf names the problems that left, in one line; "" for none.
-func (r *Renderer) goneOf(gone []DigestItem) string {
+func (r *Renderer) goneOf(l lang.Lang, gone []DigestItem) string {
 	if len(gone) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("Now in messages of their own: ")
+	b.WriteString(l.T("Now in messages of their own: "))
 	for n, i := range gone {
-		label := r.itemLabel(i, 1)
+		label := r.itemLabel(l, i, 1)
 		if b.Len()+len(label) > goneMost {
 			label = r.idOf(i.Key).String()
 		}
 		if b.Len()+len(label) > idsMost {
-			fmt.Fprintf(&b, ", … and %s more", number(len(gone)-n))
+			b.WriteString(l.T(", … and %d more", len(gone)-n))
 			break
 		}
 		if n > 0 {
@@ -241,31 +239,31 @@ func (r *Renderer) goneOf(gone []DigestItem) string {
 	return b.String() + "\n"
 }
 
-func ackedBy(i DigestItem) string {
+func ackedBy(l lang.Lang, i DigestItem) string {
 	if i.AckedBy != "" {
-		return "acknowledged by " + Text(i.AckedBy).String()
+		return l.T("open, acknowledged by %s", Text(i.AckedBy))
 	}
-	return "acknowledged"
+	return l.T("open, acknowledged")
 }
 
-func (r *Renderer) footOf(d Digest, cut bool) string {
+func (r *Renderer) footOf(l lang.Lang, d Digest, cut bool) string {
 	var b strings.Builder
 	if cut {
-		b.WriteString(inFile + "\n")
+		b.WriteString(l.Of(inFile) + "\n")
 	}
 	if len(d.Items) == 0 {
 		return ""
 	}
 	open := openOf(d.Items) > 0
 	if d.Last && open {
-		b.WriteString(lastEdit + "\n")
+		b.WriteString(l.Of(lastEdit) + "\n")
 	}
 	if open && d.Symptoms {
-		b.WriteString(oneOfThem + ", `ack ID`.")
+		b.WriteString(l.Of(oneOfThem))
 	} else if open {
-		b.WriteString(allOfThem)
+		b.WriteString(l.Of(allOfThem))
 	} else {
-		b.WriteString(oneOfThem + ".")
+		b.WriteString(l.Of(oneResolved))
 	}
 	for _, link := range r.zabbixesOf(d.Items) {
 		b.WriteString(" · " + string(link))
@@ -296,7 +294,7 @@ func (r *Renderer) zabbixesOf(items []DigestItem) (links []Markdown) {
 }
 
 // groupLine returns a group's line, with at most items of its hosts, in limit bytes. whole: it names all problems.
-func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole bool) {
+func (r *Renderer) groupLine(l lang.Lang, g *group, items, limit int) (line string, whole bool) {
 	var b strings.Builder
 	switch {
 	case g.open == 0:
@@ -306,24 +304,24 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 	default:
 		b.WriteString("⚙️")
 	}
-	fmt.Fprintf(&b, " %s · ", boldName(g.title))
+	fmt.Fprintf(&b, " %s · ", boldName(l, g.title))
 	over := g.n - g.open
 	switch {
 	case g.open == 0:
-		fmt.Fprintf(&b, "%s resolved", number(over))
+		b.WriteString(l.T("%d resolved", over))
 	case over == 0:
-		fmt.Fprintf(&b, "%s", number(g.open))
+		b.WriteString(l.Number(g.open))
 	default:
-		fmt.Fprintf(&b, "%s open, %s resolved", number(g.open), number(over))
+		b.WriteString(l.T("%d open, %d resolved", g.open, over))
 	}
 	if g.n > items && g.hosts > 1 {
-		fmt.Fprintf(&b, " on %s hosts", number(g.hosts))
+		b.WriteString(l.T(" on %d hosts", g.hosts))
 	}
 	b.WriteString(": ")
 	const more = 24
 	left := g.n
 	for i, item := range g.items {
-		piece := r.itemLabel(*item.DigestItem, item.n)
+		piece := r.itemLabel(l, *item.DigestItem, item.n)
 		if !item.Open && g.open > 0 {
 			piece = "✅ " + piece
 		}
@@ -340,16 +338,16 @@ func (r *Renderer) groupLine(g *group, items, limit int) (line string, whole boo
 		left -= item.n
 	}
 	if left > 0 {
-		fmt.Fprintf(&b, " and %s more", number(left))
+		b.WriteString(l.T(" and %d more", left))
 	}
 	return b.String(), left == 0
 }
 
 // itemLabel names n problems on the same hosts by the first, escaped and whole: "sw1 (4711)", "sw1 (4711 and 2 more)".
-func (r *Renderer) itemLabel(i DigestItem, n int) string {
+func (r *Renderer) itemLabel(l lang.Lang, i DigestItem, n int) string {
 	ids := r.idOf(i.Key).String()
 	if n > 1 {
-		ids += " and " + number(n-1) + " more"
+		ids += l.T(" and %d more", n-1)
 	}
 	hosts := hostLabels(i)
 	if len(hosts) == 0 {
@@ -379,44 +377,30 @@ func openOf(items []DigestItem) (open int) {
 }
 
 // firstOf lists the first n with commas, and the number of the others. all reports that there are no others.
-func firstOf(n int, list []string) (out string, all bool) {
+func firstOf(l lang.Lang, n int, list []string) (out string, all bool) {
 	if more := len(list) - n; more > 0 {
-		return strings.Join(list[:n], ", ") + ", … and " + number(more) + " more", false
+		return strings.Join(list[:n], ", ") + l.T(", … and %d more", more), false
 	}
 	return strings.Join(list, ", "), true
 }
 
 // boldName returns a problem's name in bold, cut to a length that leaves room for others.
-func boldName(name string) string {
+func boldName(l lang.Lang, name string) string {
 	shown := limited(name, maxGroupName)
 	if shown == "" {
-		shown = "(no name)"
+		shown = Text(l.T("(no name)"))
 	}
 	return "**" + shown.String() + "**"
 }
 
 // resolvedOf returns how many of the problems are resolved.
-func resolvedOf(items []DigestItem) string {
+func resolvedOf(l lang.Lang, items []DigestItem) string {
 	resolved := len(items) - openOf(items)
 	if resolved == len(items) {
-		return fmt.Sprintf("✅ All %s resolved", number(resolved))
+		return l.T("✅ All %d resolved", resolved)
 	}
-	return fmt.Sprintf("%s of %s resolved", number(resolved), number(len(items)))
+	return l.T("%d of %d resolved", resolved, len(items))
 }
 
-// count returns "1 problem", "5,000 problems".
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return number(n) + " " + what
-}
-
-// number writes a whole number with thousands separators: "5,000".
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+// problems returns "1 problem", "5,000 problems".
+func problems(l lang.Lang, n int) string { return l.N(n, "%d problem", "%d problems") }

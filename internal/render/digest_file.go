@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/text"
@@ -13,7 +14,7 @@ import (
 
 // DigestFile returns the complete list as plain text: one problem per line, names without line breaks and control characters.
 func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
-	loc := orUTC(room.Location)
+	l, loc := room.Lang, orUTC(room.Location)
 	items := make([]*DigestItem, len(d.Items))
 	for n := range d.Items {
 		items[n] = &d.Items[n]
@@ -26,24 +27,24 @@ func (r *Renderer) DigestFile(d Digest, room Room, now time.Time) []byte {
 	})
 	var b strings.Builder
 	b.Grow(128 * (len(items) + 2))
-	fmt.Fprintf(&b, "%s in room %s, %s open, as of %s\r\n\r\n", count(len(items), "problem"), text.Line(room.Name), number(openOf(d.Items)), now.In(loc).Format("2006-01-02 15:04:05 MST"))
+	b.WriteString(l.T("%s in room %s, %d open, as of %s", problems(l, len(items)), text.Line(room.Name), openOf(d.Items), now.In(loc).Format("2006-01-02 15:04:05 MST")) + "\r\n\r\n")
 	for _, i := range items {
-		state := "open"
+		state := l.T("open")
 		switch {
 		case !i.Open:
-			state = "resolved"
+			state = l.T("resolved")
 		case i.Acked:
-			state = "acknowledged"
+			state = l.C("state", "acknowledged")
 		}
 		severity := "-"
 		if i.HasSeverity {
-			severity = wordOf(i.Severity)
+			severity = wordOf(l, i.Severity)
 		}
 		opened := "-"
 		if !i.OpenedAt.IsZero() {
 			opened = i.OpenedAt.In(loc).Format("2006-01-02 15:04:05")
 		}
-		fmt.Fprintf(&b, "%-12s  %-14s  %-19s  %s  %s  %s\r\n", state, severity, opened, text.Line(i.Key.String()), cmp.Or(fileHosts(i.Hosts), "-"), text.Line(i.Title))
+		fmt.Fprintf(&b, "%-12s  %-*s  %-19s  %s  %s  %s\r\n", state, utf8.RuneCountInString(wordOf(l, alert.NotClassified)), severity, opened, text.Line(i.Key.String()), cmp.Or(fileHosts(i.Hosts), "-"), text.Line(i.Title))
 	}
 	return []byte(b.String())
 }

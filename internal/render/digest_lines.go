@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 )
 
 // DigestLine is a timeline entry of a problem that is posted in the thread of its digest: a nudge, or what people wrote.
@@ -48,10 +49,7 @@ func (r *Renderer) AnswerCard(lines []DigestLine, digest string, room Room) any 
 	if len(asked) == 0 {
 		return nil
 	}
-	title := "Yes, still on it"
-	if len(asked) > 1 {
-		title = "Yes, still on all " + number(len(asked))
-	}
+	title := room.Lang.N(len(asked), "Yes, still on it", "Yes, still on all %d")
 	body, _ := cardText(r.digestLines(lines, room, false), maxCardLines, maxCardBytes) // mentions are in the message
 	return newCard(body, []element{{
 		"type": "Action.Submit", "title": title, "style": "positive",
@@ -60,60 +58,64 @@ func (r *Renderer) AnswerCard(lines []DigestLine, digest string, room Room) any 
 }
 
 func (r *Renderer) digestLines(lines []DigestLine, room Room, mention bool) string {
+	l := room.Lang
+	mentioned := func(n alert.Nudge) string {
+		if !mention {
+			return ""
+		}
+		return before(" ", string(mentions(n, room.Name)))
+	}
 	var texts []string
 	same := map[string][]DigestLine{}
-	for _, l := range lines {
-		text := l.Words
+	for _, line := range lines {
+		text := line.Words
 		if text == "" {
-			if text = digestNudge(l.Nudge, room.Name); mention {
-				text += before(" ", string(mentions(l.Nudge, room.Name)))
-			}
+			text = digestNudge(l, line.Nudge, room.Name, 2, "") + mentioned(line.Nudge) // the same for those that are told together
 		}
 		if same[text] == nil {
 			texts = append(texts, text)
 		}
-		same[text] = append(same[text], l)
+		same[text] = append(same[text], line)
 	}
 	var out strings.Builder
 	for _, text := range texts {
 		of := same[text]
+		labels := r.labelsOf(l, of)
 		if of[0].Words != "" {
-			out.WriteString("\nAbout " + r.labelsOf(of) + "\n" + text + "\n\n")
+			out.WriteString("\n" + l.T("About %s", labels) + "\n" + text + "\n\n")
 			continue
 		}
-		them := "them"
-		if len(of) == 1 {
-			them = "it"
-		}
-		out.WriteString(strings.NewReplacer("{n}", count(len(of), "problem"), "{them}", them, "{labels}", r.labelsOf(of)).Replace(text) + "\n")
+		out.WriteString(digestNudge(l, of[0].Nudge, room.Name, len(of), labels) + mentioned(of[0].Nudge) + "\n")
 	}
 	return out.String()
 }
 
 // labelsOf names the problems of lines, labelsMost at most.
-func (r *Renderer) labelsOf(lines []DigestLine) string {
+func (r *Renderer) labelsOf(l lang.Lang, lines []DigestLine) string {
 	var labels []string
-	for _, l := range lines[:min(len(lines), labelsMost)] {
-		labels = append(labels, r.itemLabel(l.Item, 1))
+	for _, line := range lines[:min(len(lines), labelsMost)] {
+		labels = append(labels, r.itemLabel(l, line.Item, 1))
 	}
 	if rest := len(lines) - labelsMost; rest > 0 {
-		labels = append(labels, "… and "+number(rest)+" more")
+		labels = append(labels, l.T("… and %d more", rest))
 	}
 	return strings.Join(labels, ", ")
 }
 
-// digestNudge describes a nudge; {n}, {them} and {labels} stand for the problems.
-func digestNudge(n alert.Nudge, room string) string {
+// digestNudge describes a nudge about so many problems with these labels.
+func digestNudge(l lang.Lang, n alert.Nudge, room string, count int, labels string) string {
+	span := formatDuration(l, n.At.Add(-n.After), n.At)
 	switch n.Kind {
 	case alert.EntryAsked:
-		return "❓ Still on {them}? {n} acknowledged, and nobody has acted for " + formatDuration(n.At.Add(-n.After), n.At) +
-			": {labels}. To keep the acknowledgement, press the button or say “ack” with the event id within " + answerWithin(n)
+		return l.N(count, "❓ Still on it? %d problem acknowledged, and nobody has acted for %s: %s. To keep the acknowledgement, press the button or say “ack” with the event id within %s",
+			"❓ Still on them? %d problems acknowledged, and nobody has acted for %s: %s. To keep the acknowledgement, press the button or say “ack” with the event id within %s",
+			span, labels, answerWithin(l, n))
 	case alert.EntryReminded:
-		return "⏰ {n} still open, and nobody has acknowledged {them}"
+		return l.N(count, "⏰ %d problem still open, and nobody has acknowledged it", "⏰ %d problems still open, and nobody has acknowledged them")
 	}
-	why := "nobody acknowledged {them} for " + formatDuration(n.At.Add(-n.After), n.At)
-	if step, rooms := escalated(n, room); step != "" {
-		return "⏫ {n} " + step + limited(rooms, maxLabel).String() + ": " + why + before(" · ", Text(n.Gap).String())
+	gap := before(" · ", Text(n.Gap).String())
+	if to := escalated(l, n, room, func(rooms string) string { return limited(rooms, maxLabel).String() }); to != "" {
+		return l.N(count, "⏫ %d problem %s: nobody acknowledged it for %s", "⏫ %d problems %s: nobody acknowledged them for %s", to, span) + gap
 	}
-	return "⏫ {n} open, and " + why + before(" · ", Text(n.Gap).String())
+	return l.N(count, "⏫ %d problem open, and nobody acknowledged it for %s", "⏫ %d problems open, and nobody acknowledged them for %s", span) + gap
 }

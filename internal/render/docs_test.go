@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -21,7 +22,7 @@ func TestTemplatesPageIsComplete(t *testing.T) {
 	raw, err := os.ReadFile(page)
 	require.NoError(t, err)
 	text := string(raw)
-	for name := range functions {
+	for name := range functions(lang.English) {
 		require.Regexp(t, "`"+name+` [."0-9]`, text, "function %s", name)
 	}
 	for _, name := range fileNames {

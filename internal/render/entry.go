@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 )
 
 // The kinds of changes that Room.Tell and a route's "tell" can name.
@@ -70,7 +71,10 @@ func kindsOf(e alert.Entry) []string {
 }
 
 // change is one action of an update. words are "" for those whose description depends on more than the action.
-type change struct{ kind, emoji, words string }
+type change struct {
+	kind, emoji string
+	words       lang.Key
+}
 
 // changesOf lists the actions of an update, at least one, in the order in which an entry describes them.
 func changesOf(u alert.Update) (list []change) {
@@ -85,16 +89,16 @@ func changesOf(u alert.Update) (list []change) {
 		did bool
 		change
 	}{
-		{a.Close, change{TellClosed, "🔒", "closed it"}},
-		{a.Ack, change{TellAcknowledged, "✋", "acknowledged"}},
-		{a.Unack, change{TellAcknowledged, "↩️", "unacknowledged"}},
+		{a.Close, change{TellClosed, "🔒", lang.Key("closed it")}},
+		{a.Ack, change{TellAcknowledged, "✋", lang.Key("acknowledged")}},
+		{a.Unack, change{TellAcknowledged, "↩️", lang.Key("unacknowledged")}},
 		{a.Severity != nil, change{TellSeverity, severity, ""}},
 		{a.Suppress, change{TellSuppressed, "🔕", ""}},
-		{a.Unsuppress, change{TellSuppressed, "🔔", "unsuppressed it"}},
-		{a.ToCause, change{TellRanked, "🔗", "made it a cause"}},
+		{a.Unsuppress, change{TellSuppressed, "🔔", lang.Key("unsuppressed it")}},
+		{a.ToCause, change{TellRanked, "🔗", lang.Key("made it a cause")}},
 		{a.ToSymptom, change{TellRanked, "🔗", ""}},
 		{u.Owner != nil, change{TellTaken, "👤", ""}},
-		{(a.Comment || u.Text() != "") && (u.Owner == nil || u.Text() != ""), change{TellCommented, "💬", "commented"}},
+		{(a.Comment || u.Text() != "") && (u.Owner == nil || u.Text() != ""), change{TellCommented, "💬", lang.Key("commented")}},
 		{a.Other != "", change{TellOther, "✏️", ""}},
 	} {
 		if c.did {
@@ -102,7 +106,7 @@ func changesOf(u alert.Update) (list []change) {
 		}
 	}
 	if len(list) == 0 {
-		list = []change{{TellOther, "✏️", "updated it"}}
+		list = []change{{TellOther, "✏️", lang.Key("updated it")}}
 	}
 	return list
 }
@@ -127,31 +131,32 @@ func (room Room) LeftOut(timeline []alert.Entry) (n int) {
 
 // entry returns a timeline entry for templates; today is zero in a message that is edited in place.
 func (b *builder) entry(e alert.Entry, today time.Time) Entry {
+	l := b.lang
 	out := Entry{Kinds: kindsOf(e), At: e.At.In(b.loc)}
-	out.When = stamp(out.At, today, clockShort)
+	out.When = stamp(l, out.At, today, clockShort)
 	switch e.Kind {
 	case alert.EntryOpened:
-		out.Emoji, out.Did = "🆕", "opened"
+		out.Emoji, out.Did = "🆕", Text(l.T("opened"))
 	case alert.EntryOccurred:
-		out.Emoji, out.Did = "🆕", "occurred"
+		out.Emoji, out.Did = "🆕", Text(l.T("occurred"))
 	case alert.EntryResolved:
-		out.Emoji, out.Did = "✅", "resolved"
+		out.Emoji, out.Did = "✅", Text(l.T("resolved"))
 		if b.p.Gone {
-			out.Emoji, out.Did = "☑️", "gone from Zabbix, considered resolved"
+			out.Emoji, out.Did = "☑️", Text(l.T("gone from Zabbix, considered resolved"))
 			break
 		}
-		if d := formatDuration(b.p.OpenedAt, e.At); d != "" {
-			out.Did += Text(" after " + d)
+		if d := formatDuration(l, b.p.OpenedAt, e.At); d != "" {
+			out.Did = Text(l.T("resolved after %s", d))
 		}
 		if b.p.RecoveredOpData != "" {
 			if value := once(b.p.Name, limited(b.p.RecoveredOpData, b.limit(maxOpData))); value != "" {
-				out.Did += ", now " + value
+				out.Did += Text(l.T(", now %s", string(value)))
 			}
 		}
 	case alert.EntryCancelled:
-		out.Emoji, out.Did = "🚫", "Zabbix cancelled the escalation"
+		out.Emoji, out.Did = "🚫", Text(l.T("Zabbix cancelled the escalation"))
 		if b.p.Cancelled && b.p.Open() {
-			out.Did += " and won't report the recovery"
+			out.Did = Text(l.T("Zabbix cancelled the escalation and won't report the recovery"))
 		}
 	default:
 		switch {
@@ -165,13 +170,13 @@ func (b *builder) entry(e alert.Entry, today time.Time) Entry {
 		out.Did = capital(out.Did)
 	}
 	if e.Found {
-		out.Did += ", " + foundWords
+		out.Did += Text(", " + l.Of(foundWords))
 	}
 	return out
 }
 
 // foundWords mark what Zabbix's own messages missed.
-const foundWords = "found by reconciliation: Zabbix's message about it never came"
+const foundWords = lang.Key("found by reconciliation: Zabbix's message about it never came")
 
 // capital begins a line that has no author before it.
 func capital(t Text) Text {
@@ -207,9 +212,9 @@ func (b *builder) actor(a alert.Actor) Text {
 	case by == "" && b.p.Origin == alert.OriginService:
 		return "" // changed by its children
 	case by == "":
-		return "Somebody" // Zabbix hides the name
+		return Text(b.lang.T("Somebody")) // Zabbix hides the name
 	case a.Email != "":
-		return by + " (via Webex)"
+		return Text(b.lang.T("%s (via Webex)", string(by)))
 	}
 	return by
 }
@@ -222,57 +227,57 @@ func (b *builder) did(changes []change, u alert.Update, somebody bool) Text {
 			continue
 		}
 		if c.words == "" {
-			c.words = b.changeWords(c.kind, u, somebody)
+			words = append(words, b.changeWords(c.kind, u, somebody))
+			continue
 		}
-		words = append(words, c.words)
+		words = append(words, b.lang.Of(c.words))
 	}
-	if n := len(words); n > 1 {
-		return Text(strings.Join(words[:n-1], ", ") + " and " + words[n-1])
-	}
-	return Text(words[0])
+	return Text(b.lang.And(words))
 }
 
 // changeWords describes a change that has no fixed words.
 func (b *builder) changeWords(kind string, u alert.Update, somebody bool) string {
-	a := u.Actions
+	l, a := b.lang, u.Actions
 	switch kind {
 	case TellTaken:
 		switch owner := u.Owner; {
 		case owner.Email == "":
-			return "released it"
+			return l.T("released it")
 		case strings.EqualFold(owner.Email, u.Actor.Email):
-			return "took it"
+			return l.T("took it")
 		}
-		return "assigned it to " + string(limited(u.Owner.Label(), b.limit(maxActor)))
+		return l.T("assigned it to %s", string(limited(u.Owner.Label(), b.limit(maxActor))))
 	case TellSeverity:
-		change := "changed the severity"
-		if !somebody {
-			change = "severity changed"
+		from, to := wordOf(l, a.Severity.Old), wordOf(l, a.Severity.New)
+		switch unknown := a.Severity.Old == alert.UnknownSeverity; {
+		case somebody && unknown:
+			return l.T("changed the severity to %s", to)
+		case somebody:
+			return l.T("changed the severity from %s to %s", from, to)
+		case unknown:
+			return l.T("severity changed to %s", to)
 		}
-		if a.Severity.Old != alert.UnknownSeverity {
-			change += " from " + wordOf(a.Severity.Old)
-		}
-		return change + " to " + wordOf(a.Severity.New)
+		return l.T("severity changed from %s to %s", from, to)
 	case TellSuppressed:
 		if a.SuppressUntil.IsZero() {
-			return "suppressed it indefinitely"
+			return l.T("suppressed it indefinitely")
 		}
-		return "suppressed it until " + stamp(a.SuppressUntil.In(b.loc), time.Time{}, clockZone)
+		return l.T("suppressed it until %s", stamp(l, a.SuppressUntil.In(b.loc), time.Time{}, clockZone))
 	case TellRanked:
-		return "made it a symptom" + b.symptomOf()
+		return b.madeSymptom()
 	}
 	return string(limited(a.Other, b.limit(maxOther)))
 }
 
-// symptomOf names the cause: " of X (17)", or " of event 17" if its name is unknown.
-func (b *builder) symptomOf() string {
+// madeSymptom names the cause: "of X (17)", or "of event 17" if its name is unknown.
+func (b *builder) madeSymptom() string {
 	var v View
 	b.cause(&v)
 	switch {
 	case v.Cause == "":
-		return ""
+		return b.lang.T("made it a symptom")
 	case v.CauseName == "":
-		return " of event " + string(v.Cause)
+		return b.lang.T("made it a symptom of event %s", string(v.Cause))
 	}
-	return " of " + string(v.CauseName) + " (" + string(v.Cause) + ")"
+	return b.lang.T("made it a symptom of %s (%s)", string(v.CauseName), string(v.Cause))
 }

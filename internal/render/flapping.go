@@ -2,17 +2,18 @@ package render
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/lang"
 )
 
 const (
 	flapsShown = 8  // the newest openings, which are shown with their times; earlier ones are ids
 	flapHosts  = 20 // hosts that are named
 
-	lastFlapEdit = "This message can't be edited again until nothing is open. Until then changes are posted in this thread."
+	lastFlapEdit = lang.Key("This message can't be edited again until nothing is open. Until then changes are posted in this thread.")
 )
 
 // flapping returns the message of a trigger's openings: how often it opened, its present state, and every event id. complete
@@ -25,94 +26,98 @@ func (r *Renderer) flapping(d Digest, room Room) (markdown string, complete bool
 			return out, whole
 		}
 	}
-	out, _ := finish("🔁 **Flapping**\n" + inFile)
+	out, _ := finish(room.Lang.T("🔁 **Flapping**") + "\n" + room.Lang.Of(inFile))
 	return out, false
 }
 
 // flaps renders with at most ids event ids.
 func (r *Renderer) flaps(d Digest, items []DigestItem, room Room, ids int) (out string, whole bool) {
+	l := room.Lang
 	var b strings.Builder
 	if d.Account {
-		b.WriteString(accountHead + "\n" + r.goneOf(d.Gone))
+		b.WriteString(l.Of(accountHead) + "\n" + r.goneOf(l, d.Gone))
 	}
 	if len(items) == 0 {
-		if d.Left == 1 {
-			b.WriteString("🔁 **Flapping** · the opening that was here has a message of its own now")
-		} else {
-			fmt.Fprintf(&b, "🔁 **Flapping** · the %s openings that were here have messages of their own now", number(d.Left))
-		}
-		return b.String(), true
+		return b.String() + l.N(d.Left, "🔁 **Flapping** · the opening that was here has a message of its own now",
+			"🔁 **Flapping** · the %d openings that were here have messages of their own now"), true
 	}
 	newest, open := current(items)
-	what := boldName(newest.Title)
+	what := boldName(l, newest.Title)
 	if newest.HasSeverity {
-		what = wordOf(newest.Severity) + " · " + what
+		what = wordOf(l, newest.Severity) + " · " + what
 		if open > 0 {
 			what = emojiOf(newest.Severity) + " " + what
 		}
 	}
 	if open > 0 {
-		fmt.Fprintf(&b, "🔁 **Flapping** · %s", what)
+		b.WriteString(l.T("🔁 **Flapping** · %s", what))
 	} else {
-		fmt.Fprintf(&b, "✅ **Flapping, now resolved** · %s", what)
+		b.WriteString(l.T("✅ **Flapping, now resolved** · %s", what))
 	}
-	hosts, all := flapHostsOf(items)
+	hosts, all := flapHostsOf(l, items)
 	if hosts != "" {
 		b.WriteString("\n" + hosts)
 	}
-	at := clockIn(room.Location, newest.OpenedAt)
-	b.WriteString("\n" + howOften(d, items))
+	at := clockIn(l, room.Location, newest.OpenedAt)
+	b.WriteString("\n" + howOften(l, d, items))
 	id, _ := link(r.idOf(newest.Key), newest.Link)
 	switch {
 	case open > 1:
-		fmt.Fprintf(&b, " · %s open", number(open))
+		b.WriteString(l.T(" · %d open", open))
+	case open == 1 && newest.OpenedAt.IsZero():
+		b.WriteString(l.T(" · open (%s)", id))
 	case open == 1:
-		fmt.Fprintf(&b, " · open%s (%s)", before(" since ", at(newest.OpenedAt)), id)
+		b.WriteString(l.T(" · open since %s (%s)", at(newest.OpenedAt), id))
+	case newest.ResolvedAt.IsZero():
+		b.WriteString(l.T(" · resolved (%s)", id))
 	default:
-		fmt.Fprintf(&b, " · resolved%s (%s)", before(" at ", at(newest.ResolvedAt)), id)
+		b.WriteString(l.T(" · resolved at %s (%s)", at(newest.ResolvedAt), id))
 	}
 	if d.Left > 0 {
-		b.WriteString("\n" + leftOf(d.Left))
+		b.WriteString("\n" + leftOf(l, d.Left))
 	}
 	b.WriteString("\n")
 	for _, i := range items[:min(flapsShown, len(items))] {
-		b.WriteString("\n" + r.flapLine(i, at))
+		b.WriteString("\n" + r.flapLine(l, i, at))
 	}
 	if rest := items[min(flapsShown, len(items)):]; len(rest) > 0 {
 		earlier := make([]string, len(rest))
 		for n, i := range rest {
 			earlier[n] = r.idOf(i.Key).String()
 		}
-		shown, whole := firstOf(max(ids-flapsShown, 0), earlier)
-		b.WriteString("\nEarlier: " + shown)
+		shown, whole := firstOf(l, max(ids-flapsShown, 0), earlier)
+		b.WriteString("\n" + l.T("Earlier: %s", shown))
 		all = all && whole
 	}
 	b.WriteString("\n")
 	if !all {
-		b.WriteString("\n" + inFile)
+		b.WriteString("\n" + l.Of(inFile))
 	}
 	if d.Last {
-		b.WriteString("\n" + lastFlapEdit)
+		b.WriteString("\n" + l.Of(lastFlapEdit))
 	}
 	switch open {
 	case 0:
-		b.WriteString("\n" + oneOfThem + ".")
+		b.WriteString("\n" + l.Of(oneResolved))
 	case 1:
-		b.WriteString("\nThe open one: `ack` in this thread. Another: `show ID`.")
+		b.WriteString("\n" + l.T("The open one: `ack` in this thread. Another: `show ID`."))
 	default:
-		b.WriteString("\n" + allOfThem)
+		b.WriteString("\n" + l.Of(allOfThem))
 	}
 	return b.String(), all
 }
 
 // howOften returns "opened again 6 times in 14m": the number of openings, and the time from the first to the last.
-func howOften(d Digest, items []DigestItem) string {
+func howOften(l lang.Lang, d Digest, items []DigestItem) string {
 	n := len(items) + d.Left
 	if n == 1 {
-		return "opened again"
+		return l.T("opened again")
 	}
-	span := formatDuration(items[len(items)-1].OpenedAt, items[0].OpenedAt)
-	return fmt.Sprintf("opened again **%s times**", number(n)) + before(" in ", span)
+	span := formatDuration(l, items[len(items)-1].OpenedAt, items[0].OpenedAt)
+	if span == "" {
+		return l.T("opened again **%d times**", n)
+	}
+	return l.T("opened again **%d times** in %s", n, span)
 }
 
 func before(words, text string) string {
@@ -123,20 +128,20 @@ func before(words, text string) string {
 }
 
 // flapLine returns the line of one opening. It never says "resolved": people read that as the state of the trigger.
-func (r *Renderer) flapLine(i DigestItem, at func(time.Time) string) string {
+func (r *Renderer) flapLine(l lang.Lang, i DigestItem, at func(time.Time) string) string {
 	id, _ := link(r.idOf(i.Key), i.Link)
 	line := "- " + at(i.OpenedAt) + " " + string(id)
-	switch lasted := formatDuration(i.OpenedAt, i.ResolvedAt); {
+	switch lasted := formatDuration(l, i.OpenedAt, i.ResolvedAt); {
 	case !i.Open && !i.ResolvedAt.IsZero() && i.ResolvedAt.Sub(i.OpenedAt) < time.Second:
-		return line + " · over at once"
+		return line + l.T(" · over at once")
 	case !i.Open && lasted == "":
-		return line + " · over"
+		return line + l.T(" · over")
 	case !i.Open:
-		return line + " · lasted " + lasted
+		return line + l.T(" · lasted %s", lasted)
 	case i.Acked:
-		line += " · open, " + ackedBy(i)
+		line += " · " + ackedBy(l, i)
 	default:
-		line += " · open"
+		line += l.T(" · open")
 	}
 	return line + before(" · 👤 ", limited(i.Owner, maxActor).String())
 }
@@ -164,7 +169,7 @@ func newestFirst(items []DigestItem) []DigestItem {
 }
 
 // flapHostsOf returns the hosts of all openings, usually the same ones.
-func flapHostsOf(items []DigestItem) (hosts string, all bool) {
+func flapHostsOf(l lang.Lang, items []DigestItem) (hosts string, all bool) {
 	var labels []string
 	for _, i := range items {
 		for _, label := range hostLabels(i) {
@@ -173,7 +178,7 @@ func flapHostsOf(items []DigestItem) (hosts string, all bool) {
 			}
 		}
 	}
-	return firstOf(flapHosts, labels)
+	return firstOf(l, flapHosts, labels)
 }
 
 // FlapLine returns the notification in a flapping trigger's thread that it is open again and stays open.
@@ -182,28 +187,21 @@ func (r *Renderer) FlapLine(d Digest, room Room) string {
 	if len(items) == 0 {
 		return ""
 	}
+	l := room.Lang
 	newest, _ := current(items)
 	again := ""
 	if n := len(items) + d.Left; n > 1 {
-		again = fmt.Sprintf(" · %s time", ordinal(n)) + before(" in ", formatDuration(items[len(items)-1].OpenedAt, newest.OpenedAt))
-	}
-	out, _ := finish(fmt.Sprintf("%s **%s** · %s is open again%s (%s)%s", emojiOf(newest.Severity), wordOf(newest.Severity), boldName(newest.Title),
-		before(" since ", clockIn(room.Location, newest.OpenedAt)(newest.OpenedAt)), r.idOf(newest.Key), again))
-	return out
-}
-
-// ordinal returns "1st", "2nd", "11th".
-func ordinal(n int) string {
-	suffix := "th"
-	if n%100/10 != 1 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
+		again = l.T(" · %s time", l.Ordinal(n))
+		if span := formatDuration(l, items[len(items)-1].OpenedAt, newest.OpenedAt); span != "" {
+			again = l.T(" · %s time in %s", l.Ordinal(n), span)
 		}
 	}
-	return number(n) + suffix
+	what := emojiOf(newest.Severity) + " **" + wordOf(l, newest.Severity) + "** · "
+	if since := clockIn(l, room.Location, newest.OpenedAt)(newest.OpenedAt); since != "" {
+		what += l.T("%s is open again since %s (%s)", boldName(l, newest.Title), since, r.idOf(newest.Key))
+	} else {
+		what += l.T("%s is open again (%s)", boldName(l, newest.Title), r.idOf(newest.Key))
+	}
+	out, _ := finish(what + again)
+	return out
 }

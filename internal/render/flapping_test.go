@@ -58,9 +58,9 @@ func TestFlappingGolden(t *testing.T) {
 func TestOwnerOfADigestItem(t *testing.T) {
 	r := newRenderer(t)
 	p := alert.Problem{Key: alert.ParseKey("main/4711"), State: alert.StateOpen, Owner: alert.Owner{Email: "alice@example.com"}}
-	require.Equal(t, "alice@example.com", r.DigestItem(p).Owner)
+	require.Equal(t, "alice@example.com", r.DigestItem(p, render.Room{}).Owner)
 	p.State = alert.StateResolved
-	require.Empty(t, r.DigestItem(p).Owner)
+	require.Empty(t, r.DigestItem(p, render.Room{}).Owner)
 }
 
 // If several openings are open, the message and its notification are about the newest one.

@@ -7,33 +7,37 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
 
 // functions are the functions of templates, in addition to those of text/template. docs/templates.md describes them.
-var functions = template.FuncMap{
-	"emoji":    emojiOf,
-	"word":     wordOf,
-	"time":     formatTime,
-	"clock":    func(t time.Time) string { return formatBy("15:04", t) },
-	"date":     func(t time.Time) string { return formatBy("Mon 2 Jan", t) },
-	"format":   formatBy,
-	"duration": formatDuration,
-	"join":     join,
-	"some":     some,
-	"limit":    func(runes int, t Text) Text { return Text(text.Shorten(string(t), max(runes, 1))) },
-	"upper":    func(t Text) Text { return Text(strings.ToUpper(string(t))) },
-	"lower":    func(t Text) Text { return Text(strings.ToLower(string(t))) },
-	"code":     func(t Text) Markdown { return Markdown("`" + webex.EscapeCode(string(t)) + "`") },
-	"link":     link,
-	"said":     said,
-	"quote":    func(t Text) Markdown { return quote(t, maxQuoteLines) },
+func functions(l lang.Lang) template.FuncMap {
+	return template.FuncMap{
+		"t":        func(words string, args ...any) Markdown { return Markdown(l.Written(words, args...)) },
+		"emoji":    emojiOf,
+		"word":     func(s alert.Severity) string { return wordOf(l, s) },
+		"time":     func(t time.Time) string { return formatTime(l, t) },
+		"clock":    func(t time.Time) string { return formatBy(l, "15:04", t) },
+		"date":     func(t time.Time) string { return formatBy(l, "Mon 2 Jan", t) },
+		"format":   func(layout string, t time.Time) string { return formatBy(l, layout, t) },
+		"duration": func(from, to time.Time) string { return formatDuration(l, from, to) },
+		"join":     join,
+		"some":     func(n int, list any) (Markdown, error) { return some(l, n, list) },
+		"limit":    func(runes int, t Text) Text { return Text(text.Shorten(string(t), max(runes, 1))) },
+		"upper":    func(t Text) Text { return Text(strings.ToUpper(string(t))) },
+		"lower":    func(t Text) Text { return Text(strings.ToLower(string(t))) },
+		"code":     func(t Text) Markdown { return Markdown("`" + webex.EscapeCode(string(t)) + "`") },
+		"link":     link,
+		"said":     said,
+		"quote":    func(t Text) Markdown { return quote(t, maxQuoteLines) },
+	}
 }
 
 var severityEmoji = [...]string{"⬜", "🟦", "🟫", "🟨", "🟧", "🟥"}
 
-var severityWord = [...]string{"Not classified", "Information", "Warning", "Average", "High", "Disaster"}
+var severityWord = [...]lang.Key{lang.Key("Not classified"), lang.Key("Information"), lang.Key("Warning"), lang.Key("Average"), lang.Key("High"), lang.Key("Disaster")}
 
 func emojiOf(s alert.Severity) string {
 	if !s.Valid() {
@@ -42,38 +46,46 @@ func emojiOf(s alert.Severity) string {
 	return severityEmoji[s]
 }
 
-func wordOf(s alert.Severity) string {
+func wordOf(l lang.Lang, s alert.Severity) string {
 	if !s.Valid() {
 		return s.String()
 	}
-	return severityWord[s]
+	return l.Of(severityWord[s])
 }
 
 // Label is a severity as messages show it: colour and word.
-func Label(s alert.Severity) string { return emojiOf(s) + " " + wordOf(s) }
+func Label(l lang.Lang, s alert.Severity) string { return emojiOf(s) + " " + wordOf(l, s) }
+
+// lowerWord is a severity within a sentence. German nouns keep their capitals.
+func lowerWord(l lang.Lang, s alert.Severity) string {
+	if l == lang.German {
+		return wordOf(l, s)
+	}
+	return strings.ToLower(wordOf(l, s))
+}
 
 // join joins hosts, groups or tags, each escaped.
 func join(separator string, list any) (Markdown, error) {
-	return listed(separator, list, 0)
+	return listed(lang.English, separator, list, 0)
 }
 
 // some returns the first n of a list and the number of the others: "a, b, +3 more".
-func some(n int, list any) (Markdown, error) {
-	return listed(", ", list, max(n, 1))
+func some(l lang.Lang, n int, list any) (Markdown, error) {
+	return listed(l, ", ", list, max(n, 1))
 }
 
-func listed(separator string, list any, limit int) (Markdown, error) {
+func listed(l lang.Lang, separator string, list any, limit int) (Markdown, error) {
 	var items []string
-	switch l := list.(type) {
+	switch list := list.(type) {
 	case []Text:
-		items = text.Names(l, Text.String)
+		items = text.Names(list, Text.String)
 	case []Tag:
-		items = text.Names(l, Tag.String)
+		items = text.Names(list, Tag.String)
 	default:
 		return "", fmt.Errorf("expected a list (.Hosts, .Groups, .Tags), got %T", list)
 	}
 	if more := len(items) - limit; limit > 0 && more > 0 {
-		items = append(items[:limit], fmt.Sprintf("+%d more", more))
+		items = append(items[:limit], l.T("+%d more", more))
 	}
 	return Markdown(strings.Join(items, separator)), nil
 }

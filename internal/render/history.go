@@ -21,15 +21,16 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 	p.Memory = &m
 	room.HideMemory = false
 	v := b.view(room, now)
+	l := room.Lang
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s **%s**", v.Emoji, v.Title)
 	if len(v.Hosts) > 0 {
-		hosts, _ := some(3, v.Hosts)
+		hosts, _ := some(l, 3, v.Hosts)
 		fmt.Fprintf(&out, " · %s", hosts)
 	}
 	fmt.Fprintf(&out, " · %s", v.ID)
 	if _, ok := p.Trigger(); !ok {
-		return out.String() + "\nOnly the problems of a trigger have a history."
+		return out.String() + "\n" + l.T("Only the problems of a trigger have a history.")
 	}
 	out.WriteString("\n" + v.Memory.Times)
 	if v.Memory.Lasted != "" {
@@ -38,7 +39,7 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 	all := slices.DeleteFunc(slices.Clone(stats.Occurrences), func(o alert.Occurrence) bool { return o.Of(p) })
 	others := slices.DeleteFunc(slices.Clone(all), func(o alert.Occurrence) bool { return !room.mayRead(o.Rooms) })
 	if len(all) == 0 {
-		out.WriteString("\nNo other resolved problem of this trigger on this host is known.")
+		out.WriteString("\n" + l.T("No other resolved problem of this trigger on this host is known."))
 	}
 	const tail = 300 // for the last lines
 	shown := 0
@@ -51,13 +52,13 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 		shown++
 	}
 	if more := len(others) - shown; more > 0 {
-		fmt.Fprintf(&out, "\n\n… and %s earlier", number(more))
+		out.WriteString("\n\n" + l.T("… and %d earlier", more))
 	}
 	if hidden := len(all) - len(others); hidden > 0 {
-		fmt.Fprintf(&out, "\n\nNot listed: %s that you can't see from here.", count(hidden, "problem"))
+		out.WriteString("\n\n" + l.N(hidden, "Not listed: %d problem that you can't see from here.", "Not listed: %d problems that you can't see from here."))
 	}
 	if !stats.Forgotten.IsZero() {
-		out.WriteString("\n\nOlder ones are forgotten.")
+		out.WriteString("\n\n" + l.T("Older ones are forgotten."))
 	}
 	text, _ := finish(out.String())
 	return text
@@ -66,14 +67,14 @@ func (r *Renderer) History(p alert.Problem, stats alert.TriggerStats, room Room,
 // occurrence is a line of a history.
 func (b *builder) occurrence(source string, o alert.Occurrence) string {
 	opened := o.Opened.Time().In(b.loc)
-	line := "✅ " + formatPeriod(false, opened, o.Resolved.Time().In(b.loc))
+	line := "✅ " + formatPeriod(b.lang, false, opened, o.Resolved.Time().In(b.loc))
 	if o.Resolved == 0 {
-		line = "☑️ " + formatTime(opened) + ", gone from Zabbix"
+		line = "☑️ " + formatTime(b.lang, opened) + b.lang.T(", gone from Zabbix")
 	}
 	line += " · " + b.r.idOf(alert.Key{Source: source, EventID: o.EventID}).String()
 	if o.Remark != nil {
 		by, on, said := b.remark(*o.Remark, opened)
-		line += " · " + by.String() + ", " + on + ": “" + said.String() + "”"
+		line += " · " + by.String() + ", " + on + ": " + b.lang.Said(said.String())
 	}
 	return line
 }

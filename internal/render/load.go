@@ -14,6 +14,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/templates"
 )
 
@@ -34,7 +35,7 @@ var fileNames = []string{fileCard, fileDetails, fileItem, fileLine, fileLines, f
 const templateSuffix = ".tmpl"
 
 // builtin are the built-in templates.
-var builtin = set{template.Must(template.New("").Funcs(functions).ParseFS(templates.Files, "*"+templateSuffix))}
+var builtin = newSet(template.Must(template.New("").Funcs(functions(lang.English)).ParseFS(templates.Files, "*"+templateSuffix)))
 
 // load adds the templates of a directory to a set and tries each on the samples.
 func (r *Renderer) load(onto set, dir string) (set, error) {
@@ -42,7 +43,7 @@ func (r *Renderer) load(onto set, dir string) (set, error) {
 	if err != nil {
 		return onto, fmt.Errorf("templates: %w", err)
 	}
-	all, err := onto.all.Clone()
+	all, err := onto.in(lang.English).Clone()
 	if err != nil {
 		return onto, fmt.Errorf("templates of %s: %w", dir, err)
 	}
@@ -65,10 +66,11 @@ func (r *Renderer) load(onto set, dir string) (set, error) {
 	if found == 0 {
 		faults = append(faults, fmt.Errorf("%s: no templates, expected at least one of %s", dir, strings.Join(fileNames, ", ")))
 	}
+	own := newSet(all)
 	if len(faults) == 0 {
-		faults = r.try(set{all}, dir)
+		faults = r.try(own, dir)
 	}
-	return set{all}, errors.Join(faults...)
+	return own, errors.Join(faults...)
 }
 
 func parseFile(all *template.Template, dir, name string) error {

@@ -2,10 +2,10 @@ package render
 
 import (
 	"cmp"
-	"strconv"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 )
 
 const maxRemark = 160 // in the memory of a root
@@ -18,6 +18,8 @@ type Memory struct {
 	By     Text   // who last wrote something about an earlier problem; "" if nobody did
 	On     string // when: "3 Nov"
 	Said   Text
+
+	lang lang.Lang
 }
 
 // String returns all of it in one line, escaped.
@@ -27,7 +29,7 @@ func (m *Memory) String() string {
 		line += " · " + m.Lasted
 	}
 	if m.Said != "" {
-		line += " · last: " + m.By.String() + ", " + m.On + ": “" + m.Said.String() + "”"
+		line += m.lang.T(" · last: %s, %s: “%s”", m.By, m.On, m.Said)
 	}
 	return line
 }
@@ -38,13 +40,14 @@ func (b *builder) memory(room Room) *Memory {
 	if m == nil {
 		return nil
 	}
-	out := &Memory{Again: m.Known, Times: timesOf(*m)}
+	l := b.lang
+	out := &Memory{Again: m.Known, Times: timesOf(l, *m), lang: l}
 	var zero time.Time
 	switch {
 	case m.Usual > 0:
-		out.Lasted = "usually " + formatDuration(zero.Add(1), zero.Add(1+m.Usual))
+		out.Lasted = l.T("usually %s", formatDuration(l, zero.Add(1), zero.Add(1+m.Usual)))
 	case m.Latest > 0:
-		out.Lasted = "last time " + formatDuration(zero.Add(1), zero.Add(1+m.Latest))
+		out.Lasted = l.T("last time %s", formatDuration(l, zero.Add(1), zero.Add(1+m.Latest)))
 	}
 	if last := m.Last(room.mayRead); last != nil {
 		out.By, out.On, out.Said = b.remark(*last, b.p.OpenedAt)
@@ -63,18 +66,18 @@ func (b *builder) remark(r alert.Remark, today time.Time) (by Text, on string, s
 	if at.Year() != today.In(b.loc).Year() {
 		layout = "2 Jan 2006"
 	}
-	return cmp.Or(limited(name, b.limit(maxActor)), "Somebody"), formatBy(layout, at), limited(r.Text, b.limit(maxRemark))
+	return cmp.Or(limited(name, b.limit(maxActor)), Text(b.lang.T("Somebody"))), formatBy(b.lang, layout, at), limited(r.Text, b.limit(maxRemark))
 }
 
-func timesOf(m alert.Memory) string {
-	window := "in " + strconv.Itoa(int(alert.MemoryWindow/(24*time.Hour))) + " days"
+func timesOf(l lang.Lang, m alert.Memory) string {
+	days := int(alert.MemoryWindow / (24 * time.Hour))
 	switch {
 	case !m.Known:
-		return "First time seen here"
+		return l.T("First time seen here")
 	case m.AtLeast:
-		return "more than " + number(m.Times-1) + " times " + window
+		return l.T("more than %d times in %d days", m.Times-1, days)
 	case m.Times == 1:
-		return "First time " + window
+		return l.T("First time in %d days", days)
 	}
-	return ordinal(m.Times) + " time " + window
+	return l.T("%s time in %d days", l.Ordinal(m.Times), days)
 }

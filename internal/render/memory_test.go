@@ -74,7 +74,7 @@ func TestRemarksAreForTheirRooms(t *testing.T) {
 			encoded, err := json.Marshal(card)
 			require.NoError(t, err)
 			listed, _ := r.Problems([]alert.Problem{p}, 0, 1, room, SamplesNow)
-			digest := Digest{Items: []DigestItem{r.DigestItem(p), r.DigestItem(p)}}
+			digest := Digest{Items: []DigestItem{r.DigestItem(p, Room{}), r.DigestItem(p, Room{})}}
 			digested, _ := r.Digest(digest, room)
 			fmt.Fprintln(&out, digested, string(r.DigestFile(digest, room, SamplesNow)))
 			fmt.Fprintln(&out, r.Root(p, room, SamplesNow), string(encoded), fallback, r.Lines(p, p.Timeline, room, SamplesNow), r.Show(p, room, SamplesNow), listed)

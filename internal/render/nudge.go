@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -23,41 +24,51 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 		out.Emoji, out.Did = "❓", b.question(n)
 		return
 	case alert.EntryReminded:
-		out.Emoji, out.Did = "⏰", Text("still open"+before(" after ", formatDuration(b.p.OpenedAt, n.At))+", and nobody has acknowledged it")
+		out.Emoji, out.Did = "⏰", b.stillOpen(formatDuration(b.lang, b.p.OpenedAt, n.At))
 		return
 	}
-	out.Emoji, out.Did = "⏫", Text("nobody acknowledged it for "+formatDuration(n.At.Add(-n.After), n.At))
-	if step, rooms := escalated(n, b.room); step != "" {
-		out.Did = Text(step) + limited(rooms, b.limit(maxLabel)) + ": " + out.Did
+	out.Emoji, out.Did = "⏫", Text(b.lang.T("nobody acknowledged it for %s", formatDuration(b.lang, n.At.Add(-n.After), n.At)))
+	if to := escalated(b.lang, n, b.room, func(rooms string) string { return string(limited(rooms, b.limit(maxLabel))) }); to != "" {
+		out.Did = Text(to) + ": " + out.Did
 	}
 	if n.Gap != "" {
 		out.Did += " · " + limited(n.Gap, b.limit(4*maxLabel))
 	}
 }
 
+func (b *builder) stillOpen(after string) Text {
+	if after == "" {
+		return Text(b.lang.T("still open, and nobody has acknowledged it"))
+	}
+	return Text(b.lang.T("still open after %s, and nobody has acknowledged it", after))
+}
+
 // question asks whether somebody is still on an acknowledged problem.
 func (b *builder) question(n alert.Nudge) Text {
-	by := Text("Somebody")
+	l := b.lang
+	by := Text(l.T("Somebody"))
 	if u := b.p.AcknowledgedBy(); u != nil && u.Actor.Name != "" {
 		by = limited(u.Actor.Name, b.limit(maxLabel))
 	}
-	return "Still on it? " + by + Text(" acknowledged it, and nobody has acted on it for "+formatDuration(n.At.Add(-n.After), n.At)+
-		". To keep the acknowledgement, press the button or reply “ack” within "+answerWithin(n))
+	return Text(l.T("Still on it? %s acknowledged it, and nobody has acted on it for %s. To keep the acknowledgement, press the button or reply “ack” within %s",
+		string(by), formatDuration(l, n.At.Add(-n.After), n.At), answerWithin(l, n)))
 }
 
 // answerWithin is how long there is for an answer.
-func answerWithin(n alert.Nudge) string { return formatDuration(n.At, n.At.Add(alert.AnswerWithin)) }
+func answerWithin(l lang.Lang, n alert.Nudge) string {
+	return formatDuration(l, n.At, n.At.Add(alert.AnswerWithin))
+}
 
 // escalated describes the rooms between which a step escalates, as one of them reads it: "escalated to " and the
-// other rooms, or "escalated from " and the room where it began. step is "" for a step within a room.
-func escalated(n alert.Nudge, room string) (step, rooms string) {
+// other rooms, or "escalated from " and the room where it began; "" for a step within a room.
+func escalated(l lang.Lang, n alert.Nudge, room string, limited func(string) string) string {
 	switch {
 	case n.Room != room && slices.Contains(n.Rooms, room):
-		return "escalated from ", n.Room
+		return l.T("escalated from %s", limited(n.Room))
 	case len(n.Rooms) > 0:
-		return "escalated to ", strings.ReplaceAll(strings.Join(n.Rooms, ", "), alert.PersonRoom, "")
+		return l.T("escalated to %s", limited(strings.ReplaceAll(strings.Join(n.Rooms, ", "), alert.PersonRoom, "")))
 	}
-	return "", ""
+	return ""
 }
 
 // mentions returns the markdown that mentions the people named in the configuration. It contains no untrusted text.

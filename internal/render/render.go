@@ -12,6 +12,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 // Room is a room's settings for messages.
 type Room struct {
 	Name         string
+	Lang         lang.Lang      // of the relay's own words; zero: English
 	Location     *time.Location // nil: UTC
 	Presentation config.Presentation
 	Templates    string // a route's own directory, one of Options.RouteDirs
@@ -148,9 +150,10 @@ func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 
 // Problems returns the reply to "problems": a line for each problem that fits, and the number of the others.
 func (r *Renderer) Problems(list []alert.Problem, before, total int, room Room, now time.Time) (reply string, shown int) {
+	l := room.Lang
 	total = max(total, before+len(list))
 	if total == 0 {
-		return "No problems.", 0
+		return l.T("No problems."), 0
 	}
 	const tail = 200 // for the heading and the last line
 	var body strings.Builder
@@ -164,11 +167,11 @@ func (r *Renderer) Problems(list []alert.Problem, before, total int, room Room, 
 		shown++
 	}
 	if more := total - before - shown; more > 0 {
-		fmt.Fprintf(&body, "\n\n… and %s more: `more` shows them. Or filter them, for example `problems host=sw1*`", number(more))
+		body.WriteString("\n\n" + l.T("… and %d more: `more` shows them. Or filter them, for example `problems host=sw1*`", more))
 	}
-	head := "**" + count(total, "problem") + "**"
+	head := "**" + problems(l, total) + "**"
 	if before > 0 {
-		head += fmt.Sprintf(", from the %s on", ordinal(before+1))
+		head += l.T(", from the %s on", l.Ordinal(before+1))
 	}
 	out, _ := finish(head + body.String())
 	return out, shown
@@ -176,14 +179,14 @@ func (r *Renderer) Problems(list []alert.Problem, before, total int, room Room, 
 
 // Test returns the message that Zabbix's Test button sends to a room.
 func (r *Renderer) Test(source string, room Room, now time.Time) string {
-	out, _ := finish("🧪 Test message from Zabbix **" + limited(source, maxLabel).String() + "**, " + formatTime(now.In(orUTC(room.Location))) +
-		"\nIt reached the relay and this room, so problems will be posted here. Nothing is wrong.")
+	out, _ := finish(room.Lang.T("🧪 Test message from Zabbix **%s**, %s", limited(source, maxLabel), formatTime(room.Lang, now.In(orUTC(room.Location)))) +
+		"\n" + room.Lang.T("It reached the relay and this room, so problems will be posted here. Nothing is wrong."))
 	return out
 }
 
 // Canary returns the message of a canary: it is in the room for a moment.
-func (r *Renderer) Canary(name string) string {
-	out, _ := finish("🐤 The alert relay checks itself (" + limited(name, maxLabel).String() + "). Nothing is wrong, and this message is deleted at once.")
+func (r *Renderer) Canary(name string, room Room) string {
+	out, _ := finish(room.Lang.T("🐤 The alert relay checks itself (%s). Nothing is wrong, and this message is deleted at once.", limited(name, maxLabel)))
 	return out
 }
 
@@ -242,13 +245,30 @@ func (w *limitedBuilder) Write(b []byte) (int, error) {
 	return w.Builder.Write(b)
 }
 
-// set is a set of templates that belong together, by file name.
-type set struct{ all *template.Template }
+// set is a set of templates that belong together, by file name, once for each language.
+type set map[lang.Lang]*template.Template
+
+// newSet adds the functions of each language to templates that were parsed with those of English.
+func newSet(all *template.Template) set {
+	s := set{lang.English: all}
+	for _, l := range []lang.Lang{lang.German, lang.Marked} {
+		s[l] = template.Must(all.Clone()).Funcs(functions(l)) // a set that wasn't executed yet can be cloned
+	}
+	return s
+}
+
+// in returns the templates of a language.
+func (s set) in(l lang.Lang) *template.Template {
+	if own := s[l]; own != nil {
+		return own
+	}
+	return s[lang.English]
+}
 
 func (s set) run(name string, v *View) (string, error) {
 	var out limitedBuilder
 	out.Grow(1024)
-	err := s.all.ExecuteTemplate(&out, name, v)
+	err := s.in(v.lang).ExecuteTemplate(&out, name, v)
 	if errors.Is(err, errTooLong) {
 		return "", fmt.Errorf("%s: %w", name, errTooLong)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 )
 
 // View is a problem as templates see it. It holds no secrets. Times are in the room's zone, and zero if unknown.
@@ -69,9 +70,11 @@ type View struct {
 	RunbookURL   URL // the trigger's URL, if it is a web page's
 	RunbookLabel Text
 
+	Lang         string // the room's language: "en", "de"
 	Room         Text
 	Presentation string // "thread", "card", "line"
 
+	lang   lang.Lang
 	macros map[string]string
 	facts  *alert.Facts
 	limit  func(int) int
@@ -119,7 +122,7 @@ func (v *View) Age() string {
 	if !v.Open {
 		return ""
 	}
-	return formatDuration(v.OpenedAt, v.Now)
+	return formatDuration(v.lang, v.OpenedAt, v.Now)
 }
 
 // factMacro gives the macros that are stored as facts.

@@ -81,7 +81,7 @@ func entryPoints(t *testing.T) map[string]func(string) string {
 		},
 		"a problem's message": func(s string) string { return r.Root(problem(s), render.Room{Presentation: config.PresentThread}, now) },
 		"a digest's file": func(s string) string {
-			return string(r.DigestFile(render.Digest{Items: []render.DigestItem{r.DigestItem(problem(s))}}, render.Room{Name: s}, now))
+			return string(r.DigestFile(render.Digest{Items: []render.DigestItem{r.DigestItem(problem(s), render.Room{})}}, render.Room{Name: s}, now))
 		},
 	}
 }
