@@ -199,7 +199,7 @@ func (a *Action) said(answer []byte) (words, link string) {
 	if words == "" && link == "" {
 		words = httpclient.PageText(answer)
 	}
-	return a.plain(words), a.absolute(a.client.Redact(text.Line(link)))
+	return a.plain(words), a.absolute(a.redact(text.Line(link)))
 }
 
 // absolute resolves a link that is relative to the action's address; "" for none.
@@ -216,12 +216,15 @@ func (a *Action) absolute(link string) string {
 }
 
 // plain makes text from an endpoint one short line, without the secrets that it got.
-func (a *Action) plain(s string) string {
+func (a *Action) plain(s string) string { return text.Shorten(text.Line(a.redact(s)), maxText) }
+
+// redact removes the secrets that an endpoint got from what it answers.
+func (a *Action) redact(s string) string {
 	s = a.client.Redact(s)
 	if secret := a.Secret.Reveal(); secret != "" {
 		s = strings.ReplaceAll(s, secret, "[secret]")
 	}
-	return text.Shorten(text.Line(s), maxText)
+	return s
 }
 
 // keyOf returns the first of these keys of a JSON object that is a text; "" for none.

@@ -116,6 +116,8 @@ func TestAnswersAreJudged(t *testing.T) {
 		{name: "relative link", status: 201, body: `{"job": 42}`, answer: "Job {{.job}}", link: "/#/jobs/{{.job}}", want: Result{Outcome: Done, Text: "Job 42", Link: "https://awx.example.com/#/jobs/42"}},
 		{name: "templates that don't fit", status: 200, body: `{"message": "m"}`, answer: "{{.key}}", link: "{{.key}}", want: Result{Outcome: Done, Text: "m"}},
 		{name: "its own secrets", status: 200, body: `{"message": "got ` + token + ` and ` + header + ` and ` + secret + `"}`, want: Result{Outcome: Done, Text: "got [token] and [header] and [secret]"}},
+		{name: "its own secrets in a link", status: 200, body: `{"url": "https://t/` + token + `/` + header + `?k=` + secret + `"}`, want: Result{Outcome: Done, Link: "https://t/[token]/[header]?k=[secret]"}},
+		{name: "its own secrets in a template", status: 200, body: `{"k": "` + secret + `"}`, answer: "{{.k}}", link: "/t/{{.k}}", want: Result{Outcome: Done, Text: "[secret]", Link: "https://awx.example.com/t/[secret]"}},
 		{name: "too long to read", status: 200, body: long, want: Result{Outcome: Done, Text: strings.Repeat("x", maxText-1) + "…"}},
 		{name: "refused", status: 422, body: `{"error": "no queue"}`, want: Result{Outcome: Refused, Text: "no queue"}},
 		{name: "not found", status: 404, body: `<h1>Not found</h1>`, want: Result{Outcome: Refused, Text: "Not found"}},

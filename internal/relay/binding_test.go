@@ -165,6 +165,15 @@ func bindingsStory(i *incident, step func(string), restart func()) {
 	require.Empty(t, i.about("network", disk.Name))
 	require.Empty(t, i.about(chatOf("carol"), disk.Name))
 
+	step("What was pressed while the relay was away is lost: the space is told, as the configured rooms are.")
+	time.Sleep(3 * time.Hour) // the question of the binding, which has a card too, is too old to count
+	i.stop()
+	time.Sleep(10 * time.Minute)
+	i.start()
+	time.Sleep(3 * time.Minute)
+	require.Len(t, i.about("noc", "didn't reach me"), 1)
+	require.Len(t, i.about("network", "didn't reach me"), 1)
+
 	step("Carol leaves the allowed domain, and Dora is no admin any more: neither gets anything, not even updates.")
 	people, domains := i.cfg.People, i.cfg.AllowedDomains
 	i.reload(func(cfg *config.Config) {

@@ -18,7 +18,7 @@ func canaryOf(cfg *config.Config) watch.CanarySettings {
 // canaryNotices is the message of a canary.
 func (r *Relay) canaryNotices(c ledger.Canary, _ time.Time) []store.Notice {
 	s := r.live.Load()
-	notices := s.notice(c.Room, c.Name, func(room render.Room) string { return s.renderer.Canary(c.Name, room) })
+	notices := r.live.notice(c.Room, c.Name, func(room render.Room) string { return s.renderer.Canary(c.Name, room) })
 	for i := range notices {
 		notices[i].Kind = store.NoticeCanary
 	}

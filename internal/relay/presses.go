@@ -12,14 +12,13 @@ import (
 
 // missedPresses asks people to press again what they pressed between two times, while the bot didn't hear.
 func (r *Relay) missedPresses(in chat.CardPlace, from, to time.Time) []store.Notice {
-	now := r.live.Load()
 	key := "missed-presses/" + strconv.FormatInt(from.Unix(), 10)
 	said := func(at render.Room) string {
 		return fmt.Sprintf("Buttons pressed between %s and %s didn't reach me. Press again, please.",
 			render.Moment(from, to, at.Location), render.Moment(to, to, at.Location))
 	}
 	if in.RoomID != "" {
-		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Location: now.cfg.TimeZone.Location})}}
+		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Location: r.live.Load().cfg.TimeZone.Location})}}
 	}
-	return now.notice(in.Room, key, said)
+	return r.live.notice(in.Room, key, said)
 }

@@ -35,7 +35,7 @@ func (r *Relay) firstNotices(source string, found []store.Unposted) (notices []s
 			}
 			found = found[1:]
 		}
-		notices = append(notices, s.notice(room, "reconcile/first/"+source, func(room render.Room) string {
+		notices = append(notices, r.live.notice(room, "reconcile/first/"+source, func(room render.Room) string {
 			return s.renderer.FirstFound(source, room, counts, oldest)
 		})...)
 	}
@@ -59,9 +59,10 @@ func goneIn(heldOf func(source string) (reconcile.Held, bool)) func(source strin
 	}
 }
 
-// notice is a message of the relay about itself in a room; none for a room that isn't configured. One with the same key edits it.
-func (s *snapshot) notice(name, key string, text func(room render.Room) string) []store.Notice {
-	room, ok := s.rooms(name, "")
+// notice is a message of the relay about itself in a room, a direct chat or a bound space; none for one that there isn't any more.
+// One with the same key edits it.
+func (l *live) notice(name, key string, text func(room render.Room) string) []store.Notice {
+	room, ok := l.settings(name, "")
 	if !ok {
 		return nil
 	}

@@ -27,7 +27,7 @@ func (r *Relay) troubleNotices(source, key string, kind watch.Kind, c watch.Cond
 	if len(s.cfg.DefaultRooms) == 0 {
 		return nil
 	}
-	return s.notice(s.cfg.DefaultRooms[0], key, func(room render.Room) string {
+	return r.live.notice(s.cfg.DefaultRooms[0], key, func(room render.Room) string {
 		return s.renderer.SourceTrouble(render.SourceTrouble{Source: source, Kind: string(kind), Since: c.Since, Until: c.Until, Removed: c.Removed, Count: c.Count, Detail: c.Detail, Ended: c.Ended}, room)
 	})
 }
@@ -43,7 +43,7 @@ func heartbeatsOf(cfg *config.Config) (list []watch.Heartbeat) {
 func (r *Relay) heartbeatNotices(h watch.Heartbeat, key string, b watch.Beat) (notices []store.Notice) {
 	s := r.live.Load()
 	for _, room := range h.Rooms {
-		notices = append(notices, s.notice(room, key, func(room render.Room) string {
+		notices = append(notices, r.live.notice(room, key, func(room render.Room) string {
 			return s.renderer.HeartbeatMissing(render.MissingHeartbeat{Name: h.Name, Interval: h.Interval, Known: b.Known, Last: b.Last, Since: b.Silent.Since, Until: b.Silent.Until, Removed: b.Silent.Removed, Times: b.Silent.Count, Missed: b.Missed, Stays: b.Stays}, room)
 		})...)
 	}
