@@ -34,6 +34,8 @@ type InboxStore interface {
 type Commands interface {
 	// Accept executes or answers a command that was read. After an error it had no effect and got no reply.
 	Accept(ctx context.Context, c store.Command, h command.Input) error
+	// ReplaceQuestions ends the questions that earlier versions of an edited message were answered with; false if one was confirmed.
+	ReplaceQuestions(ctx context.Context, c store.Command) (bool, error)
 	// Ignore ends a command without a reply.
 	Ignore(ctx context.Context, c store.Command) error
 	// GiveUp ends a command that couldn't be read: c.State is failed, or expired. If c.Room is set,
@@ -379,6 +381,12 @@ func (in *Inbox) read(ctx context.Context, c *store.Command) error {
 		c.Text = h.Text
 		return in.o.Reader.ignore(c.Bot, ignoredEdit, "the words are the same")
 	}
+	switch current, err := in.o.Commands.ReplaceQuestions(ctx, *c); {
+	case err != nil:
+		return err
+	case !current:
+		return in.o.Reader.ignore(c.Bot, ignoredEdit, carriedOut)
+	}
 	return in.o.Commands.Accept(ctx, *c, h)
 }
 
@@ -397,18 +405,14 @@ const maxVersions = 16
 // ignoredPrefix begins the outcome of an ignored command.
 const ignoredPrefix = "ignored: "
 
+// carriedOut is why an edit is ignored.
+const carriedOut = "an earlier version of the message was carried out"
+
 // hadEffect reports whether a command was begun, executed or denied, so that edits of its message are ignored. Edits count while
 // it is unread, and after it was ignored, unreadable, or answered with a question.
 func hadEffect(c store.Command) bool {
-	switch c.State {
-	case store.CommandReceived:
-		return false
-	case store.CommandDone:
-		return !strings.HasPrefix(c.Outcome, ignoredPrefix)
-	case store.CommandFailed, store.CommandExpired:
-		return command.Understood(c)
-	}
-	return true
+	ignored := c.State == store.CommandDone && strings.HasPrefix(c.Outcome, ignoredPrefix)
+	return c.State != store.CommandReceived && !ignored && command.HadEffect(c)
 }
 
 // earlierVersion returns the version of the message before this one; nil for the first one. While an earlier version is
@@ -423,7 +427,7 @@ func (in *Inbox) earlierVersion(ctx context.Context, c store.Command) (earlier *
 		case v.State == store.CommandReceived:
 			return nil, &unreadError{after: time.Second, err: errors.New("an earlier version of the message isn't read yet")}
 		case hadEffect(v):
-			return nil, in.o.Reader.ignore(c.Bot, ignoredEdit, "an earlier version of the message was carried out")
+			return nil, in.o.Reader.ignore(c.Bot, ignoredEdit, carriedOut)
 		}
 		earlier = &v
 	}

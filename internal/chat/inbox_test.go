@@ -27,6 +27,8 @@ type fakeCommands struct {
 	accepted []string // the texts, in order
 	gaveUp   []store.Command
 	fail     int // how many more calls of Accept fail
+	// confirmed: somebody confirms the question of a message while its edit is read.
+	confirmed bool
 }
 
 func (f *fakeCommands) Accept(_ context.Context, c store.Command, h command.Input) error {
@@ -45,6 +47,12 @@ func (f *fakeCommands) Accept(_ context.Context, c store.Command, h command.Inpu
 		c.State = store.CommandDone
 	}
 	return f.store.SaveCommand(context.Background(), c)
+}
+
+func (f *fakeCommands) ReplaceQuestions(context.Context, store.Command) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.confirmed, nil
 }
 
 func (f *fakeCommands) Ignore(_ context.Context, c store.Command) error {
@@ -338,6 +346,17 @@ func TestEditsAreAcceptedOnce(t *testing.T) {
 			})
 		})
 	}
+	inMailbox(t, func(t *testing.T, m *mailbox) {
+		m.say(t, "ROOM-noc", "M", "akc 4711")
+		synctest.Wait()
+		m.commands.mu.Lock()
+		m.commands.confirmed = true
+		m.commands.mu.Unlock()
+		m.edit(t, "M", "ack 4711")
+		synctest.Wait()
+		require.Equal(t, []string{"akc 4711"}, m.passedOn())
+		require.Equal(t, done, m.store.command("M/edit/1").Outcome)
+	})
 	// An edit that was claimed before its first version had an effect.
 	inMailbox(t, func(t *testing.T, m *mailbox) {
 		m.webex.failNext("M", errors.New("503"))

@@ -37,6 +37,7 @@ const (
 	aliceAddr = "alice@example.com"
 	bobAddr   = "bob@example.com"
 	eveAddr   = "eve@elsewhere.org"
+	doraAddr  = "dora@example.com"
 )
 
 // real is chat and command with the SQLite store, delivery, the REST clients and, over an in-memory network,
@@ -79,10 +80,10 @@ func withTransport(t *testing.T, listen config.Listen, o webexsim.Options, story
 		r.webex = webexsim.New(o)
 		r.webex.AddBot(botAddr, "Alert Relay", "token-of-relay")
 		r.webex.AddBot("other@webex.bot", "Other", "token-of-other")
-		for email, name := range map[string]string{aliceAddr: "Alice Example", bobAddr: "Bob", eveAddr: "Eve"} {
+		for email, name := range map[string]string{aliceAddr: "Alice Example", bobAddr: "Bob", eveAddr: "Eve", doraAddr: "Dora"} {
 			r.webex.AddPerson(email, name)
 		}
-		r.webex.AddRoom("noc", "NOC", botAddr, aliceAddr, bobAddr, eveAddr)
+		r.webex.AddRoom("noc", "NOC", botAddr, aliceAddr, bobAddr, eveAddr, doraAddr)
 		r.webex.AddRoom("lobby", "Lobby", botAddr, aliceAddr)
 		r.webex.Direct(botAddr, aliceAddr)
 		r.webex.Direct(botAddr, eveAddr)
@@ -120,7 +121,7 @@ func (r *real) start() {
 	cfg := &config.Config{
 		Rooms:          []config.Room{{Name: "noc", ID: webexsim.RoomID("noc"), Bot: "noc"}},
 		Webex:          config.Webex{Bots: []config.Bot{{Name: "noc", Listen: r.listen}}},
-		People:         []config.Person{{Email: aliceAddr, Role: config.RoleOperator}, {Email: bobAddr, Role: config.RoleViewer}},
+		People:         []config.Person{{Email: aliceAddr, Role: config.RoleOperator}, {Email: bobAddr, Role: config.RoleViewer}, {Email: doraAddr, Role: config.RoleAdmin}},
 		AllowedDomains: []string{"example.com"}, DefaultRooms: []string{"noc"},
 	}
 	client := webex.New(webex.Options{BaseURL: "http://webex.test/v1", Token: "token-of-relay", Transport: r.transport})
@@ -441,6 +442,16 @@ func TestEditsEndToEnd(t *testing.T) {
 		r.pass(20 * time.Second)
 		edit("comment " + id + " vendor called")
 		require.Len(t, r.acks(), 2)
+
+		said = r.say(webexsim.Line{Room: "noc", From: doraAddr, Text: `maintenance start group=Web 2h`, MentionBot: true})
+		r.pass(20 * time.Second)
+		_, err := r.webex.Edit(said.ID, doraAddr, "maintenance start group=Network 2h")
+		require.NoError(t, err)
+		r.pass(20 * time.Second)
+		r.say(webexsim.Line{Room: "noc", From: doraAddr, Text: "approve", MentionBot: true, ParentID: said.ID})
+		r.pass(20 * time.Second)
+		require.Len(t, r.zabbix.Maintenances(), 1)
+		require.Contains(t, r.zabbix.Maintenances()[0], "Network")
 	})
 }
 

@@ -27,10 +27,11 @@ type detail struct {
 	Attempts []attempt       `json:"attempts,omitempty"` // one for each problem
 	// Waiting: the person got an interim reply.
 	Waiting bool `json:"waiting,omitempty"`
-	// Asked is the request if it was answered with a question; Second: a second person confirms it. ConfirmedBy is the command that did.
-	Asked       *Request `json:"asked,omitempty"`
-	Second      bool     `json:"second,omitempty"`
-	ConfirmedBy string   `json:"confirmed_by,omitempty"`
+	// Asked is the request if it was answered with a question; Second: a second person confirms it. SpentBy is the command that did, or
+	// the edit of its message that replaced the question.
+	Asked   *Request `json:"asked,omitempty"`
+	Second  bool     `json:"second,omitempty"`
+	SpentBy string   `json:"confirmed_by,omitempty"`
 	// Wide is set if the command is about a whole digest. Attempts are one part of it.
 	Wide *wide `json:"wide,omitempty"`
 	// Answered: the person got the final reply. It is replaced if Zabbix doesn't do what it accepted.
@@ -56,11 +57,17 @@ func decodeDetail(b []byte) (detail, error) {
 	return d, err
 }
 
-// Understood reports whether a command became a request to carry out, rather than being answered with a
-// question or never read.
-func Understood(c store.Command) bool {
+// HadEffect reports whether a command that ended or was begun had an effect, so that edits of its message are ignored. A question has
+// one once somebody confirms it.
+func HadEffect(c store.Command) bool {
 	d, err := decodeDetail(c.Detail)
-	return err != nil || d.Request != nil
+	switch {
+	case d.Asked != nil:
+		return d.SpentBy != "" && !replaced(c, d)
+	case c.State == store.CommandFailed || c.State == store.CommandExpired:
+		return err != nil || d.Request != nil
+	}
+	return true
 }
 
 // stage is the state of an attempt.

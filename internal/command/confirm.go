@@ -174,9 +174,11 @@ func (e *Executor) spend(ctx context.Context, c store.Command, p Person, id stri
 	switch {
 	case d.Second && d.Input.Person.is(p):
 		return &refusal{store.CommandDenied, "🚫 A second person must approve this, and you asked for it yourself."}, nil
-	case d.ConfirmedBy == c.ID: // read again after a crash
+	case d.SpentBy == c.ID: // read again after a crash
 		return nil, nil
-	case d.ConfirmedBy != "":
+	case replaced(asked, d):
+		return &refusal{store.CommandFailed, "ℹ️ The message that I asked about was edited since, so I did nothing. What I replied to the edit counts."}, nil
+	case d.SpentBy != "":
 		return &refusal{store.CommandFailed, "ℹ️ That was confirmed already, so I did nothing more."}, nil
 	case d.Second:
 		if has, err := e.askerHas(ctx, asked, d); err != nil {
@@ -186,9 +188,43 @@ func (e *Executor) spend(ctx context.Context, c store.Command, p Person, id stri
 				actorName(alert.Actor{Name: asked.Name, Email: asked.Email}))}, nil
 		}
 	}
-	d.ConfirmedBy = c.ID
+	d.SpentBy = c.ID
 	asked.Detail = d.encode()
 	return nil, e.save(ctx, asked)
+}
+
+// replaced reports whether an edit of the message took the place of a question.
+func replaced(asked store.Command, d detail) bool {
+	edited, _ := asked.Version()
+	by, _ := store.Command{ID: d.SpentBy}.Version()
+	return by == edited
+}
+
+// ReplaceQuestions spends the questions that earlier versions of an edited message were answered with, so that nobody confirms words
+// that the room doesn't show any more. It returns false if somebody confirmed one already.
+func (e *Executor) ReplaceQuestions(ctx context.Context, c store.Command) (bool, error) {
+	e.accepting.Lock()
+	defer e.accepting.Unlock()
+	message, last := c.Version()
+	for version := range last {
+		asked, err := e.o.Store.Command(ctx, store.VersionID(message, version))
+		if err != nil {
+			return false, err
+		}
+		d, err := decodeDetail(asked.Detail)
+		switch {
+		case err != nil || d.Asked == nil || replaced(asked, d):
+		case d.SpentBy != "":
+			return false, nil
+		default:
+			d.SpentBy = c.ID
+			asked.Detail = d.encode()
+			if err := e.save(ctx, asked); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
 }
 
 // askerHas reports whether who asked for a second person's approval still has the role for it.
@@ -235,7 +271,7 @@ func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Requ
 	for _, o := range recent {
 		d, err := decodeDetail(o.Detail)
 		switch {
-		case err != nil || d.Asked == nil || d.ConfirmedBy != "" || o.RoomID != c.RoomID || o.Thread() != c.ParentID:
+		case err != nil || d.Asked == nil || d.SpentBy != "" || o.RoomID != c.RoomID || o.Thread() != c.ParentID:
 		case c.CreatedAt.After(o.CreatedAt.Add(s.Expiry)):
 			expired = o.ID
 		case open != "":

@@ -54,7 +54,7 @@ func firstAsked(c store.Command, d detail, recent []store.Command, targets []tar
 	first := ""
 	for _, o := range recent {
 		od, err := decodeDetail(o.Detail)
-		if od.Request == nil && od.Asked != nil && od.Asked.Verb == Do && od.ConfirmedBy == "" {
+		if od.Request == nil && od.Asked != nil && od.Asked.Verb == Do && od.SpentBy == "" {
 			od.Request = od.Asked // its question waits for somebody
 		}
 		if o.ID == c.ID || err != nil || od.Request == nil { // not accepted yet, or itself a repetition

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,8 @@ import (
 	"nms-alert-relay/internal/zabbix"
 )
 
-// A command that was sent to Zabbix counts as understood, whatever its outcome. A command that was answered with a
-// question doesn't.
-func TestUnderstood(t *testing.T) {
+// A command that was sent to Zabbix had an effect, whatever its outcome. A command that was answered with a question hadn't.
+func TestHadEffect(t *testing.T) {
 	refused := func(kind zabbix.ErrorKind) []failure { return []failure{{err: &zabbix.Error{Kind: kind}}} }
 	for name, c := range map[string]struct {
 		said string
@@ -40,7 +40,7 @@ func TestUnderstood(t *testing.T) {
 				time.Sleep(3 * time.Hour)
 				synctest.Wait()
 				require.Contains(t, []store.CommandState{store.CommandFailed, store.CommandExpired}, w.command("M1").State)
-				require.Equal(t, c.want, Understood(w.command("M1")))
+				require.Equal(t, c.want, HadEffect(w.command("M1")))
 			})
 		})
 	}
@@ -84,4 +84,49 @@ func TestUnreadCommands(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An edit takes the place of a question that nobody has confirmed: its button and `approve` do nothing any more. Once somebody has
+// confirmed it, edits are too late.
+func TestEditReplacesTheQuestion(t *testing.T) {
+	maintained(t, func(t *testing.T, w *world, r *relay, say func(Person, string) string) {
+		many := six(w)
+		edits := func(id, text string) bool {
+			current, err := r.ReplaceQuestions(t.Context(), store.Command{ID: id})
+			require.NoError(t, err)
+			if current {
+				r.receives(id, Input{Text: text, Room: "noc", Person: ann})
+				synctest.Wait()
+			}
+			return current
+		}
+		confirms := func(id, key string) string {
+			before := len(w.answers())
+			in := Input{Text: "approve", Room: "noc", ParentID: "M1", Person: ann}
+			if key != "" {
+				in = Input{Button: &Button{Action: buttonConfirm, Key: key, MessageID: "Q"}, Room: "noc", Person: ann}
+			}
+			r.receives(id, in)
+			synctest.Wait()
+			return strings.Join(w.answers()[before:], "\n")
+		}
+		require.Contains(t, say(ann, "ack"+many+" lnk"), "This will acknowledge **6 problems**")
+		require.False(t, HadEffect(w.command("M1")))
+		require.True(t, edits("M1/edit/1", "akc"))
+		require.Contains(t, w.lastAnswer(), "Did you mean")
+		require.Contains(t, confirms("C1", "M1"), "was edited since, so I did nothing")
+		require.Contains(t, confirms("C2", ""), "No question of mine waits")
+		require.True(t, edits("M1/edit/2", "ack"+many+" link"))
+		require.True(t, edits("M1/edit/2", ""), "read again after a crash")
+		require.Contains(t, confirms("C3", "M1"), "was edited since")
+		require.Empty(t, w.calls("main"))
+		for _, id := range []string{"M1", "M1/edit/1", "M1/edit/2"} {
+			require.False(t, HadEffect(w.command(id)), id)
+		}
+		require.Contains(t, confirms("C4", ""), "✅", "the only question that is open")
+		require.Len(t, w.calls("main"), 6)
+		require.Contains(t, w.calls("main")[0].Message, ": link")
+		require.True(t, HadEffect(w.command("M1/edit/2")))
+		require.False(t, edits("M1/edit/3", "unack"+many))
+	})
 }
