@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/simulator/memnet"
 )
 
 func TestAnswersThatAreNotZabbixs(t *testing.T) {
@@ -71,35 +74,31 @@ func TestAnswersHaveALimit(t *testing.T) {
 }
 
 func TestTimeoutAndRefusedConnection(t *testing.T) {
-	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.ReadAll(r.Body) // so that the server notices when the client is gone
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		}
-	}))
-	defer server.Close()
-	defer close(release)
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	c := New(Options{URL: server.URL, Timeout: 50 * time.Millisecond, Transport: transport})
-	var e *Error
-	require.ErrorAs(t, c.unauthenticated(t.Context(), nil), &e)
-	require.Equal(t, Unreachable, e.Kind)
-	require.True(t, e.Unanswered, "sent: it may have been carried out")
-	require.ErrorIs(t, e, context.DeadlineExceeded)
+	synctest.Test(t, func(t *testing.T) { // so that the request is sent before the time runs out, however slow the machine is
+		transport, stop := memnet.Serve("zabbix.test:80", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body) // so that the server notices when the client is gone
+			<-r.Context().Done()
+		}))
+		defer stop()
+		c := New(Options{URL: "http://zabbix.test", Timeout: 50 * time.Millisecond, Transport: transport})
+		var e *Error
+		require.ErrorAs(t, c.unauthenticated(t.Context(), nil), &e)
+		require.Equal(t, Unreachable, e.Kind)
+		require.True(t, e.Unanswered, "sent: it may have been carried out")
+		require.ErrorIs(t, e, context.DeadlineExceeded)
 
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, c.Call(cancelled, "user.login", nil, nil), context.Canceled)
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, c.Call(cancelled, "user.login", nil, nil), context.Canceled)
+	})
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
 	require.NoError(t, l.Close())
-	c = New(Options{URL: "http://user:hunter2@" + address, Transport: transport})
+	c := New(Options{URL: "http://user:hunter2@" + address, Transport: &http.Transport{}})
 	err = c.unauthenticated(t.Context(), nil)
+	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, Unreachable, e.Kind)
 	require.False(t, e.Unanswered, "not sent: a retry is safe")
