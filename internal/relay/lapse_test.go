@@ -62,65 +62,65 @@ func TestAcknowledgementLapses(t *testing.T) {
 		i.say("alice", "ack on it")
 		time.Sleep(25 * time.Minute)
 		n, _ := i.questions()
-		require.Zero(t, n)
+		require.Zero(i.t, n)
 		i.say("bob", "show")
 		i.thread("The acknowledgement lapses from")
 		time.Sleep(6 * time.Minute)
 		n, mentioned := i.questions()
-		require.Equal(t, 1, n)
-		require.Equal(t, []string{"alice@example.com"}, mentioned)
+		require.Equal(i.t, 1, n)
+		require.Equal(i.t, []string{"alice@example.com"}, mentioned)
 		i.thread("Still on it?", "Alice Archer acknowledged it", "for 30m", "within 15m")
 
 		step() // She is, so the half hour begins again.
 		i.press("alice", "Yes, still on it", nil)
 		p, act := i.recorded()
-		require.True(t, p.Acked)
-		require.Contains(t, act.Message, "Still on it")
-		require.Contains(t, act.Message, "Alice Archer")
+		require.True(i.t, p.Acked)
+		require.Contains(i.t, act.Message, "Still on it")
+		require.Contains(i.t, act.Message, "Alice Archer")
 		time.Sleep(20 * time.Minute)
 		p, _ = i.recorded()
-		require.True(t, p.Acked)
-		require.Empty(t, i.webex.Timeline("leads"))
+		require.True(i.t, p.Acked)
+		require.Empty(i.t, i.webex.Timeline("leads"))
 
 		step() // A comment in Zabbix counts as well.
-		require.NoError(t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "waiting for the carrier", 0))
+		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "waiting for the carrier", 0))
 		time.Sleep(25 * time.Minute)
 		n, _ = i.questions()
-		require.Equal(t, 1, n)
+		require.Equal(i.t, 1, n)
 
 		step() // Nobody answers the next question: the acknowledgement is taken back in Zabbix.
 		time.Sleep(24 * time.Minute)
 		n, _ = i.questions()
-		require.Equal(t, 2, n)
+		require.Equal(i.t, 2, n)
 		p, act = i.recorded()
-		require.False(t, p.Acked)
-		require.Contains(t, act.Message, "alert-relay <automatic> (Webex #")
-		require.Contains(t, act.Message, "The acknowledgement lapsed")
+		require.False(i.t, p.Acked)
+		require.Contains(i.t, act.Message, "alert-relay <automatic> (Webex #")
+		require.Contains(i.t, act.Message, "The acknowledgement lapsed")
 		i.thread("alert-relay", "The acknowledgement lapsed")
 		i.shows("!acknowledged by")
 		acts := len(p.Acks)
 
 		step() // So it escalates.
 		time.Sleep(16 * time.Minute)
-		require.NotEmpty(t, i.webex.Timeline("leads"))
-		require.Contains(t, mentionsIn(i.webex.Timeline("leads")), "lea@example.com")
+		require.NotEmpty(i.t, i.webex.Timeline("leads"))
+		require.Contains(i.t, mentionsIn(i.webex.Timeline("leads")), "lea@example.com")
 
 		step() // It was taken back once, and nobody is asked while it is unacknowledged.
 		time.Sleep(time.Hour)
 		p, _ = i.recorded()
-		require.Len(t, p.Acks, acts)
+		require.Len(i.t, p.Acks, acts)
 		n, _ = i.questions()
-		require.Equal(t, 2, n)
+		require.Equal(i.t, 2, n)
 
 		step() // An acknowledgement made in Zabbix lapses, too. Its author's address isn't known, so the question only names them.
-		require.NoError(t, i.zabbix.Do("bob", i.event, zabbixsim.Acknowledge, "", 0))
+		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Acknowledge, "", 0))
 		time.Sleep(33 * time.Minute)
 		n, mentioned = i.questions()
-		require.Equal(t, 3, n)
-		require.Len(t, mentioned, 2)
+		require.Equal(i.t, 3, n)
+		require.Len(i.t, mentioned, 2)
 		time.Sleep(15 * time.Minute)
 		p, _ = i.recorded()
-		require.False(t, p.Acked)
+		require.False(i.t, p.Acked)
 	})
 }
 
@@ -133,25 +133,25 @@ func TestAcknowledgementLapsesWhileZabbixIsAway(t *testing.T) {
 				i.say("alice", "ack on it")
 				time.Sleep(35 * time.Minute)
 				n, _ := i.questions()
-				require.Equal(t, 1, n)
+				require.Equal(i.t, 1, n)
 				step() // Zabbix's API goes away for longer than a command waits.
 				i.zabbix.SetDown(true)
 				time.Sleep(70 * time.Minute)
 				step() // It is back.
 				if anew {
-					require.NoError(t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "changing the optics", 0))
+					require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "changing the optics", 0))
 				}
 				i.zabbix.SetDown(false)
 				time.Sleep(5 * time.Minute)
 				p, _ := i.recorded()
-				require.Equal(t, anew, p.Acked)
+				require.Equal(i.t, anew, p.Acked)
 				took := 0
 				for _, a := range p.Acks {
 					if a.Action&zabbixsim.Unack != 0 {
 						took++
 					}
 				}
-				require.Equal(t, !anew, took == 1)
+				require.Equal(i.t, !anew, took == 1)
 			})
 		})
 	}

@@ -19,19 +19,19 @@ func TestMuteAcrossARestart(t *testing.T) {
 		step()
 		i.say("alice", "mute average 1h")
 		said := len(i.webex.Timeline("noc"))
-		require.Contains(t, i.webex.Timeline("noc")[said-1].Text, "muted the route")
+		require.Contains(i.t, i.webex.Timeline("noc")[said-1].Text, "muted the route")
 		step()
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
 		time.Sleep(30 * time.Minute)
-		require.Len(t, i.webex.Timeline("noc"), said)
+		require.Len(i.t, i.webex.Timeline("noc"), said)
 		step()
 		time.Sleep(32 * time.Minute)
 		var texts string
 		for _, m := range i.webex.Timeline("noc")[said:] {
 			texts += m.Text
 		}
-		require.Equal(t, 1, strings.Count(texts, "isn't muted any more"))
-		require.Contains(t, texts, "High problem")
+		require.Equal(i.t, 1, strings.Count(texts, "isn't muted any more"))
+		require.Contains(i.t, texts, "High problem")
 	})
 }
 
