@@ -18,14 +18,15 @@ import (
 
 // digested creates n problems of both sources in a digest of the room noc.
 func (w *world) digested(n int) {
+	var posts []store.Post
 	for i := range n {
 		source := "main"
 		if i%3 == 0 {
 			source = "lab"
 		}
-		k := w.problem(fmt.Sprintf("%s/%d", source, 1000+i))
-		w.member(k, "DIGEST", true, time.Time{})
+		posts = append(posts, store.Post{Key: w.problem(fmt.Sprintf("%s/%d", source, 1000+i)), Room: "noc", Desired: 1, Open: true, Group: w.groups["DIGEST"]})
 	}
+	w.commit(store.Fold{Posts: posts})
 }
 
 // "ack all" in a digest's thread asks first. After a confirmation it acknowledges each open problem once, with

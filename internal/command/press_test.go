@@ -68,7 +68,7 @@ func FuzzPress(f *testing.F) {
 // A client can send anything as a press: what is kept of it is bounded.
 func TestAHugePressIsCut(t *testing.T) {
 	story(t, func(t *testing.T, w *world, r *relay) {
-		huge := strings.Repeat("x", 1<<20)
+		huge := strings.Repeat("x", 1<<17)
 		r.receives("A1", Input{Button: &Button{Action: "ack", Key: "main/4711", Value: huge, Comment: huge, For: huge, Severity: huge, MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		r.receives("A2", Input{Button: &Button{Action: huge, Key: huge, MessageID: "CARD-main/4711@noc"}, Room: "noc"})
 		synctest.Wait()
