@@ -223,7 +223,7 @@ func TestBombs(t *testing.T) {
 		}
 		require.NoError(t, err, rule)
 		require.Equal(t, 300, content.Unreadable, rule)
-		require.Less(t, time.Since(began), 30*time.Second, rule) // without the bounds it is hours
+		require.Less(t, time.Since(began), 5*time.Minute, rule) // without the bounds it is hours
 	}
 	// What may recur is bounded by all events together.
 	events := make([]string, 300)
@@ -288,7 +288,7 @@ func FuzzCalendar(f *testing.F) {
 				require.LessOrEqual(t, len([]rune(s.Person.Name)), maxName)
 				require.NotContains(t, s.Person.Name, "\x1b")
 			}
-			require.Less(t, time.Since(began), 20*time.Second)
+			require.Less(t, time.Since(began), 5*time.Minute)
 		}
 	})
 }
