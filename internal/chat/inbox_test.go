@@ -177,8 +177,10 @@ func TestReadingIsRetried(t *testing.T) {
 		require.Equal(t, []string{"ack 4711 two"}, m.passedOn(), "the second message passes the first")
 		require.Equal(t, 1, m.store.command("M1").Attempts, "a restart continues from there")
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		require.Len(t, m.passedOn(), 1, "not before Retry-After has passed")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Len(t, m.passedOn(), 2)
 
 		m.commands.fail = 2

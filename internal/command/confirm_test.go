@@ -124,6 +124,7 @@ func TestQuestions(t *testing.T) {
 					require.Contains(t, confirm(button()), "confirmed already")
 					require.Contains(t, confirm(typed(c.thread)()), "No question of mine waits")
 					time.Sleep(2 * time.Minute)
+					synctest.Wait()
 					require.Contains(t, confirm(button()), "confirmed already", "not a repetition")
 					require.Equal(t, c.acts, acts(), "once")
 				})

@@ -177,6 +177,7 @@ func TestMissingRecord(t *testing.T) {
 				w.mu.Unlock()
 				w.setDown("main", false)
 				time.Sleep(5 * time.Minute)
+				synctest.Wait()
 				require.Equal(t, store.CommandDone, w.command("M2").State)
 				calls := w.calls("main")
 				require.Len(t, calls, 1)

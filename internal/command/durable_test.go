@@ -150,6 +150,7 @@ func TestAcceptedActsAreVerified(t *testing.T) {
 					if c.away {
 						w.setDown("main", true)
 						time.Sleep(10 * time.Minute)
+						synctest.Wait()
 						require.Equal(t, store.CommandExecuting, w.command("M1").State)
 						w.setDown("main", false)
 					}

@@ -263,6 +263,7 @@ func TestZabbixUnreachable(t *testing.T) {
 		r.receives("M2", Input{Text: "unack 4711", Room: "noc"}) // waits behind the first
 		r.receives("M3", Input{Text: "ack lab/4711", Room: "lan"})
 		time.Sleep(20 * time.Second)
+		synctest.Wait()
 		require.Len(t, w.answers(), 3, "another command gets the interim reply too, and another Zabbix isn't blocked")
 		require.Len(t, w.calls("lab"), 1)
 
@@ -318,6 +319,7 @@ func TestLostAnswer(t *testing.T) {
 			w.zabbixes["main"].fail = []failure{{err: unanswered}}
 			r.receives("M1", Input{Text: "comment x", Room: "noc", ParentID: "ROOT-main/4711@noc"})
 			time.Sleep(settleTime - time.Second)
+			synctest.Wait()
 			require.Empty(t, w.calls("main"), "the call may still be in flight")
 			time.Sleep(10 * time.Second)
 			synctest.Wait()

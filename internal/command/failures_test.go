@@ -127,6 +127,7 @@ func TestFailingUntilExpiry(t *testing.T) {
 				require.NoError(t, z.Break(name))
 				r.receives("M1", Input{Text: "ack on it", Room: "noc", ParentID: "ROOT-main/" + id + "@noc"})
 				time.Sleep(2 * time.Minute)
+				synctest.Wait()
 				require.NotContains(t, w.answers()[0], "got the request")
 				time.Sleep(time.Hour)
 				synctest.Wait()

@@ -98,6 +98,7 @@ func TestLapseLooksFirst(t *testing.T) {
 				defer func() { r.stop() }()
 				r.Lapse(l)
 				time.Sleep(5 * time.Hour)
+				synctest.Wait()
 				require.Empty(t, w.answers())
 				w.mu.Lock()
 				c.meanwhile(w.zabbixes["main"].events["4711"])
@@ -205,6 +206,7 @@ func TestStillOnADigest(t *testing.T) {
 			w.put(p)
 		}
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		require.Contains(t, press(alice, "noc", "DIGEST", value), "Nothing waits for this answer any more")
 		require.Contains(t, press(alice, "noc", "DIGEST", alert.Asking{From: asked[4].Asked, To: asked[4].Asked}.String()), "**1 problem**", "another message's button")
 	})

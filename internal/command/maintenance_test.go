@@ -340,6 +340,7 @@ func TestMaintenanceThroughAGroup(t *testing.T) {
 		require.NotContains(t, say(ann, "maintenance list sw2"), "Site")
 		require.Contains(t, say(ann, "maintenance list db1, sw2"), "`aaaaaaaa` through its group")
 		time.Sleep(2 * repeatWindow)
+		synctest.Wait()
 		require.Contains(t, say(ann, "maintenance list db1"), "No maintenance of `db1`", "Site isn't the parent of Sites")
 		require.Contains(t, say(ann, `maintenance list group="core switches"`), "`aaaaaaaa` group `Core switches`")
 		require.Contains(t, say(ann, "maintenance list nothere"), "no host `nothere`")

@@ -130,6 +130,7 @@ func TestMuteEnds(t *testing.T) {
 
 		// It crashed before it forgot the mute.
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.NoError(t, w.SetValue(t.Context(), mutesValue, fmt.Sprintf(`{"lan": {"until": %q}}`, start.Add(2*time.Hour).Format(time.RFC3339Nano))))
 		r = w.start(t)
 		defer r.stop()

@@ -104,6 +104,7 @@ func TestEventIDReusedDuringRetry(t *testing.T) {
 					r = w.start(t)
 				}
 				time.Sleep(5 * time.Minute)
+				synctest.Wait()
 				require.Len(t, w.calls("main"), asked, "%s: %v", why, w.answers())
 				require.Equal(t, store.CommandFailed, w.command("M1").State, why)
 				require.Contains(t, w.answers()[len(w.answers())-1], "its event id is another problem's now", why)

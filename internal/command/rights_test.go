@@ -345,6 +345,7 @@ func TestRightLostWhileWaiting(t *testing.T) {
 				r := w.start(t)
 				r.receives("M1", in)
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				require.Empty(t, w.calls("main"), c.why)
 				r.stop()
 				w.people = c.after

@@ -27,6 +27,7 @@ func TestSourcesComeAndGo(t *testing.T) {
 
 		r.SetSources(map[string]Zabbix{"lab": w.zabbixes["lab"]})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, store.CommandFailed, w.command("waits").State)
 		require.Equal(t, store.CommandFailed, w.command("waits in both").State)
 		require.Contains(t, w.command("waits").Outcome, "Nothing was done")

@@ -93,9 +93,11 @@ func TestSuppressionThatEndsWhileZabbixIsAway(t *testing.T) {
 		w.setDown("main", true)
 		r.receives("M1", Input{Text: "suppress 4711 5m", Room: "noc"})
 		time.Sleep(6 * time.Minute)
+		synctest.Wait()
 		require.Contains(t, w.command("M1").Outcome, "Couldn't suppress")
 		w.setDown("main", false)
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		require.Empty(t, w.calls("main"))
 	})
 }

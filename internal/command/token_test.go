@@ -233,6 +233,7 @@ func TestTokenRefused(t *testing.T) {
 		c.n++
 		c.receives("OTHER", Input{Direct: true, Person: Person{ID: "PERSON-oscar", Email: "oscar@ops.example.com"}, Button: &Button{Action: tokenEnter, Key: "main/" + asked, Token: config.NewSecret(aliceToken)}})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Contains(t, c.last().Markdown, "I don't know this button", "another person's card")
 
 		require.NoError(t, w.vault.Use(t.Context(), seal.Keys{sealKey(t, 2)}))

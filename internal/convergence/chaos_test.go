@@ -186,6 +186,7 @@ func TestChaos(t *testing.T) {
 				}
 				z.Mend()
 				time.Sleep(30 * time.Minute)
+				synctest.Wait()
 				require.True(t, w.settle())
 				if d := z.differences(); len(d) > 0 && *seedFlag > 0 {
 				}

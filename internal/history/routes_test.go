@@ -88,6 +88,7 @@ func TestANewProblemGetsAGraph(t *testing.T) {
 		w := newTown(t)
 		w.opens(t, "4711", nil)
 		time.Sleep(settle - time.Millisecond)
+		synctest.Wait()
 		require.Empty(t, w.graphs(t))
 		time.Sleep(time.Second)
 		list := w.graphs(t)
@@ -98,6 +99,7 @@ func TestANewProblemGetsAGraph(t *testing.T) {
 		require.Contains(t, n.Markdown, `📈 **Link \*down\* 4711** · `)
 		w.opens(t, "4711", nil) // told again
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Len(t, w.graphs(t), 1)
 	})
 }
@@ -141,6 +143,7 @@ func TestWhichProblemsGetNoGraph(t *testing.T) {
 				}
 				w.opens(t, "4711", change)
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				require.Empty(t, w.graphs(t))
 				require.Empty(t, w.zabbix.asked)
 			})
@@ -156,11 +159,13 @@ func TestAStormMakesNoGraphs(t *testing.T) {
 			w.opens(t, fmt.Sprint(1000+i), nil)
 		}
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		require.Empty(t, w.graphs(t))
 		require.Equal(t, 300, w.counted(resultSkipped))
 		time.Sleep(stormPause)
 		w.opens(t, "4711", nil)
 		time.Sleep(settle + time.Second)
+		synctest.Wait()
 		require.Len(t, w.graphs(t), 1)
 	})
 }
@@ -176,6 +181,7 @@ func TestAGraphThatZabbixDoesntGive(t *testing.T) {
 		w.mu.Unlock()
 		w.opens(t, "4712", nil)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Empty(t, w.graphs(t), "a text alone isn't posted")
 		require.Equal(t, []int{1, 1}, []int{w.counted(resultAway), w.counted(resultNothing)})
 	})

@@ -194,6 +194,7 @@ func TestDNSHints(t *testing.T) {
 				require.ErrorAs(t, err, new(*net.DNSError))
 			}
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			require.NoError(t, get(tr))
 		})
 	}

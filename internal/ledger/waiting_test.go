@@ -66,6 +66,7 @@ func TestWaitingProblemsShareADigestWhenWebexBecomesSlow(t *testing.T) {
 		pace.Store(5)
 		waiting(t, s, &pace, slog.New(slog.DiscardHandler))
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		require.Zero(t, groupOf(t, s, 1))
 		pace.Store(1)
 		time.Sleep(2 * time.Second)

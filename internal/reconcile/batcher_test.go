@@ -288,6 +288,7 @@ func TestOutages(t *testing.T) {
 				}
 				ask(30)
 				time.Sleep(time.Second)
+				synctest.Wait()
 				require.NoError(t, z.Break(breaks))
 				ask(300)
 				before := z.Calls()["event.get"]

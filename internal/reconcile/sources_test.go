@@ -145,6 +145,7 @@ func TestListsTakeAShareOfTheTime(t *testing.T) {
 		_, stop := sweepsOver(t, l, time.Second)
 		defer stop()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.LessOrEqual(t, l.asked.Load(), int64(time.Hour/share/(20*time.Second)))
 		require.GreaterOrEqual(t, l.asked.Load(), int64(7), "but more often than every ten minutes")
 	})

@@ -76,7 +76,7 @@ func (s *ticketSystem) fail(failing bool) {
 func TestActionAcrossRestarts(t *testing.T) {
 	throughIncident(t, func(i *incident, step func(string)) {
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 		i.root = i.webex.Timeline("noc")[0].ID
 
 		step("Alice opens a ticket with the card's button.")
@@ -95,7 +95,7 @@ func TestActionAcrossRestarts(t *testing.T) {
 		i.thread("Carol Cook", "needs the role operator")
 
 		step("The ticket system goes away. Bob's ticket waits.")
-		time.Sleep(time.Minute) // connections that were kept are closed
+		i.pass(time.Minute) // connections that were kept are closed
 		l, _ := i.hosts.LoadAndDelete("127.0.0.1:7003")
 		i.say("bob", "do ticket: second one")
 		i.thread("Not done yet", "can't be reached")
@@ -103,14 +103,14 @@ func TestActionAcrossRestarts(t *testing.T) {
 		step("It comes back, and fails.")
 		i.ticket.fail(true)
 		i.hosts.Store("127.0.0.1:7003", l)
-		time.Sleep(5 * time.Minute)
+		i.pass(5 * time.Minute)
 		requests, opened = i.ticket.state()
 		require.Greater(i.t, requests, 1)
 		require.Len(i.t, opened, 1)
 
 		step("It works again: the second ticket is opened, once, and the thread says so in place of the delay.")
 		i.ticket.fail(false)
-		time.Sleep(3 * time.Minute)
+		i.pass(3 * time.Minute)
 		_, opened = i.ticket.state()
 		require.Len(i.t, opened, 2)
 		require.Equal(i.t, "second one", opened[1].Comment)
@@ -121,7 +121,7 @@ func TestActionAcrossRestarts(t *testing.T) {
 
 		step("A problem that it isn't for has no button.")
 		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Severity, "", alert.Average))
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 		_, err := i.webex.PressButton(i.card().ID, "alice@example.com", "Open ticket", nil)
 		require.Error(i.t, err)
 	})

@@ -32,7 +32,7 @@ func (i *incident) writes(who, room, words string) webexsim.MessageView {
 	before := len(i.webex.Timeline(line.Room))
 	_, err := i.webex.Say(line)
 	require.NoError(i.t, err)
-	time.Sleep(20 * time.Second)
+	i.pass(20 * time.Second)
 	for _, m := range slices.Backward(i.webex.Timeline(line.Room)[before:]) {
 		if m.From.Bot && !m.Deleted {
 			return m
@@ -82,7 +82,7 @@ func TestBindingsStory(t *testing.T) {
 		bindingsStory(i, func(what string) { t.Log(time.Now().Format("15:04:05 "), what) }, func() {
 			i.stop()
 			i.start()
-			time.Sleep(time.Minute) // the websocket is open again
+			i.pass(time.Minute) // the websocket is open again
 		})
 	})
 }
@@ -101,12 +101,12 @@ func bindingsStory(i *incident, step func(string), restart func()) {
 	link, disk := i.trigger("link down"), i.trigger("isk")
 	raise := func(tr zabbixsim.Trigger) int64 {
 		id := i.zabbix.Raise(tr)
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 		return id
 	}
 	end := func(id int64) {
 		i.zabbix.Resolve(id)
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 	}
 
 	step("Carol subscribes to links, Lea to everything severe; a room isn't the place.")
@@ -131,12 +131,12 @@ func bindingsStory(i *incident, step func(string), restart func()) {
 	said := len(i.webex.Timeline("network"))
 	_, err := i.webex.PressButton(question.ID, "carol@example.com", "Yes, bind it", nil)
 	require.NoError(t, err)
-	time.Sleep(20 * time.Second)
+	i.pass(20 * time.Second)
 	require.Len(t, i.webex.Timeline("network"), said, "without a word")
 	require.Empty(t, i.relay.live.bindings.Of(binding.Space(webexsim.RoomID("network"))))
 	_, err = i.webex.PressButton(question.ID, "dora@example.com", "Yes, bind it", nil)
 	require.NoError(t, err)
-	time.Sleep(20 * time.Second)
+	i.pass(20 * time.Second)
 	require.Len(t, i.relay.live.bindings.Of(binding.Space(webexsim.RoomID("network"))), 1)
 	require.Contains(t, i.writes("dora", "noc", "bind >=high").Text, "in the relay's configuration")
 
@@ -152,7 +152,7 @@ func bindingsStory(i *incident, step func(string), restart func()) {
 	say := func(who, words string) string {
 		_, err := i.webex.Say(webexsim.Line{Room: "network", From: who + "@example.com", Text: words, ParentID: root[0].ID, MentionBot: true})
 		require.NoError(t, err)
-		time.Sleep(20 * time.Second)
+		i.pass(20 * time.Second)
 		all := i.webex.Timeline("network")
 		return all[len(all)-1].Text
 	}

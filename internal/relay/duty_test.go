@@ -62,12 +62,12 @@ func TestDuty(t *testing.T) {
 
 func dutyStory(i *incident, restarts bool) {
 	step := func(what string, at time.Duration) {
-		time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(at)))
+		i.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(at)))
 		i.t.Log(time.Now().Format("15:04:05 "), what)
 		if restarts {
 			i.stop()
 			i.start()
-			time.Sleep(30 * time.Second)
+			i.pass(30 * time.Second)
 		}
 	}
 	var away atomic.Bool
@@ -84,12 +84,12 @@ func dutyStory(i *incident, restarts bool) {
 
 	step("A link goes down at 00:23.", 23*time.Minute)
 	i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
-	time.Sleep(time.Minute)
+	i.pass(time.Minute)
 	i.root = i.webex.Timeline("noc")[0].ID
 
 	step("Webex is away from 00:27 to 00:35. At 00:28 the step for Alice is due.", 27*time.Minute)
 	i.webex.Outage(time.Now().Add(8 * time.Minute))
-	time.Sleep(10 * time.Minute)
+	i.pass(10 * time.Minute)
 	require.Equal(i.t, []string{"alice@example.com"}, mentionsIn(i.webex.Timeline("noc")), "Bob is on duty since 00:30, and isn't meant")
 
 	step("At 00:38 Bob is mentioned, and has the problem in his direct chat.", 40*time.Minute)
@@ -122,14 +122,14 @@ func dutyStory(i *incident, restarts bool) {
 	compiled, err := i.relay.snapshot(&next)
 	require.NoError(i.t, err)
 	i.relay.apply(compiled)
-	time.Sleep(time.Minute)
+	i.pass(time.Minute)
 	away.Store(true)
-	time.Sleep(7 * time.Minute)
+	i.pass(7 * time.Minute)
 	i.say("carol", "who")
 	i.thread("On duty, stock", "primary: carol@example.com until 01:10 UTC, then ", "mallory@evil.example", "I can't write to them: not in an allowed domain", "this is the calendar's copy of", "its server answered 503")
 	step("Another link goes down at 01:12.", 72*time.Minute)
 	i.event = i.zabbix.Raise(i.zabbix.Triggers()[1])
-	time.Sleep(7 * time.Minute)
+	i.pass(7 * time.Minute)
 	found := 0
 	for _, room := range i.webex.State().Rooms {
 		for _, m := range room.Messages {

@@ -83,7 +83,7 @@ func throughIncident(t *testing.T, story func(i *incident, step func(what string
 						if restarts {
 							i.stop()
 							i.start()
-							time.Sleep(time.Minute) // the websocket is open again, or the webhooks are checked
+							i.pass(time.Minute) // the websocket is open again, or the webhooks are checked
 						}
 					})
 				})
@@ -140,7 +140,7 @@ func newIncidentOf(t *testing.T, path string, listen config.Listen, text string)
 		i.webex.Close()
 	})
 	i.start()
-	time.Sleep(time.Minute)
+	i.pass(time.Minute)
 	return i
 }
 
@@ -172,12 +172,18 @@ func (i *incident) start() {
 	}
 }
 
+// pass lets time pass, and what is due at its end happen.
+func (i *incident) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // say has a person write in the problem's thread, to the relay.
 func (i *incident) say(who, words string) {
 	i.t.Helper()
 	_, err := i.webex.Say(webexsim.Line{Room: "noc", From: who + "@example.com", Text: words, ParentID: i.root, MentionBot: true})
 	require.NoError(i.t, err)
-	time.Sleep(10 * time.Second)
+	i.pass(10 * time.Second)
 }
 
 // press has a person press a button of the problem's card.
@@ -187,7 +193,7 @@ func (i *incident) press(who, button string, inputs map[string]any) {
 	require.NotNil(i.t, card, "the thread has a card")
 	_, err := i.webex.PressButton(card.ID, who+"@example.com", button, inputs)
 	require.NoError(i.t, err)
-	time.Sleep(10 * time.Second)
+	i.pass(10 * time.Second)
 }
 
 // card is the newest card in the problem's thread; nil for none.
@@ -254,7 +260,7 @@ func TestIncident(t *testing.T) {
 	throughIncident(t, func(i *incident, step func(string)) {
 		step("A link goes down. The room gets one message, with a card in its thread.")
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 		roots := i.webex.Timeline("noc")
 		require.NotEmpty(i.t, roots)
 		i.root = roots[0].ID
@@ -284,7 +290,7 @@ func TestIncident(t *testing.T) {
 
 		step("Somebody comments in Zabbix.")
 		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "the <@all> carrier knows", 0))
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 		i.thread("carrier knows")
 
 		step("Bob suppresses it for a quarter of an hour, which ends by itself.")
@@ -293,12 +299,12 @@ func TestIncident(t *testing.T) {
 		require.True(i.t, p.Suppressed)
 		require.Contains(i.t, act.Message, "carrier window")
 		i.shows("uppressed")
-		time.Sleep(17 * time.Minute)
+		i.pass(17 * time.Minute)
 		i.shows("!uppressed")
 
 		step("An hour later nobody has acted again, so Alice is asked whether she is still on it.")
 		require.Empty(i.t, i.webex.Timeline("leads"), "an acknowledged problem doesn't escalate")
-		time.Sleep(47 * time.Minute)
+		i.pass(47 * time.Minute)
 		i.thread("Still on it?")
 		require.Contains(i.t, mentionsIn(i.webex.Timeline("noc")), "alice@example.com")
 
@@ -307,11 +313,11 @@ func TestIncident(t *testing.T) {
 		p, act = i.recorded()
 		require.True(i.t, p.Acked)
 		require.Contains(i.t, act.Message, "Still on it")
-		time.Sleep(45 * time.Minute)
+		i.pass(45 * time.Minute)
 		i.thread("Still on it?")
 
 		step("Then she doesn't answer: the acknowledgement lapses in Zabbix too, and the leads are told, one of them by a mention.")
-		time.Sleep(55 * time.Minute)
+		i.pass(55 * time.Minute)
 		p, act = i.recorded()
 		require.False(i.t, p.Acked)
 		require.Equal(i.t, "relay-api", act.User.Username, "the relay itself did it")
@@ -323,7 +329,7 @@ func TestIncident(t *testing.T) {
 
 		step("It is closed with the button. The card goes, the message says so.")
 		i.press("bob", "Close problem", map[string]any{"comment": "port replaced"})
-		time.Sleep(2 * time.Minute)
+		i.pass(2 * time.Minute)
 		p, _ = i.recorded()
 		require.NotZero(i.t, p.RecoveryID, "closed in Zabbix")
 		i.shows("resolved")

@@ -20,9 +20,9 @@ func (i *incident) lapsing() {
 	i.stop()
 	i.cfg.Routes[0].AckExpires = config.Duration(30 * time.Minute)
 	i.start()
-	time.Sleep(time.Minute)
+	i.pass(time.Minute)
 	i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
-	time.Sleep(time.Minute)
+	i.pass(time.Minute)
 	roots := i.webex.Timeline("noc")
 	require.NotEmpty(i.t, roots)
 	i.root = roots[0].ID
@@ -48,7 +48,7 @@ func throughLapse(t *testing.T, restarts bool, story func(i *incident, step func
 			if restarts {
 				i.stop()
 				i.start()
-				time.Sleep(time.Minute)
+				i.pass(time.Minute)
 			}
 		})
 	})
@@ -60,12 +60,12 @@ func TestAcknowledgementLapses(t *testing.T) {
 		step() // Alice acknowledges a problem, and nobody acts on it for half an hour: the thread asks her.
 		i.lapsing()
 		i.say("alice", "ack on it")
-		time.Sleep(25 * time.Minute)
+		i.pass(25 * time.Minute)
 		n, _ := i.questions()
 		require.Zero(i.t, n)
 		i.say("bob", "show")
 		i.thread("The acknowledgement lapses from")
-		time.Sleep(6 * time.Minute)
+		i.pass(6 * time.Minute)
 		n, mentioned := i.questions()
 		require.Equal(i.t, 1, n)
 		require.Equal(i.t, []string{"alice@example.com"}, mentioned)
@@ -77,19 +77,19 @@ func TestAcknowledgementLapses(t *testing.T) {
 		require.True(i.t, p.Acked)
 		require.Contains(i.t, act.Message, "Still on it")
 		require.Contains(i.t, act.Message, "Alice Archer")
-		time.Sleep(20 * time.Minute)
+		i.pass(20 * time.Minute)
 		p, _ = i.recorded()
 		require.True(i.t, p.Acked)
 		require.Empty(i.t, i.webex.Timeline("leads"))
 
 		step() // A comment in Zabbix counts as well.
 		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "waiting for the carrier", 0))
-		time.Sleep(25 * time.Minute)
+		i.pass(25 * time.Minute)
 		n, _ = i.questions()
 		require.Equal(i.t, 1, n)
 
 		step() // Nobody answers the next question: the acknowledgement is taken back in Zabbix.
-		time.Sleep(24 * time.Minute)
+		i.pass(24 * time.Minute)
 		n, _ = i.questions()
 		require.Equal(i.t, 2, n)
 		p, act = i.recorded()
@@ -101,12 +101,12 @@ func TestAcknowledgementLapses(t *testing.T) {
 		acts := len(p.Acks)
 
 		step() // So it escalates.
-		time.Sleep(16 * time.Minute)
+		i.pass(16 * time.Minute)
 		require.NotEmpty(i.t, i.webex.Timeline("leads"))
 		require.Contains(i.t, mentionsIn(i.webex.Timeline("leads")), "lea@example.com")
 
 		step() // It was taken back once, and nobody is asked while it is unacknowledged.
-		time.Sleep(time.Hour)
+		i.pass(time.Hour)
 		p, _ = i.recorded()
 		require.Len(i.t, p.Acks, acts)
 		n, _ = i.questions()
@@ -114,11 +114,11 @@ func TestAcknowledgementLapses(t *testing.T) {
 
 		step() // An acknowledgement made in Zabbix lapses, too. Its author's address isn't known, so the question only names them.
 		require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Acknowledge, "", 0))
-		time.Sleep(33 * time.Minute)
+		i.pass(33 * time.Minute)
 		n, mentioned = i.questions()
 		require.Equal(i.t, 3, n)
 		require.Len(i.t, mentioned, 2)
-		time.Sleep(15 * time.Minute)
+		i.pass(15 * time.Minute)
 		p, _ = i.recorded()
 		require.False(i.t, p.Acked)
 	})
@@ -131,18 +131,18 @@ func TestAcknowledgementLapsesWhileZabbixIsAway(t *testing.T) {
 			throughLapse(t, false, func(i *incident, step func()) {
 				i.lapsing()
 				i.say("alice", "ack on it")
-				time.Sleep(35 * time.Minute)
+				i.pass(35 * time.Minute)
 				n, _ := i.questions()
 				require.Equal(i.t, 1, n)
 				step() // Zabbix's API goes away for longer than a command waits.
 				i.zabbix.SetDown(true)
-				time.Sleep(70 * time.Minute)
+				i.pass(70 * time.Minute)
 				step() // It is back.
 				if anew {
 					require.NoError(i.t, i.zabbix.Do("bob", i.event, zabbixsim.Comment, "changing the optics", 0))
 				}
 				i.zabbix.SetDown(false)
-				time.Sleep(5 * time.Minute)
+				i.pass(5 * time.Minute)
 				p, _ := i.recorded()
 				require.Equal(i.t, anew, p.Acked)
 				took := 0

@@ -22,10 +22,10 @@ func TestMuteAcrossARestart(t *testing.T) {
 		require.Contains(i.t, i.webex.Timeline("noc")[said-1].Text, "muted the route")
 		step()
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
-		time.Sleep(30 * time.Minute)
+		i.pass(30 * time.Minute)
 		require.Len(i.t, i.webex.Timeline("noc"), said)
 		step()
-		time.Sleep(32 * time.Minute)
+		i.pass(32 * time.Minute)
 		var texts string
 		for _, m := range i.webex.Timeline("noc")[said:] {
 			texts += m.Text
@@ -42,10 +42,10 @@ func TestMuteLeavesEscalations(t *testing.T) {
 			i.cfg.People[p].Role = config.RoleAdmin
 		}
 		i.event = i.zabbix.Raise(i.zabbix.Triggers()[0])
-		time.Sleep(time.Minute)
+		i.pass(time.Minute)
 		i.root = i.webex.Timeline("noc")[0].ID
 		i.say("alice", "mute average 2h")
-		time.Sleep(16 * time.Minute)
+		i.pass(16 * time.Minute)
 		require.NotEmpty(i.t, i.webex.Timeline("leads"))
 	})
 }

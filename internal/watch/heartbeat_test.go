@@ -184,6 +184,7 @@ func TestMessageOfARemovedHeartbeatEnds(t *testing.T) {
 		require.Equal(t, ended, l.messages())
 		l.start()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, ended, l.messages())
 		l.beats.Set([]Heartbeat{backup})
 		synctest.Wait()

@@ -3,6 +3,7 @@ package webexsim
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,7 @@ func TestRateOfAnAccount(t *testing.T) {
 		refused(t, 429, w.post(t, db))
 		require.Equal(t, 1, w.Stats().TooEarly, "the 429 asked for two seconds")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.NoError(t, w.post(t, noc), "a request exactly after Retry-After is accepted")
 		require.Equal(t, 1, w.Stats().TooEarly)
 		require.Equal(t, 2, w.Stats().Limited)
@@ -57,11 +59,13 @@ func TestRatesOfAccountAndRoom(t *testing.T) {
 		e := refused(t, 429, w.post(t, noc))
 		require.Equal(t, 10*time.Second, e.RetryAfter, "the limit of the room")
 		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		require.NoError(t, w.post(t, db))
 		require.Zero(t, w.Stats().TooEarly, "the wait concerns one room")
 		e = refused(t, 429, w.post(t, db))
 		require.Equal(t, time.Second, e.RetryAfter, "the limit of the account")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.NoError(t, w.post(t, db))
 		refused(t, 429, w.post(t, noc))
 		require.Equal(t, 1, w.Stats().TooEarly)
@@ -81,6 +85,7 @@ func TestFaultWithARetryAfterDate(t *testing.T) {
 		e := refused(t, 429, w.post(t, noc))
 		require.Equal(t, time.Minute, e.RetryAfter)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.NoError(t, w.post(t, db))
 		require.Zero(t, w.Stats().TooEarly, "a fault of one room concerns that room")
 		require.NoError(t, w.post(t, noc))
@@ -147,6 +152,7 @@ func TestOutage(t *testing.T) {
 		w.Outage(time.Now().Add(time.Hour))
 		require.Equal(t, webex.Temporary, refused(t, 503, w.post(t, noc)).Class())
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.NoError(t, w.post(t, noc))
 		require.Equal(t, 1, w.Stats().Statuses["503"])
 	})

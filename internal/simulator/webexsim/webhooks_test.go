@@ -292,6 +292,7 @@ func TestWebhookIsDisabled(t *testing.T) {
 		synctest.Wait()
 		w.DisableWebhooks(DefaultBot)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Len(t, g.take(), 1)
 	})
 }

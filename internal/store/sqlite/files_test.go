@@ -59,6 +59,7 @@ func TestAMissingFile(t *testing.T) {
 				_, err := s.Append(t.Context(), entry("first"))
 				require.NoError(t, err)
 				time.Sleep(10 * filesInterval)
+				synctest.Wait()
 				require.NoError(t, s.Ping(t.Context()))
 				require.Empty(t, log.String())
 

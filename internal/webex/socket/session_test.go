@@ -207,6 +207,7 @@ func TestUnclaimedEventComesAgain(t *testing.T) {
 		stop := w.serve(w.open(d))
 		m := w.say("problems")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Empty(w.t, w.ids())
 		w.failing(nil)
 		time.Sleep(17 * time.Minute)
@@ -247,6 +248,7 @@ func TestUnreadableFramesAreDropped(t *testing.T) {
 		m := w.say("problems")
 		require.Equal(w.t, []string{"messages/created " + m.ID}, w.ids())
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(w.t, 1, w.Sockets(bot))
 		stop()
 		require.Equal(w.t, Stopped, w.end().Reason)
@@ -291,6 +293,7 @@ func TestQuietConnectionStaysOpen(t *testing.T) {
 	in(t, webexsim.Options{}, func(w *world) {
 		stop := w.serve(w.open(w.register(false)))
 		time.Sleep(24 * time.Hour)
+		synctest.Wait()
 		require.Equal(w.t, 1, w.Sockets(bot))
 		stop()
 		require.Equal(w.t, Stopped, w.end().Reason)
