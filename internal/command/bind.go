@@ -177,8 +177,21 @@ func (s scope) binding(c store.Command, r Request, room string, now time.Time) (
 	return b, nil
 }
 
+// pointless is the reply, without markup, to a request for a binding that would rest at once; "" if it wouldn't. Only the address under
+// which the person acts has rights in it, though their other ones give them the verb.
+func (s scope) pointless(b store.Binding) string {
+	why := s.rests(b)
+	if why == "" {
+		return ""
+	}
+	return fmt.Sprintf("🚫 I would post nothing by it, so I did nothing: %s. Only the address under which you act counts here.", inPlain(text.Cut(why, 300)))
+}
+
 // addBinding makes a binding. refusal is the reply if it can't.
-func (e *Executor) addBinding(ctx context.Context, b store.Binding) (made store.Binding, replaced *store.Binding, refusal string, err error) {
+func (e *Executor) addBinding(ctx context.Context, s scope, b store.Binding) (made store.Binding, replaced *store.Binding, refusal string, err error) {
+	if refusal := s.pointless(b); refusal != "" {
+		return b, nil, refusal, nil
+	}
 	made, replaced, err = e.o.Bindings.Add(ctx, b)
 	switch {
 	case errors.Is(err, binding.ErrTooManyHere):
@@ -275,7 +288,7 @@ func (e *Executor) subscribe(ctx context.Context, c store.Command, s scope, r Re
 	if err != nil {
 		return "", err
 	}
-	b, replaced, refusal, err := e.addBinding(ctx, b)
+	b, replaced, refusal, err := e.addBinding(ctx, s, b)
 	switch {
 	case err != nil:
 		return "", err
@@ -289,11 +302,16 @@ func (e *Executor) subscribe(ctx context.Context, c store.Command, s scope, r Re
 	if bot := s.botOf(""); bot != "" && bot != c.Bot {
 		said += fmt.Sprintf(" They come from the bot %s, in its direct chat with you.", inCode(bot))
 	}
-	return e.replySubscriptions(ctx, c, s, r, said+s.restWords(b), note)
+	return e.replySubscriptions(ctx, c, s, r, said, note)
 }
 
-// reach says which problems a person's subscriptions can have.
+// reach says which problems a person's subscriptions can have: by the rights of the address under which they act.
 func (s scope) reach() string {
+	as := ""
+	if len(s.Person.Also) > 0 {
+		as = " as " + inPlain(s.Person.Email)
+	}
+	s.Person.Also = nil
 	if s.roleIn("").AtLeast(viewer) {
 		return "whatever room they go to"
 	}
@@ -303,7 +321,7 @@ func (s scope) reach() string {
 			rooms = append(rooms, inPlain(room.Name))
 		}
 	}
-	return "if they go to a room in which you have a role: " + text.Or(rooms)
+	return "if they go to a room in which you have a role" + as + ": " + text.Or(rooms)
 }
 
 func (e *Executor) listSubscriptions(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
@@ -378,6 +396,9 @@ func confirmBind(_ *Executor, s scope, c store.Command, r Request) (q doubt, ref
 	if fault != nil {
 		return doubt{}, "❔ " + fault.text, nil
 	}
+	if refusal := s.pointless(b); refusal != "" {
+		return doubt{}, inMarkdown(refusal), nil
+	}
 	until := ""
 	if !b.Until.IsZero() {
 		until = ", until " + render.Moment(b.Until, time.Now(), roomOf(c, s.View).Location)
@@ -404,18 +425,18 @@ func (e *Executor) bind(ctx context.Context, c store.Command, s scope, r Request
 	if err != nil {
 		return "", err
 	}
-	b, replaced, refusal, err := e.addBinding(ctx, b)
+	b, replaced, refusal, err := e.addBinding(ctx, s, b)
 	switch {
 	case err != nil:
 		return "", err
 	case refusal != "":
-		return e.reply(ctx, c, refusal)
+		return e.reply(ctx, c, inMarkdown(refusal))
 	}
 	said := "🔗 Bound: " + bindingLine(b, now, roomOf(c, s.View).Location) + ". I post new problems like that here, for as long as you are an admin of the relay, and everybody here has the role that they have everywhere. `unbind` ends it."
 	if replaced != nil {
 		said += fmt.Sprintf(" It replaces #%d.", replaced.ID)
 	}
-	return e.reply(ctx, c, inMarkdown(said+s.restWords(b), note))
+	return e.reply(ctx, c, inMarkdown(said, note))
 }
 
 func confirmUnbind(e *Executor, s scope, c store.Command, r Request) (q doubt, refusal string, err error) {

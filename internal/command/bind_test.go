@@ -346,3 +346,64 @@ func TestRestingBindings(t *testing.T) {
 		require.Len(t, w.notices(), 1)
 	})
 }
+
+// A person's other addresses give them the verbs, but nothing to a subscription or a binding: the reply says so, as the router does it.
+func TestBindingsHaveTheRightsOfOneAddress(t *testing.T) {
+	role := func(email string, role config.Role, rooms ...string) config.Person {
+		return config.Person{Email: email, Role: role, Rooms: rooms}
+	}
+	for name, c := range map[string]struct {
+		people  []config.Person
+		acts    string // under this address
+		also    string
+		direct  bool
+		text    string
+		want    string
+		targets []string // of a problem in noc, and of one in db
+	}{
+		"each address has a room": {[]config.Person{role("a@example.com", config.RoleViewer, "noc"), role("b@example.com", config.RoleViewer, "db")}, "a@example.com", "b@example.com",
+			true, "subscribe host=db*", "if they go to a room in which you have a role as a&#64;example.com: noc", []string{"person:a@example.com", ""}},
+		"one address": {[]config.Person{role("a@example.com", config.RoleViewer, "noc")}, "a@example.com", "", true, "subscribe host=db*", "in which you have a role: noc", []string{"person:a@example.com", ""}},
+		"the other one has all": {[]config.Person{role("a@example.com", config.RoleViewer, "noc"), role("b@example.com", config.RoleAdmin)}, "a@example.com", "b@example.com",
+			true, "subscribe host=db*", "a role as a&#64;example.com: noc", []string{"person:a@example.com", ""}},
+		"no role of its own":     {[]config.Person{role("b@example.com", config.RoleViewer)}, "a@example.com", "b@example.com", true, "subscribe host=db*", "I did nothing: a&#64;example.com has no role", []string{"", ""}},
+		"binding as the other":   {[]config.Person{role("b@example.com", config.RoleAdmin)}, "a@example.com", "b@example.com", false, "bind host=db*", "a&#64;example.com isn't an admin everywhere", []string{"", ""}},
+		"binding as the acting":  {[]config.Person{role("a@example.com", config.RoleAdmin)}, "a@example.com", "b@example.com", false, "bind host=db*", "This posts every new problem", []string{"", ""}},
+		"acting in other domain": {[]config.Person{role("b@example.com", config.RoleViewer)}, "a@elsewhere.org", "b@example.com", true, "subscribe host=db*", "isn't in an allowed domain", []string{"", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.people = c.people
+				cfg := people()
+				cfg.People, cfg.DefaultRooms, cfg.AllowedDomains = c.people, []string{"noc"}, []string{"example.com"}
+				cfg.Webex.Bots = []config.Bot{{Name: "relay"}}
+				cfg.Routes = []config.Route{{Name: "r", Match: config.Match{ProblemMatch: config.ProblemMatch{Severity: severe(t)}}, Rooms: []string{"db"}}}
+				router, err := route.New(cfg)
+				require.NoError(t, err)
+				w.routing = router
+				r := w.start(t)
+				defer r.stop()
+				who := Person{ID: "P-a", Email: c.acts}
+				if c.also != "" {
+					who.Also = []string{c.also}
+				}
+				r.receives("M1", Input{Text: c.text, Direct: c.direct, Person: who})
+				synctest.Wait()
+				require.Contains(t, w.lastAnswer(), c.want)
+				router = router.With(r.o.Bindings.Routes(), nil)
+				for i, severity := range []alert.Severity{alert.Warning, alert.Disaster} {
+					p := alert.Problem{Key: alert.Key{Source: "main", EventID: "1"}, Severity: severity}
+					p.Hosts = []alert.Host{{Host: "db1"}}
+					var personal string
+					for _, target := range router.Rooms(p, "", time.Now()) {
+						if config.MadeInChat(target.Route) {
+							personal = target.Room
+						}
+					}
+					require.Equal(t, c.targets[i], personal, "%d", i)
+				}
+			})
+		})
+	}
+}

@@ -120,7 +120,7 @@ func (r *Router) Rests(b Binding) string {
 	case r.byID[key] != "":
 		return fmt.Sprintf("the configuration names this room: %s", r.byID[key])
 	case !r.vouches(b.Email):
-		return b.Email + " isn't an admin everywhere any more"
+		return b.Email + " isn't an admin everywhere"
 	}
 	if _, ok := r.cfg.Bot(b.Bot); !ok {
 		return fmt.Sprintf("the bot %s isn't configured any more", b.Bot)

@@ -108,7 +108,7 @@ func TestRests(t *testing.T) {
 		"eve@evil.org isn't in an allowed domain":                subscription("eve@evil.org", Filter{}),
 		"nobody@example.com has no role":                         subscription("nobody@example.com", Filter{}),
 		"the configuration names this room: noc":                 space("ID-NOC", "admin@example.com", Filter{}),
-		"dbadmin@example.com isn't an admin everywhere any more": space("s1", "dbadmin@example.com", Filter{}),
+		"dbadmin@example.com isn't an admin everywhere": space("s1", "dbadmin@example.com", Filter{}),
 		"the bot gone isn't configured any more":                 {Room: "space:s1", Email: "admin@example.com", Bot: "gone"},
 	} {
 		if b.Bot == "" {
