@@ -49,9 +49,15 @@ type Book struct {
 	mu        sync.Mutex // never held while a calendar is fetched, parsed or stored
 	plans     []*plan
 	leaving   []*plan            // of the configuration before, while its router may still be asked
-	abandoned []string           // values of the store that belong to no calendar any more
+	loaded    bool               // the calendars have the copies that the store has of them
 	refreshes map[refreshKey]int // for the metric
+
+	saving sync.Mutex // held while the copies are loaded or stored; before mu
+	stored string     // what the store has
 }
+
+// valueName is the stored value: the last good copies by their sources. Where a calendar stands in the configuration may change.
+const valueName = "duty"
 
 type refreshKey struct{ schedule, result string }
 
@@ -77,11 +83,9 @@ type plan struct {
 type calendar struct {
 	config  config.Calendar
 	key     string // in the configuration
-	value   string // in the store
 	source  string // identifies the address
 	reading Reading
 
-	loaded bool // the copy in the store was looked at
 	expansion
 	fault error     // of the last attempt
 	next  time.Time // when it is read again
@@ -96,9 +100,8 @@ type expansion struct {
 
 // copied is the last good copy of a calendar.
 type copied struct {
-	At     time.Time `json:"at"`
-	Source string    `json:"source"`
-	Text   string    `json:"text"` // reduced
+	At   time.Time `json:"at"`
+	Text string    `json:"text"` // reduced
 }
 
 // The time that the shifts of a calendar are expanded for, around the moment at which it is read.
@@ -117,9 +120,7 @@ const retryAfter = 5 * time.Minute
 func NewBook(ctx context.Context, o Options) *Book {
 	b := &Book{opts: o, woken: make(chan struct{}, 1), began: o.Now(), refreshes: map[refreshKey]int{}}
 	b.Set(o.Config, func() {})
-	for _, c := range b.calendars() {
-		b.load(ctx, c)
-	}
+	b.load(ctx)
 	return b
 }
 
@@ -140,10 +141,8 @@ func ReadingOf(cfg *config.Config, d config.Duty, c config.Calendar) Reading {
 func (b *Book) Set(cfg *config.Config, switched func()) {
 	before := map[string]calendar{}
 	b.mu.Lock()
-	for _, p := range b.plans {
-		for _, c := range p.calendars {
-			before[c.value] = *c
-		}
+	for _, c := range b.all() {
+		before[c.source] = *c
 	}
 	b.mu.Unlock()
 	var plans []*plan
@@ -152,27 +151,23 @@ func (b *Book) Set(cfg *config.Config, switched func()) {
 		p := &plan{config: d}
 		for j, calendarConfig := range d.Calendars {
 			c := &calendar{
-				config: calendarConfig, key: "duty[" + strconv.Itoa(i) + "].calendar[" + strconv.Itoa(j) + "]", value: "duty/" + d.Name + "/" + strconv.Itoa(j),
+				config: calendarConfig, key: "duty[" + strconv.Itoa(i) + "].calendar[" + strconv.Itoa(j) + "]",
 				source: sourceOf(calendarConfig), reading: ReadingOf(cfg, d, calendarConfig),
 			}
-			if old, ok := before[c.value]; ok && old.source == c.source {
-				c.loaded, c.copy, c.fault = old.loaded, old.copy, old.fault
+			if old, ok := before[c.source]; ok {
+				c.copy, c.fault = old.copy, old.fault
 				if c.copy.Text != "" {
 					if e, err := c.expand(c.copy, now); err == nil { // its people may be others now
 						c.expansion = e
 					}
 				}
 			}
-			delete(before, c.value)
 			p.calendars = append(p.calendars, c)
 		}
 		plans = append(plans, p)
 	}
 	b.mu.Lock()
 	b.plans, b.leaving = plans, b.plans
-	for value := range before {
-		b.abandoned = append(b.abandoned, value)
-	}
 	b.publish()
 	b.mu.Unlock()
 	switched()
@@ -208,43 +203,66 @@ func (c *calendar) expand(copy copied, now time.Time) (expansion, error) {
 	return expansion{copy, content, now}, err
 }
 
-// calendars are all calendars.
-func (b *Book) calendars() (all []*calendar) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// all are all calendars. The caller holds mu.
+func (b *Book) all() (all []*calendar) {
 	for _, p := range b.plans {
 		all = append(all, p.calendars...)
 	}
 	return all
 }
 
-// load uses the copy that the store has of a calendar, once.
-func (b *Book) load(ctx context.Context, c *calendar) {
-	value, err := b.opts.Store.Value(ctx, c.value)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		b.opts.Log.Warn("cannot read the stored copy of a calendar", "calendar", c.key, "error", err)
+// load gives the calendars the copies that the store has of them, once.
+func (b *Book) load(ctx context.Context) {
+	b.saving.Lock()
+	defer b.saving.Unlock()
+	b.mu.Lock()
+	loaded, calendars := b.loaded, b.all()
+	b.mu.Unlock()
+	if loaded {
 		return
 	}
-	var copy copied
-	known := json.Unmarshal([]byte(value), &copy) == nil && copy.Source == c.source
-	var e expansion
-	if known {
-		e, err = c.expand(copy, b.opts.Now())
+	value, err := b.opts.Store.Value(ctx, valueName)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		b.opts.Log.Warn("cannot read the stored copies of the calendars", "error", err)
+		if !store.Lasting(err) {
+			return
+		}
+	}
+	copies := map[string]copied{}
+	if value != "" && json.Unmarshal([]byte(value), &copies) != nil {
+		b.opts.Log.Warn("the stored copies of the calendars are damaged: they are read anew")
+	}
+	kept := make([]expansion, len(calendars))
+	for i, c := range calendars {
+		if copy := copies[c.source]; copy.Text != "" {
+			if e, err := c.expand(copy, b.opts.Now()); err == nil { // one that can't be read any more is no copy
+				kept[i] = e
+			}
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.loaded = true; known && err == nil && c.copy.Text == "" { // one that can't be read any more is no copy
-		c.expansion = e
-		b.publish()
+	if !slices.Equal(calendars, b.all()) { // another configuration, meanwhile: Run loads again
+		return
 	}
+	for i, c := range calendars {
+		if c.copy.Text == "" { // else it was read meanwhile
+			c.expansion = kept[i]
+		}
+	}
+	b.loaded, b.stored = true, value
+	b.publish()
 }
 
 // Run reads the calendars when they are due, until ctx ends.
 func (b *Book) Run(ctx context.Context) error {
 	for {
-		b.forget(ctx)
+		b.load(ctx)
+		b.save(ctx) // without those of calendars that aren't configured any more
 		now := b.opts.Now()
-		calendars := b.calendars()
+		b.mu.Lock()
+		calendars := b.all()
+		b.mu.Unlock()
 		due := make([]time.Time, len(calendars))
 		var all errgroup.Group // side by side: one that answers slowly keeps no other waiting
 		all.SetLimit(atOnce)
@@ -268,13 +286,10 @@ func (b *Book) Run(ctx context.Context) error {
 // refresh reads a calendar if it is due, and returns when it is due next.
 func (b *Book) refresh(ctx context.Context, c *calendar) time.Time {
 	b.mu.Lock()
-	due, loaded := c.next, c.loaded
+	due := c.next
 	b.mu.Unlock()
 	if due.After(b.opts.Now()) {
 		return due
-	}
-	if !loaded {
-		b.load(ctx, c)
 	}
 	text, err := b.opts.Fetch(ctx, c.config, c.key)
 	if ctx.Err() != nil {
@@ -287,7 +302,7 @@ func (b *Book) refresh(ctx context.Context, c *calendar) time.Time {
 	known, after := before.copy.Text, before
 	if err == nil {
 		var e expansion
-		if e, err = c.expand(copied{At: now, Source: c.source, Text: string(text)}, now); err == nil {
+		if e, err = c.expand(copied{At: now, Text: string(text)}, now); err == nil {
 			after = e
 		}
 	}
@@ -321,9 +336,7 @@ func (b *Book) refresh(ctx context.Context, c *calendar) time.Time {
 	if string(text) != known {
 		log.Info("calendar read", "events", content.Events, "shifts", len(content.Shifts), "unreadable", content.Unreadable)
 	}
-	if err := b.save(ctx, c.value, copy); err != nil && ctx.Err() == nil {
-		log.Warn("cannot store the copy of a calendar", "error", err)
-	}
+	b.save(ctx)
 	return next
 }
 
@@ -337,24 +350,32 @@ func (b *Book) scheduleOf(c *calendar) string {
 	return ""
 }
 
-func (b *Book) save(ctx context.Context, name string, copy copied) error {
-	value, err := json.Marshal(copy)
-	if err != nil {
-		return err
-	}
-	return b.opts.Store.SetValue(ctx, name, string(value))
-}
-
-// forget removes the copies of calendars that aren't configured any more.
-func (b *Book) forget(ctx context.Context) {
+// save stores the copies of the calendars that are configured, if they aren't stored yet.
+func (b *Book) save(ctx context.Context) {
+	b.saving.Lock()
+	defer b.saving.Unlock()
 	b.mu.Lock()
-	names := b.abandoned
-	b.abandoned = nil
-	b.mu.Unlock()
-	for _, name := range names {
-		if err := b.opts.Store.SetValue(ctx, name, ""); err != nil && ctx.Err() == nil {
-			b.opts.Log.Warn("cannot remove the copy of a calendar that isn't configured any more", "value", name, "error", err)
+	loaded, copies := b.loaded, map[string]copied{}
+	for _, c := range b.all() {
+		if c.copy.Text != "" && !c.copy.At.Before(copies[c.source].At) {
+			copies[c.source] = c.copy
 		}
+	}
+	b.mu.Unlock()
+	if !loaded { // the store may have copies that the calendars don't have
+		return
+	}
+	if len(copies) == 0 && b.stored == "" {
+		return
+	}
+	value, err := json.Marshal(copies)
+	if err == nil && string(value) != b.stored {
+		if err = b.opts.Store.SetValue(ctx, valueName, string(value)); err == nil {
+			b.stored = string(value)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		b.opts.Log.Warn("cannot store the copies of the calendars", "error", err)
 	}
 }
 

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 )
 
@@ -56,14 +60,18 @@ func (f *feed) fetch(context.Context, config.Calendar, string) ([]byte, error) {
 type shelf struct {
 	t     *testing.T
 	feed  *feed
+	feeds map[string]*feed // by address, instead of the one
 	store *memory.Store
+	fails atomic.Bool // the store, at each call
+	// reloads is a configuration that becomes the current one while the store is read.
+	reloads atomic.Pointer[config.Config]
 	log   bytes.Buffer
 	book  *Book
 	stop  func()
 }
 
 func (s *shelf) start(cfg *config.Config) {
-	s.book = NewBook(s.t.Context(), Options{Config: cfg, Store: s.store, Fetch: s.feed.fetch, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: time.Now})
+	s.book = NewBook(s.t.Context(), Options{Config: cfg, Store: s, Fetch: s.fetch, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: time.Now})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.book.Run(ctx) }()
@@ -71,6 +79,39 @@ func (s *shelf) start(cfg *config.Config) {
 		cancel()
 		require.NoError(s.t, <-ended)
 	}
+}
+
+func (s *shelf) fetch(ctx context.Context, c config.Calendar, key string) ([]byte, error) {
+	if f := s.feeds[c.URL]; f != nil {
+		return f.fetch(ctx, c, key)
+	}
+	return s.feed.fetch(ctx, c, key)
+}
+
+func (s *shelf) Value(ctx context.Context, name string) (string, error) {
+	if s.fails.Load() {
+		return "", errors.New("the disk is full")
+	}
+	if cfg := s.reloads.Swap(nil); cfg != nil {
+		s.book.Set(cfg, func() {})
+	}
+	return s.store.Value(ctx, name)
+}
+
+func (s *shelf) SetValue(ctx context.Context, name, value string) error {
+	if s.fails.Load() {
+		return errors.New("the disk is full")
+	}
+	return s.store.SetValue(ctx, name, value)
+}
+
+// stored is what the store has; "" for nothing.
+func (s *shelf) stored() string {
+	value, err := s.store.Value(s.t.Context(), valueName)
+	if !errors.Is(err, store.ErrNotFound) {
+		require.NoError(s.t, err)
+	}
+	return value
 }
 
 // pass lets time pass.
@@ -159,9 +200,121 @@ func TestReload(t *testing.T) {
 		s.book.Set(configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]"), func() {})
 		require.Equal(t, "bob@example.com", s.onDuty())
 		s.pass(time.Second)
-		value, err := s.store.Value(t.Context(), "duty/network/0")
-		require.NoError(t, err)
-		require.Empty(t, value, "the copy of a calendar that isn't configured is removed")
+		require.Equal(t, "{}", s.stored(), "the copy of a calendar that isn't configured is removed")
+		s.stop()
+	})
+}
+
+// calendars is the configuration of calendars with these names in their addresses.
+func calendars(names ...string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = `{url: "https://` + name + `.example.com/x"}`
+	}
+	return "    calendar: [" + strings.Join(list, ", ") + "]"
+}
+
+// A copy belongs to its address, wherever that stands in the configuration, and whether a reload or a restart changes that. The store
+// keeps those that are configured.
+func TestCopiesFollowTheirAddress(t *testing.T) {
+	const rota = "    rota: [{people: [dora@example.com], start: 1999-01-01}]"
+	const night = "\n  - name: night\n"
+	for name, c := range map[string]struct {
+		after  string
+		want   string
+		stored []string
+	}{
+		"the first goes":       {calendars("bob"), "bob@example.com", []string{"bob"}},
+		"the last goes":        {calendars("alice"), "alice@example.com", []string{"alice"}},
+		"they change places":   {calendars("bob", "alice"), "bob@example.com alice@example.com", []string{"alice", "bob"}},
+		"one comes before":     {calendars("carol", "alice", "bob"), "alice@example.com bob@example.com", []string{"alice", "bob"}},
+		"another schedule":     {rota + night + calendars("alice"), "dora@example.com", []string{"alice"}},
+		"in both schedules":    {calendars("bob") + night + calendars("bob"), "bob@example.com", []string{"bob"}},
+		"none is left, a rota": {rota, "dora@example.com", nil},
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restart %v", name, restart), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &shelf{t: t, feed: new(feed), feeds: map[string]*feed{}, store: memory.New(time.Now)}
+					for _, who := range []string{"alice", "bob"} {
+						f := new(feed)
+						f.set(calendarOf(newYear+"SUMMARY:"+who+"@example.com"), nil)
+						s.feeds["https://"+who+".example.com/x"] = f
+					}
+					s.feed.set("", errors.New("away"))
+					s.start(configured(t, calendars("alice", "bob")))
+					defer func() { s.stop() }()
+					s.pass(time.Second)
+					require.Equal(t, "alice@example.com bob@example.com", s.onDuty())
+					for _, f := range s.feeds {
+						f.set("", errors.New("away"))
+					}
+					cfg := configured(t, c.after)
+					if restart {
+						s.stop()
+						s.start(cfg)
+					} else {
+						s.book.Set(cfg, func() {})
+					}
+					require.Equal(t, c.want, s.onDuty(), "at once")
+					s.pass(time.Hour)
+					require.Equal(t, c.want, s.onDuty())
+					for _, who := range []string{"alice", "bob"} {
+						require.Equal(t, slices.Contains(c.stored, who), strings.Contains(s.stored(), who), who)
+					}
+				})
+			})
+		}
+	}
+}
+
+// While the store fails nothing of it is lost: a copy that it has is neither overwritten nor used in place of a newer one, and what is to
+// be removed is removed later. Without calendars nothing is stored.
+func TestCopiesWhileTheStoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{t: t, feed: new(feed), feeds: map[string]*feed{}, store: memory.New(time.Now)}
+		for _, who := range []string{"alice", "bob"} {
+			s.feeds["https://"+who+".example.com/x"] = new(feed)
+			s.feeds["https://"+who+".example.com/x"].set(calendarOf(newYear+"SUMMARY:"+who+"@example.com"), nil)
+		}
+		s.start(configured(t, calendars("alice", "bob")))
+		s.pass(time.Second)
+		s.stop()
+
+		s.feeds["https://alice.example.com/x"].set(calendarOf(newYear+"SUMMARY:ann@example.com"), nil)
+		s.feeds["https://bob.example.com/x"].set("", errors.New("away"))
+		s.fails.Store(true)
+		s.start(configured(t, calendars("alice", "bob")))
+		s.pass(time.Second)
+		require.Equal(t, "ann@example.com", s.onDuty(), "bob's copy isn't at hand")
+		require.Contains(t, s.log.String(), "cannot read the stored copies of the calendars")
+		s.reloads.Store(configured(t, calendars("alice", "bob")))
+		s.fails.Store(false)
+		s.pass(retryAfter)
+		require.Equal(t, "ann@example.com bob@example.com", s.onDuty())
+		require.Contains(t, s.stored(), "ann@example.com")
+		require.Contains(t, s.stored(), "bob@example.com")
+
+		s.fails.Store(true)
+		s.book.Set(configured(t, calendars("alice")), func() {})
+		s.pass(time.Second)
+		require.Contains(t, s.stored(), "bob@example.com")
+		s.fails.Store(false)
+		s.pass(time.Hour)
+		require.NotContains(t, s.stored(), "bob@example.com")
+		s.stop()
+
+		require.NoError(t, s.store.SetValue(t.Context(), valueName, "{damaged"))
+		s.start(configured(t, calendars("alice")))
+		require.Contains(t, s.log.String(), "are damaged")
+		s.pass(time.Second)
+		require.Equal(t, "ann@example.com", s.onDuty())
+		s.stop()
+
+		s.store = memory.New(time.Now)
+		s.start(configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]"))
+		s.pass(time.Hour)
+		require.Empty(t, s.stored())
 		s.stop()
 	})
 }

@@ -63,7 +63,7 @@ func TestCallWaitsForNothing(t *testing.T) {
 	s.feed.set(calendarOf("DTSTART:"+start+"\nDURATION:P10D\nSUMMARY:alice@example.com"), nil)
 	book := NewBook(t.Context(), Options{Config: cfg, Store: s.store, Fetch: s.feed.fetch, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	s.book = book
-	c := book.calendars()[0]
+	c := book.all()[0]
 	parsed := 0
 	c.reading.Allowed = func(string) bool {
 		parsed++
