@@ -54,7 +54,7 @@ var may = map[string][]string{
 	"internal/receiver":   {"internal/alert", "internal/fault", "internal/logging", "internal/store", "internal/zabbix", "internal/tracing"},
 	"internal/delivery":   {"internal/alert", "internal/config", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/render", "internal/tracing"},
 	"internal/duty":       {"internal/config", "internal/httpclient", "internal/pace", "internal/store"},
-	"internal/assistant":  {"internal/alert", "internal/pace", "internal/render", "internal/store", "internal/webex"},
+	"internal/assistant":  {"internal/alert", "internal/lang", "internal/pace", "internal/render", "internal/store", "internal/webex"},
 	"internal/command":    {"internal/action", "internal/alert", "internal/assistant", "internal/binding", "internal/config", "internal/payload", "internal/duty", "internal/history", "internal/pace", "internal/reconcile", "internal/roster", "internal/route", "internal/store", "internal/vault", "internal/webex", "internal/zabbix", "internal/render", "internal/tracing"},
 	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/webexid", "internal/command", "internal/tracing"},
 	"internal/admin":      {"internal/alert", "internal/binding", "internal/config", "internal/fault", "internal/logging", "internal/store", "internal/reconcile", "internal/vault"},

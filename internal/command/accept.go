@@ -81,7 +81,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 		if v.act != nil && len(targets) > maxUnasked && !req.Yes {
 			return e.askMany(ctx, *c, d, req, targets, s.Several)
 		}
-		if v.answer != nil || v.act.closes {
+		if v.answer != nil || v.act != nil && v.act.closes {
 			e.present(ctx, targets)
 		}
 	}
@@ -199,6 +199,9 @@ func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (r
 	default:
 		if req, q = s.naming().Parse(s.Text); q == nil {
 			req = req.confirmed()
+		}
+		if q == nil {
+			req, err = e.snoozes(ctx, *c, s, req)
 		}
 		if q == nil && req.Verb == Approve {
 			req, q, err = e.approve(ctx, c, s)

@@ -288,7 +288,15 @@ func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Requ
 
 // questionCard is the message with a button: clients that show cards don't show the message. id is the command that asked.
 func questionCard(message string, q doubt, id string) []byte {
-	var body []element
+	body := cardLines(message)
+	if q.comment {
+		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true})
+	}
+	return encodeCard(body, []element{submit(q.button, "positive", buttonConfirm, id)})
+}
+
+// cardLines shows markdown of the relay's own on a card.
+func cardLines(message string) (body []element) {
 	for line := range strings.SplitSeq(message, "\n") {
 		var inlines []element
 		if item, ok := strings.CutPrefix(line, "- "); ok {
@@ -305,8 +313,5 @@ func questionCard(message string, q doubt, id string) []byte {
 			body = append(body, element{"type": "RichTextBlock", "inlines": inlines, "spacing": "Small"})
 		}
 	}
-	if q.comment {
-		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true})
-	}
-	return encodeCard(body, []element{submit(q.button, "positive", buttonConfirm, id)})
+	return body
 }

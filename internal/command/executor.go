@@ -70,6 +70,7 @@ func (a acting) As(token string) Personal { return a.Client.As(token) }
 type Renderer interface {
 	Show(p alert.Problem, room render.Room, now time.Time) string
 	History(p alert.Problem, stats alert.TriggerStats, room render.Room, now time.Time) string
+	Item(p alert.Problem, room render.Room, now time.Time) string
 	Problems(list []alert.Problem, before, total int, room render.Room, now time.Time) (reply string, shown int)
 }
 
@@ -101,6 +102,12 @@ type Store interface {
 	TellPersonToken(ctx context.Context, sealed string, at time.Time) error
 	RecentCommands(ctx context.Context, since, createdSince time.Time) ([]store.Command, error)
 	FindCommands(ctx context.Context, f store.CommandFilter) ([]store.Command, error)
+	AddReminder(ctx context.Context, r store.Reminder) (int64, error)
+	Reminder(ctx context.Context, id int64) (store.Reminder, error)
+	NextReminders(ctx context.Context, limit int) ([]store.Reminder, error)
+	ReminderByMessage(ctx context.Context, messageID string) (store.Reminder, error)
+	SaveReminder(ctx context.Context, r store.Reminder, was time.Time) error
+	EndedProblems(ctx context.Context, f store.Filter, since time.Time, limit int, each func(alert.Problem)) error
 	Value(ctx context.Context, name string) (string, error)
 	SetValue(ctx context.Context, name, value string) error
 }

@@ -38,6 +38,7 @@ type Request struct {
 	Number   int64           `json:"number,omitempty"`   // of unsubscribe and unbind: allOf, 0 for none
 	Card     string          `json:"card,omitempty"`     // the command whose reply the pressed card is, of subscriptions
 	Posted   bool            `json:"posted,omitempty"`   // of mine: what was posted to the person, too
+	Report   *Appointment    `json:"report,omitempty"`   // of report: a schedule, or its end
 	Confirms string          `json:"confirms,omitempty"` // the command whose question this confirms
 	AskedAt  time.Time       `json:"asked_at,omitzero"`  // when that command was given: the question was about what there was then
 	For      string          `json:"for,omitempty"`      // who asked for it, if a second person confirms it

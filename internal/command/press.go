@@ -61,6 +61,10 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 		r, q := tokenPress(c, b)
 		return r, q, nil
 	}
+	if b.Action == buttonReminder {
+		r, q := reminderPress(c, b)
+		return r, q, nil
+	}
 	if b.Action == buttonSubscription {
 		r, q := subscriptionPress(b)
 		return r, q, nil

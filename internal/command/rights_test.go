@@ -95,6 +95,13 @@ var rights = map[Verb]wanted{
 	Unsubscribe:   {role: config.RoleViewer, said: "all"},
 	Bind:          {role: config.RoleAdmin, said: ">=high"},
 	Unbind:        {role: config.RoleAdmin},
+
+	Remind:    {role: config.RoleViewer, said: "me ID 2h", does: true},
+	Snooze:    {role: config.RoleOperator, said: "ID 2h"}, // outside a reminder's thread it is suppress
+	Reminders: {role: config.RoleViewer},
+	Unremind:  {role: config.RoleViewer, said: "all"},
+	Timezone:  {role: config.RoleViewer, said: "UTC"},
+	Report:    {role: config.RoleViewer},
 }
 
 // visit is somebody at a place, trying everything there.
@@ -133,9 +140,10 @@ func (v *visit) effects() string {
 	v.w.mu.Lock()
 	defer v.w.mu.Unlock()
 	bindings, _ := v.w.Bindings(context.Background())
+	reminders, _ := v.w.NextReminders(context.Background(), 0)
 	v.e.mu.Lock()
 	defer v.e.mu.Unlock()
-	return fmt.Sprintf("%d bindings, %d requests, %d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(bindings), len(v.e.got), len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
+	return fmt.Sprintf("%d bindings, %d reminders, %d requests, %d calls, %d maintenances, %d scripts, %d entries, mutes %q", len(bindings), len(reminders), len(v.e.got), len(v.w.zabbixes["main"].calls), len(v.w.zabbixes["main"].site.creates), len(v.w.zabbixes["main"].site.ran), v.w.appended, mutes)
 }
 
 // said returns the answers since the first n, and how many there are.
@@ -158,7 +166,7 @@ func (v *visit) tries(what string, in Input, need wanted, role config.Role, secr
 	time.Sleep(10 * time.Second)
 	synctest.Wait()
 	answers, _ = v.said(said)
-	optional := in.Text == "who" // in a thread that names no problem here, it answers about the room
+	optional := in.Text == "who" || in.Text == "remind me 2h" // in a thread that names no problem here, it answers about the room
 	state := v.w.command(id).State
 	require.NotEqual(v.t, store.CommandReceived, state, "%s: it has ended", what)
 	if !role.AtLeast(need.role) || role == "" {
@@ -227,7 +235,7 @@ func TestRights(t *testing.T) {
 
 							for _, thread := range rooms {
 								id, key := fresh(rooms)
-								text := strings.TrimSpace(string(verb) + strings.TrimSuffix(" "+strings.TrimSpace(strings.Replace(need.said, "ID", "", 1)), " "))
+								text := strings.Join(strings.Fields(string(verb)+" "+strings.Replace(need.said, "ID", "", 1)), " ")
 								role := v.role(rooms)
 								if place != thread { // another room's message: the thread names no problem here
 									role = ""

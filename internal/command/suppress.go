@@ -13,7 +13,7 @@ import (
 func suppressVerbs() []verb {
 	return []verb{
 		{
-			name: Suppress, aliases: []string{"snooze", "silence"}, role: operator,
+			name: Suppress, aliases: []string{"silence"}, role: operator,
 			usage: "suppress [ID …] LENGTH [WORDS]", does: "suppresses problems for a while: `2h`, `1h30m`, `2d`, `until 14:30`, `until mon 8:00`, `forever` (Zabbix 6.2 or later)",
 			examples: []string{"suppress 4711 2h", "suppress 4711 4712 until tomorrow 8:00 the vendor comes at 7", "suppress 4711 until mon 8:00"}, object: " 2h",
 			problems: true, lasts: true, parse: parseLasting,
@@ -77,8 +77,13 @@ func howLong(v *verb) string {
 
 // splitLength finds the first length in plain words. head is what is before it.
 func splitLength(rest string) (head string, l Length, after string, ok bool) {
+	return splitAt(rest, cutLength)
+}
+
+// splitAt finds the first word at which cut succeeds.
+func splitAt(rest string, cut func(words string) (Length, string, bool)) (head string, l Length, after string, ok bool) {
 	for from := 0; from < len(rest); {
-		if l, after, ok = cutLength(rest[from:]); ok {
+		if l, after, ok = cut(rest[from:]); ok {
 			return rest[:from], l, after, true
 		}
 		space := strings.IndexAny(rest[from:], " \n")

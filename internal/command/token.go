@@ -117,8 +117,11 @@ func sourceList(names []string) string {
 }
 
 func parseForget(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	if word, after := firstWord(strings.TrimLeft(t.rest, ":,; ")); bareWord(word) == "reminder" {
+		return parseUnbind(Names{}, lookup(string(Unremind)), spoken{}, named{rest: after})
+	}
 	if bareWord(strings.TrimSpace(t.rest)) != "me" {
-		return Request{}, ask(v.name, "`forget me` forgets your own Zabbix API tokens.")
+		return Request{}, ask(v.name, "`forget me` forgets your own Zabbix API tokens, `forget reminder 7` a reminder.")
 	}
 	return Request{Verb: v.name}, nil
 }

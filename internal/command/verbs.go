@@ -54,6 +54,14 @@ const (
 	Bind          Verb = "bind"
 	Unbind        Verb = "unbind"
 
+	Remind    Verb = "remind"
+	Snooze    Verb = "snooze"
+	Reminders Verb = "reminders"
+	Unremind  Verb = "unremind"
+	Timezone  Verb = "timezone"
+	Report    Verb = "report"
+	Handover  Verb = "handover"
+
 	Help Verb = "help"
 )
 
@@ -249,7 +257,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs(), remindVerbs(), reportVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

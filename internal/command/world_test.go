@@ -350,6 +350,10 @@ func (f fixedTiming) Timing(string, string) route.Timing { return f.timing }
 
 type worldRenderer struct{ *world }
 
+func (r worldRenderer) Item(p alert.Problem, _ render.Room, _ time.Time) string {
+	return r.list([]alert.Problem{p}, 1)
+}
+
 func (r worldRenderer) Problems(list []alert.Problem, _, total int, _ render.Room, _ time.Time) (string, int) {
 	return r.list(list, total), len(list)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // converted are the packages that write into rooms.
-var converted = []string{"internal/render"}
+var converted = []string{"internal/render", "internal/assistant"}
 
 // prose is text that people read as words: two words, or a word beside punctuation and spaces.
 var prose = regexp.MustCompile(`\p{L}{2,}[,.:;]? +\p{L}{2,}|^[\pP\pS ]*[A-Z]\p{L}+[.:?!]? *$|^[,.:(·]* [,.:(·]*\p{L}{2,}|\p{L}{3,}[,.:]? $`)

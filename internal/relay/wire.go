@@ -129,7 +129,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		U2CURL: func() string { return now.config().Webex.U2CURL }, MissedPresses: r.missedPresses, Log: log, Metrics: r.metrics.chat,
 	})
 	reminders := assistant.New(assistant.Options{
-		Store: r.store, Kinds: map[store.ReminderKind]assistant.Kind{}, Notifier: r.notifier, Log: log, Metrics: r.metrics.assistant, Now: time.Now,
+		Store: r.store, Kinds: executor.Kinds(), Notifier: r.notifier, Log: log, Metrics: r.metrics.assistant, Now: time.Now,
 	})
 	r.parts = parts{deliver, inquirer, sweeps, speaking, heartbeats, canary, book, executor, listener, reader, keeper}
 	r.intake.Store(r.receiver(cfg))

@@ -148,6 +148,11 @@ func (r *Renderer) Show(p alert.Problem, room Room, now time.Time) string {
 	})
 }
 
+// Item returns a problem in one line, as in lists. A long name doesn't push others out.
+func (r *Renderer) Item(p alert.Problem, room Room, now time.Time) string {
+	return webex.CutMarkdown(strings.Join(strings.Fields(r.fit(fileItem, p, room, now, nil)), " "), 700)
+}
+
 // Problems returns the reply to "problems": a line for each problem that fits, and the number of the others.
 func (r *Renderer) Problems(list []alert.Problem, before, total int, room Room, now time.Time) (reply string, shown int) {
 	l := room.Lang
@@ -158,8 +163,7 @@ func (r *Renderer) Problems(list []alert.Problem, before, total int, room Room, 
 	const tail = 200 // for the heading and the last line
 	var body strings.Builder
 	for _, p := range list {
-		// A long name doesn't push the others out.
-		line := webex.CutMarkdown(strings.Join(strings.Fields(r.fit(fileItem, p, room, now, nil)), " "), 700)
+		line := r.Item(p, room, now)
 		if body.Len()+len(line)+tail > webex.MaxMessageBytes {
 			break
 		}

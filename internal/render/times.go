@@ -96,6 +96,11 @@ func formatDuration(l lang.Lang, from, to time.Time) string {
 	return l.T("under 1s")
 }
 
+// Duration writes how long something took in its two largest units: "10m 19s".
+func Duration(l lang.Lang, d time.Duration) string {
+	return formatDuration(l, time.Unix(1, 0), time.Unix(1, 0).Add(d))
+}
+
 func units(large int, unit string, small int, smallUnit string) string {
 	if small == 0 {
 		return fmt.Sprintf("%d%s", large, unit)

@@ -85,6 +85,9 @@ type Problems interface {
 	FindProblems(ctx context.Context, f Filter) ([]alert.Problem, error)
 	// CountProblems counts what FindProblems would return without a limit.
 	CountProblems(ctx context.Context, f Filter) (int, error)
+	// EndedProblems calls each with the problems that match, have ended and were written since a time, the newest first: it keeps none
+	// in memory. A limit of 0 stands for none.
+	EndedProblems(ctx context.Context, f Filter, since time.Time, limit int, each func(p alert.Problem)) error
 	// UnobservedProblems returns problems of triggers about which the API is still to be asked: first the open ones that it never
 	// answered about (Problem.Observed), worst first, then those that resolved since its last answer (Problem.EndUnread) and were
 	// written within UnreadFor before the newest resolved one.

@@ -18,6 +18,7 @@ var subjects = []Subject{
 	{"Maintenance", []string{"maintenance start sw-core-1 2h new firmware", "maintenance start group=Network 30m patch day", "maintenance list", "maintenance stop sw-core-1"}},
 	{"Scripts", []string{"run", "run ping on sw-core-1", "run restart on db1", "approve"}},
 	{"Actions", []string{"do", "do ticket {1}", "do ticket {1}: customers are down"}},
+	{"Reminders and reports", []string{"remind me 2h", "remind me tomorrow 8:00 call the vendor", "reminders", "snooze 1h", "unremind all", "timezone Europe/Berlin", "report", "report 08:00 weekdays"}},
 	{"Subscriptions", []string{"subscribe >=high", "subscriptions", "unsubscribe all", "bind >=high", "unbind all"}},
 	{"You", []string{"token", "mine", "forget me"}},
 	{"Admin", []string{"mute databases 30m migration", "unmute databases", "audit", "audit alice since 1d"}},

@@ -104,6 +104,21 @@ func (d *data) filter(f store.Filter) func(problem) bool {
 	return func(p problem) bool { return unposted[p.Key] && d.matches(p, f) }
 }
 
+// EndedProblems implements store.Store.
+func (s *Store) EndedProblems(ctx context.Context, f store.Filter, since time.Time, limit int, each func(p alert.Problem)) error {
+	found, err := call(ctx, s, func() ([]alert.Problem, error) {
+		since, matches := own(since), s.filter(f)
+		newest := func(a, b problem) int { return cmp.Or(b.WrittenAt.Compare(a.WrittenAt), cmp.Compare(b.Row, a.Row)) }
+		return decode(s.problems.find(limit, newest, func(p problem) bool {
+			return p.State != alert.StateOpen && !p.WrittenAt.Before(since) && matches(p)
+		}))
+	})
+	for _, p := range found {
+		each(p)
+	}
+	return err
+}
+
 // FindProblems implements store.Store.
 func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error) {
 	return call(ctx, s, func() ([]alert.Problem, error) {

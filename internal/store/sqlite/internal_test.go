@@ -311,6 +311,7 @@ func TestPlans(t *testing.T) {
 	small := []string{"json_each", "CONSTANT ROW", "k", "r", "(subquery", "INDEX journal_pending", "INDEX journal_set_aside", // lists
 		"INDEX group_cursors_dead", "INDEX group_cursors_list_dead", "w", "pending_groups", "q", "pending", "o",
 		"INDEX posts_waiting", "INDEX cursors_dead", "INDEX notices_pending", "INDEX notices_dead", "INDEX commands_unfinished", "INDEX problems_open", "INDEX reminders_due"} // read from an end, up to a limit
+	roomed, _ := conditions(store.Filter{Rooms: []string{"noc"}, NotBy: "subscription"})
 	for name, text := range map[string]string{
 		"pending entries": pendingEntries, "set aside": setAsideEntries, "put problem": putProblem, "mark applied": markApplied, "problems by key": problemsByKey, "posts by key": postsByKey, "pending posts": pendingPosts,
 		"by message":          messageByID,
@@ -323,7 +324,7 @@ func TestPlans(t *testing.T) {
 		"fresh posts": freshPosts, "room counts": roomCounts, "newest storm": newestStorm, "newest flaps": newestFlaps, "groups by id": groupsByID,
 		"openings": openings, "claimed post": claimedPost, "not pending": notPending, "all pending": allPending,
 		"due posts":      duePosts,
-		"next reminders": nextReminders, "reminder by message": reminderByMessage,
+		"next reminders": nextReminders, "ended problems": endedProblems(" WHERE 1"), "a report": endedProblems(roomed), "reminder by message": reminderByMessage,
 		"is prunable":    isPrunable,
 		"to ask about":   unobservedProblems,
 		"ended unread":   unreadEnds,

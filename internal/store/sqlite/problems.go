@@ -118,6 +118,28 @@ func (s *Store) FindProblems(ctx context.Context, f store.Filter) ([]alert.Probl
 		append(args, limited(f.Limit), f.Skip)...)
 }
 
+// endedProblems is the statement of EndedProblems, with the conditions of a filter.
+func endedProblems(where string) string {
+	return `SELECT p.source, p.event_id, p.doc FROM problems p` + strings.Replace(where, ` WHERE `, ` WHERE p.state <> 'open' AND p.written_at >= ? AND `, 1) +
+		` ORDER BY p.written_at DESC, p.id DESC LIMIT ?`
+}
+
+// EndedProblems implements store.Store.
+func (s *Store) EndedProblems(ctx context.Context, f store.Filter, since time.Time, limit int, each func(p alert.Problem)) error {
+	where, args := conditions(f)
+	if where == "" {
+		where = ` WHERE 1`
+	}
+	_, err := queryReadable(ctx, s, "find ended problems", func(rows *sql.Rows) (p alert.Problem, err error) {
+		if p, err = scanProblem(rows); err == nil {
+			each(p)
+			err = errSkip
+		}
+		return p, err
+	}, endedProblems(where), append(append([]any{micro(since)}, args...), limited(limit))...)
+	return err
+}
+
 // CountProblems implements store.Store.
 func (s *Store) CountProblems(ctx context.Context, f store.Filter) (int, error) {
 	where, args := conditions(f)

@@ -220,6 +220,15 @@ func testFind(t *testing.T, open Opener) {
 	save(t, s, "1", "noc", shown)
 	save(t, s, "4", "db", shown)
 
+	ended := func(f store.Filter, since time.Time, limit int) (ids []string) {
+		require.NoError(t, s.EndedProblems(t.Context(), f, since, limit, func(p alert.Problem) { ids = append(ids, p.Key.EventID) }))
+		return ids
+	}
+	require.Equal(t, []string{"6", "2"}, ended(store.Filter{}, time.Now().Add(-time.Hour), 0))
+	require.Equal(t, []string{"6"}, ended(store.Filter{}, time.Now().Add(-time.Hour), 1))
+	require.Equal(t, []string{"2"}, ended(store.Filter{Rooms: []string{"noc", "db"}}, time.Now().Add(-time.Hour), 0))
+	require.Empty(t, ended(store.Filter{}, time.Now().Add(time.Hour), 0))
+
 	yes, no := true, false
 	for _, c := range []struct {
 		name   string

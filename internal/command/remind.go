@@ -1,0 +1,489 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/assistant"
+	"nms-alert-relay/internal/binding"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+)
+
+// A reminder is a row that package assistant posts when it is due. These verbs make, move and remove such rows; what one says is in
+// remind_due.go.
+
+func remindVerbs() []verb {
+	return []verb{
+		{
+			name: Remind, role: viewer, sets: true,
+			usage: "remind me [ID …] TIME [WORDS]", does: "reminds you in the direct chat with me, with the problem as it is then: `2h`, `at 14:30`, `tomorrow 8:00`, `mon`. Without a problem: of your words",
+			examples: []string{"remind me 4711 2h", "remind me 4711 tomorrow 8:00 call the vendor", "remind me 30m close the window"}, object: " 2h",
+			problems: true, optional: true, spans: true, parse: parseRemind, ask: (*Executor).remind,
+		},
+		{
+			name: Snooze, role: viewer, sets: true,
+			usage: "snooze TIME", does: "moves a reminder: send it in the reminder's thread, or press its button. Anywhere else it is `suppress`",
+			examples: []string{"snooze 1h", "snooze tomorrow 8:00"},
+			parse:    parseSnooze, ask: (*Executor).snooze,
+		},
+		{
+			name: Reminders, role: viewer,
+			usage: "reminders", does: "lists your reminders and reports, with buttons; in a room, its report", examples: []string{"reminders"},
+			parse: parseNothing, ask: (*Executor).listReminders,
+		},
+		{
+			name: Unremind, role: viewer, sets: true,
+			usage: "unremind NUMBER", does: "removes a reminder or report, or all of yours. `forget reminder 7` is the same", examples: []string{"unremind 7", "unremind all"},
+			parse: parseUnbind, ask: (*Executor).unremind,
+		},
+		{
+			name: Timezone, aliases: []string{"tz"}, role: viewer, sets: true,
+			usage: "timezone [ZONE]", does: "sets the time zone of your reminders and reports; without one, says it", examples: []string{"timezone Europe/Berlin", "timezone"},
+			parse: parseTimezone, ask: (*Executor).timezone,
+		},
+	}
+}
+
+// maxReminders bounds the reminders and reports of a person, maxAllReminders those of everybody.
+const maxReminders, maxAllReminders = 50, 10000
+
+const howRemind = "For example: `remind me 2h`, `remind me at 14:30`, `remind me tomorrow 8:00 call the vendor`, or with an id: `remind me 4711 2h`."
+
+// cutWhen splits a moment off plain words: "2h", "in 2h", "at 14:30", "tomorrow 8:00", "until mon".
+func cutWhen(words string) (l Length, after string, ok bool) {
+	rest := strings.TrimLeft(words, " \n")
+	first, behind := firstWord(rest)
+	switch word := bareWord(first); {
+	case word == "in" || word == "for":
+		return cutSpan(strings.TrimLeft(behind, " \n"))
+	case word == "at" || word == "on" || word == "by" || untils[word]:
+		return cutUntil(behind)
+	}
+	if l, after, ok = cutSpan(rest); ok {
+		return l, after, ok
+	}
+	return cutUntil(rest)
+}
+
+// splitWhen finds the first moment in plain words. head is what is before it.
+func splitWhen(rest string) (head string, l Length, after string, ok bool) {
+	return splitAt(rest, cutWhen)
+}
+
+// parseRemind parses "[me] [about] [ids] TIME [words]".
+func parseRemind(n Names, v *verb, said spoken, t named) (Request, *question) {
+	rest := strings.TrimLeft(t.rest, ":,; \n")
+	for _, skipped := range [][]string{{"me"}, {"of", "about"}} {
+		if word, after := firstWord(rest); slices.Contains(skipped, bareWord(word)) {
+			rest = strings.TrimLeft(after, " \n")
+		}
+	}
+	head, l, after, ok := splitWhen(rest)
+	if !ok {
+		return Request{}, ask(v.name, "When? %s Nothing was done.", howRemind)
+	}
+	t = n.scanIDs(v, head)
+	words := strings.TrimLeft(t.rest, ":,- \n")
+	switch {
+	case t.ambiguous != "" || words != "":
+		first, _ := firstWord(words)
+		return Request{}, ask(v.name, "I don't understand `%s` before the time, so I did nothing. %s Your own words come last.", echo(cmp.Or(t.ambiguous, first)), howRemind)
+	case len(t.refs) > maxRefs:
+		return Request{}, tooMany(v)
+	}
+	object, _ := strings.CutSuffix(strings.TrimLeft(rest[len(head):], " \n"), after)
+	return n.behind(v, said, Request{Verb: v.name, Refs: t.refs, Length: l}, after, "me "+strings.TrimSpace(object))
+}
+
+// parseSnooze parses "TIME". Whatever else it is is read as `suppress`, of which it was always another name.
+func parseSnooze(n Names, v *verb, said spoken, t named) (Request, *question) {
+	if l, after, ok := cutWhen(strings.TrimLeft(t.rest, ":,; ")); ok && strings.Trim(after, " \n.,;:!") == "" {
+		return Request{Verb: v.name, Length: l}, nil
+	}
+	return parseLasting(n, lookup(string(Suppress)), said, t)
+}
+
+// parseTimezone parses "[ZONE]".
+func parseTimezone(_ Names, v *verb, said spoken, t named) (Request, *question) {
+	zone := strings.Trim(t.rest, ":,;.! `\"'")
+	if zone == "" {
+		return Request{Verb: v.name}, nil
+	}
+	zone, q := zoneNamed(v, zone)
+	return Request{Verb: v.name, Text: zone}, q
+}
+
+// zoneNamed checks the name of a time zone, in any case: "europe/berlin".
+func zoneNamed(v *verb, said string) (string, *question) {
+	upper := true
+	fixed := strings.Map(func(r rune) rune { // as they are all written but for a few
+		was := upper
+		upper = r == '/' || r == '_' || r == '-'
+		if was {
+			return []rune(strings.ToUpper(string(r)))[0]
+		}
+		return r
+	}, strings.ToLower(said))
+	for _, name := range []string{said, fixed, strings.ToUpper(said)} {
+		if _, err := time.LoadLocation(name); err == nil && name != "Local" && name != "" && len(name) < 50 {
+			return name, nil
+		}
+	}
+	return "", ask(v.name, "I don't know the time zone `%s`. Write it as in `Europe/Berlin`, `America/New_York` or `UTC`. Nothing was done.", echo(text.Cut(said, 50)))
+}
+
+// zoneValue is the name of the stored value with a person's time zone.
+func zoneValue(person string) string { return "assistant/zone/" + person }
+
+// zoneOf is a person's own time zone; nil if they have set none.
+func (e *Executor) zoneOf(ctx context.Context, person string) (*time.Location, error) {
+	name, err := e.o.Store.Value(ctx, zoneValue(person))
+	if errors.Is(err, store.ErrNotFound) || name == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil { // another machine, with other zones
+		return nil, nil
+	}
+	return loc, nil
+}
+
+// clockOf is the zone in which a person reads and writes times: their own, else that of the room.
+func (e *Executor) clockOf(ctx context.Context, c store.Command, s scope) (*time.Location, error) {
+	own, err := e.zoneOf(ctx, s.Input.Person.ID)
+	return cmp.Or(own, roomOf(c, s.View).Location, time.UTC), err
+}
+
+// dueAt returns when a request is due.
+func dueAt(r Request, said, now time.Time, loc *time.Location) (time.Time, *question) {
+	due, fault := r.Length.end(said, loc)
+	if fault == "" && !due.After(now) {
+		fault = "That time has passed"
+	}
+	if fault != "" {
+		return time.Time{}, ask(r.Verb, "%s, so I did nothing. %s", fault, howRemind)
+	}
+	return due, nil
+}
+
+func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	now := time.Now()
+	loc, err := e.clockOf(ctx, c, s)
+	if err != nil {
+		return "", err
+	}
+	due, q := dueAt(r, c.CreatedAt, now, loc)
+	if q == nil && len(c.Keys) == 0 && r.Text == "" {
+		q = ask(r.Verb, "Of what? Send it in a problem's thread, or with an id: `remind me 4711 2h`, or with your words: `remind me 2h call the vendor`. Nothing was done.")
+	}
+	if q != nil {
+		return e.reply(ctx, c, "❔ "+q.text)
+	}
+	keys := c.Keys
+	if len(keys) == 0 {
+		keys = []string{""}
+	}
+	var numbers []string
+	for _, key := range keys {
+		rem := s.reminder(c, store.ReminderProblem)
+		rem.Problem, rem.Words, rem.Due, rem.Command = alert.ParseKey(key), text.CutBytes(r.Text, maxText/4), due, c.ID+"/"+key
+		refusal, err := e.addReminder(ctx, s, &rem)
+		if err != nil {
+			return "", err
+		}
+		if refusal != "" {
+			return e.reply(ctx, c, refusal)
+		}
+		numbers = append(numbers, fmt.Sprintf("#%d", rem.ID))
+	}
+	where := "here"
+	if !s.Direct {
+		where = "in the direct chat with me"
+	}
+	return e.reply(ctx, c, fmt.Sprintf("⏰ I'll remind you %s, at %s (%s). `reminders` lists yours, with buttons.", where, render.Moment(due, now, loc), strings.Join(numbers, ", ")))
+}
+
+// reminder begins a reminder of the person, which is posted in their direct chat.
+func (s scope) reminder(c store.Command, kind store.ReminderKind) store.Reminder {
+	r := store.Reminder{
+		Kind: kind, Room: binding.Person(s.Input.Person.Email), RoomID: c.RoomID,
+		Person: s.Input.Person.ID, Email: s.Input.Person.Email, Name: text.Line(text.CutBytes(s.Input.Person.Name, 200)), Command: c.ID, CreatedAt: c.CreatedAt,
+	}
+	if s.Direct {
+		r.Bot = c.Bot
+	}
+	return r
+}
+
+// addReminder makes a reminder. refusal is the reply if there are too many.
+func (e *Executor) addReminder(ctx context.Context, s scope, r *store.Reminder) (refusal string, err error) {
+	all, err := e.o.Store.NextReminders(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	switch own := len(s.ownReminders(all)); {
+	case slices.ContainsFunc(all, func(other store.Reminder) bool { return other.Command == r.Command }): // read again after a crash
+	case own >= maxReminders:
+		return fmt.Sprintf("🚫 You have %d reminders already, which is the most that I keep. Remove one first: `reminders`.", own), nil
+	case len(all) >= maxAllReminders:
+		return fmt.Sprintf("🚫 The relay keeps %d reminders already, which is the most. Tell its administrator.", len(all)), nil
+	}
+	r.ID, err = e.o.Store.AddReminder(ctx, *r)
+	return "", err
+}
+
+// ownReminders are those of the person, also from an earlier address.
+func (s scope) ownReminders(all []store.Reminder) (own []store.Reminder) {
+	for _, r := range all {
+		if strings.HasPrefix(r.Room, personRoom("")) && s.owns(r) {
+			own = append(own, r)
+		}
+	}
+	return own
+}
+
+// owns reports whether the person made a reminder.
+func (s scope) owns(r store.Reminder) bool {
+	return r.Person == s.Input.Person.ID && r.Person != "" || slices.Contains(s.addresses(), r.Email)
+}
+
+// reminderHere are the reminders that the person may list and remove from here: their own in a direct chat, else the room's.
+func (e *Executor) remindersHere(ctx context.Context, s scope) ([]store.Reminder, error) {
+	all, err := e.o.Store.NextReminders(ctx, 0)
+	if err != nil || s.Direct {
+		return s.ownReminders(all), err
+	}
+	return slices.DeleteFunc(all, func(r store.Reminder) bool { return r.Room != s.Room }), nil
+}
+
+// snoozes reports whether a request is the answer to a reminder: `snooze` in the thread of one. Its number is the reminder's then.
+// Elsewhere it is a suppression.
+func (e *Executor) snoozes(ctx context.Context, c store.Command, s scope, r Request) (Request, error) {
+	if r.Verb != Snooze {
+		return r, nil
+	}
+	if s.Direct && c.ParentID != "" {
+		rem, err := e.o.Store.ReminderByMessage(ctx, c.ParentID)
+		if err == nil {
+			r.Number = rem.ID
+			return r, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return r, err
+		}
+	}
+	r.Verb = Suppress
+	return r, nil
+}
+
+func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	now := time.Now()
+	loc, err := e.clockOf(ctx, c, s)
+	if err != nil {
+		return "", err
+	}
+	due, q := dueAt(r, c.CreatedAt, now, loc)
+	if q != nil {
+		return e.reply(ctx, c, "❔ "+q.text)
+	}
+	rem, err := e.o.Store.Reminder(ctx, r.Number)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!s.owns(rem) || rem.Kind != store.ReminderProblem) {
+		return e.reply(ctx, c, fmt.Sprintf("❔ I have no reminder #%d of yours any more, so I did nothing. For a new one: `remind me 2h`.", r.Number))
+	}
+	if err != nil {
+		return "", err
+	}
+	was := rem.Due
+	rem.Due = due
+	if err := e.o.Store.SaveReminder(ctx, rem, was); errors.Is(err, store.ErrConflict) {
+		return e.reply(ctx, c, "❔ That reminder was posted or moved in this moment. Please try again.")
+	} else if err != nil {
+		return "", err
+	}
+	return e.reply(ctx, c, fmt.Sprintf("💤 I'll remind you again at %s (#%d).", render.Moment(due, now, loc), rem.ID))
+}
+
+func (e *Executor) listReminders(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	return e.replyReminders(ctx, c, s, r)
+}
+
+func (e *Executor) unremind(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	list, err := e.remindersHere(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if !s.Direct && !s.roleIn(s.Room).AtLeast(reportRole) {
+		return e.reply(ctx, c, notReporter(s))
+	}
+	if i := slices.IndexFunc(list, func(rem store.Reminder) bool { return rem.ID == r.Number }); i >= 0 {
+		list = list[i : i+1]
+	} else if r.Number > 0 && s.Direct {
+		// The button of a reminder that was posted: it may be snoozed, or over.
+		rem, err := e.o.Store.Reminder(ctx, r.Number)
+		if err == nil && s.owns(rem) {
+			return e.reply(ctx, c, fmt.Sprintf("✅ Done: the reminder #%d is over.", rem.ID))
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", err
+		}
+		return e.replyReminders(ctx, c, s, r, fmt.Sprintf("❔ There is no reminder #%d of yours, so I did nothing.", r.Number))
+	} else if r.Number > 0 || r.Number == 0 && len(list) != 1 {
+		return e.replyReminders(ctx, c, s, r, "❔ Which one? Give its number: `unremind 7`, or `unremind all`. Nothing was done.")
+	}
+	var removed []string
+	for _, rem := range list {
+		if byConfiguration(rem) {
+			continue
+		}
+		was := rem.Due
+		rem.Due = time.Time{}
+		if err := e.o.Store.SaveReminder(ctx, rem, was); err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+			return "", err
+		}
+		removed = append(removed, fmt.Sprintf("#%d", rem.ID))
+	}
+	if len(removed) == 0 {
+		return e.replyReminders(ctx, c, s, r, "ℹ️ There is nothing to remove here.")
+	}
+	said := strings.Join(removed[:min(len(removed), 10)], ", ")
+	if more := len(removed) - 10; more > 0 {
+		said += fmt.Sprintf(" and %d more", more)
+	}
+	return e.replyReminders(ctx, c, s, r, "✅ Removed: "+said+".")
+}
+
+func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	now := time.Now()
+	if s.Input.Person.ID == "" {
+		return e.reply(ctx, c, "🚫 Webex doesn't tell me who you are, so I can't keep a time zone for you.")
+	}
+	if r.Text != "" {
+		if err := e.o.Store.SetValue(ctx, zoneValue(s.Input.Person.ID), r.Text); err != nil {
+			return "", err
+		}
+	}
+	loc, err := e.clockOf(ctx, c, s)
+	if err != nil {
+		return "", err
+	}
+	if r.Text == "" {
+		return e.reply(ctx, c, fmt.Sprintf("🌍 Your reminders and reports are in the time zone %s, where it is %s. For another: `timezone Europe/Berlin`.", inCode(loc.String()), now.In(loc).Format("15:04")))
+	}
+	all, err := e.o.Store.NextReminders(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	moved := ""
+	for _, rem := range s.ownReminders(all) {
+		schedule, err := assistant.ParseSchedule(rem.Schedule)
+		if err != nil || rem.Zone != "" {
+			continue
+		}
+		was := rem.Due
+		rem.Due = schedule.Next(now, loc)
+		if err := e.o.Store.SaveReminder(ctx, rem, was); err != nil && !errors.Is(err, store.ErrConflict) {
+			return "", err
+		}
+		moved = fmt.Sprintf(" Your report follows it: the next one comes at %s.", render.Moment(rem.Due, now, loc))
+	}
+	return e.reply(ctx, c, fmt.Sprintf("🌍 Your reminders and reports are in the time zone %s from now on, where it is %s.%s", inCode(loc.String()), now.In(loc).Format("15:04"), moved))
+}
+
+// rests says why a person gets nothing now; "" if they do.
+func (s scope) personRests(email string) string {
+	return s.Routing.Rests(route.Binding{Room: binding.Person(email), Email: email})
+}
+
+// buttonReminder is the action of the buttons of reminders. Their key is what they do, and the reminder's number: "1h/7".
+const buttonReminder = "reminder"
+
+const (
+	reminderDone = "done"
+	reminderList = "list"
+)
+
+// snoozeFor are the lengths of the buttons under a reminder.
+var snoozeFor = []string{"15m", "1h", "4h"}
+
+// reminderPress reads a press on the card of a reminder, or of a list of them.
+func reminderPress(c *store.Command, b Button) (Request, *question) {
+	what, number, _ := strings.Cut(b.Key, "/")
+	n, err := strconv.ParseInt(number, 10, 64)
+	l, after, ok := cutSpan(what)
+	switch {
+	case what == reminderList:
+		return Request{Verb: Reminders}, nil
+	case err != nil || n < 1:
+	case what == reminderDone:
+		c.Text = fmt.Sprintf("pressed done on the reminder %d", n)
+		return Request{Verb: Unremind, Number: n}, nil
+	case ok && after == "":
+		c.Text = fmt.Sprintf("pressed snooze %s on the reminder %d", what, n)
+		return Request{Verb: Snooze, Number: n, Length: l}, nil
+	}
+	return Request{Verb: Reminders}, &question{Reminders, unknownButton()}
+}
+
+// replyReminders replies with the lines, and a card that lists the reminders here.
+func (e *Executor) replyReminders(ctx context.Context, c store.Command, s scope, _ Request, lines ...string) (outcome string, err error) {
+	list, err := e.remindersHere(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	loc, err := e.clockOf(ctx, c, s)
+	if err != nil {
+		return "", err
+	}
+	card, now := tokenCard{lines: lines}, time.Now()
+	switch {
+	case len(list) > 0 && s.Direct:
+		card.lines = append(card.lines, "⏰ Your reminders:")
+	case len(list) > 0:
+		card.lines = append(card.lines, "⏰ In this room:")
+	case s.Direct:
+		card.lines = append(card.lines, "ℹ️ You have no reminders. For example: `remind me 2h call the vendor`, or `report 08:00 weekdays`.")
+	default:
+		card.lines = append(card.lines, "ℹ️ This room has no report. For example: `report 08:00 weekdays`. Your own reminders are listed in the direct chat with me.")
+	}
+	for i, rem := range list {
+		card.lines = append(card.lines, s.reminderLine(rem, now, loc))
+		if i < maxEndButtons && !byConfiguration(rem) {
+			card.buttons = append(card.buttons, tokenButton{fmt.Sprintf("Remove #%d", rem.ID), "destructive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, rem.ID)})
+		}
+	}
+	return e.replyCard(ctx, c, card)
+}
+
+// reminderLine describes a reminder, in plain text.
+func (s scope) reminderLine(r store.Reminder, now time.Time, loc *time.Location) string {
+	said := fmt.Sprintf("#%d %s", r.ID, render.Moment(r.Due, now, loc))
+	if r.Kind == store.ReminderReport {
+		said = fmt.Sprintf("#%d report %s, next at %s", r.ID, inCode(r.Schedule), render.Moment(r.Due, now, loc))
+		if r.Zone != "" {
+			said += ", in the time zone " + inCode(r.Zone)
+		}
+		if byConfiguration(r) {
+			said += " (by the configuration)"
+		}
+	}
+	if r.Problem.EventID != "" {
+		said += " · problem " + inCode(idIn(r.Problem, s.Several))
+	}
+	if r.Words != "" {
+		said += " · " + inPlain(text.Cut(text.Line(r.Words), 100))
+	}
+	return said
+}

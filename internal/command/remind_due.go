@@ -1,0 +1,202 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/assistant"
+	"nms-alert-relay/internal/binding"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Kinds are what becomes of each kind of reminder that is due.
+func (e *Executor) Kinds() map[store.ReminderKind]assistant.Kind {
+	return map[store.ReminderKind]assistant.Kind{store.ReminderProblem: e.remindDue, store.ReminderReport: e.reportDue}
+}
+
+// scopeOf is the person of a reminder where it is posted. Their other addresses aren't known here: only the one that they acted
+// under counts.
+func (e *Executor) scopeOf(r store.Reminder) scope {
+	in := Input{Room: r.Room, Person: Person{ID: r.Person, Email: r.Email, Name: r.Name}}
+	if r.Room == binding.Person(r.Email) {
+		in.Room, in.Direct = "", true
+	}
+	return scope{in, e.o.View()}
+}
+
+// resting says why a reminder isn't posted now; "" if it is. Rights may have changed since it was made.
+func (s scope) resting(r store.Reminder) string {
+	if s.Direct {
+		return s.personRests(r.Email)
+	}
+	if _, ok := s.Settings(r.Room, ""); !ok {
+		return "its room isn't configured any more"
+	}
+	switch {
+	case byConfiguration(r):
+		return ""
+	case s.personRests(r.Email) != "":
+		return s.personRests(r.Email)
+	case !s.roleIn(r.Room).AtLeast(reportRole):
+		return r.Email + " isn't an admin of the room any more"
+	}
+	return ""
+}
+
+// zoneFor is the zone of a reminder: its own, its person's, or its room's.
+func (e *Executor) zoneFor(ctx context.Context, s scope, r store.Reminder) (loc *time.Location, err error) {
+	if r.Zone != "" {
+		if loc, err = time.LoadLocation(r.Zone); err == nil {
+			return loc, nil
+		}
+	}
+	if s.Direct {
+		if loc, err = e.zoneOf(ctx, r.Person); err != nil || loc != nil {
+			return loc, err
+		}
+	}
+	return cmp.Or(s.roomFor(r).Location, s.Location, time.UTC), nil
+}
+
+// roomFor returns the settings of the room in which a reminder is posted.
+func (s scope) roomFor(r store.Reminder) render.Room {
+	room, _ := s.Settings(r.Room, "")
+	return room
+}
+
+// noticeOf begins the notice of a reminder.
+func noticeOf(r store.Reminder, markdown string, card []byte) *store.Notice {
+	return &store.Notice{Room: r.Room, Bot: r.Bot, Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Card: card}
+}
+
+// remindDue decides what a reminder says. A problem that was resolved meanwhile is said so in a word; one that its person may not see
+// any more isn't mentioned.
+func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Time) (assistant.Due, error) {
+	s := e.scopeOf(r)
+	if why := s.resting(r); why != "" {
+		return assistant.Due{Why: why}, nil
+	}
+	loc, err := e.zoneFor(ctx, s, r)
+	if err != nil {
+		return assistant.Due{}, err
+	}
+	link, zabbix, said := "", "", "⏰ **You asked me to remind you**"
+	if r.Words != "" {
+		said += ": " + webex.EscapeMarkdown(r.Words)
+	}
+	if late := now.Sub(r.Due); late > 5*time.Minute {
+		said += fmt.Sprintf(" (at %s: I was away)", render.Moment(r.Due, now, loc))
+	}
+	if r.Problem != (alert.Key{}) {
+		visible, err := e.visible(ctx, s, []alert.Key{r.Problem})
+		if err != nil {
+			return assistant.Due{}, err
+		}
+		t, ok := visible[r.Problem]
+		room := s.roomFor(r)
+		room.Location = loc
+		switch {
+		case !ok:
+			known, err := e.o.Store.Problems(ctx, []alert.Key{r.Problem})
+			if err != nil && !store.Lasting(err) {
+				return assistant.Due{}, err
+			}
+			if _, ok := known[r.Problem]; ok {
+				return assistant.Due{Why: "its person may not see the problem any more"}, nil
+			}
+			said += fmt.Sprintf("\n\nof the problem `%s`, which was resolved so long ago that I don't have it any more.", webex.EscapeCode(idIn(r.Problem, s.Several)))
+		case t.Unreadable:
+			said += fmt.Sprintf("\n\nof the problem `%s`.", webex.EscapeCode(idIn(r.Problem, s.Several)))
+		case !t.Problem.Open():
+			said += "\n\nIt is over by now: " + s.Renderer.Item(t.Problem, room, now)
+		default:
+			said += "\n\n" + s.Renderer.Item(t.Problem, room, now)
+		}
+		if ok {
+			zabbix = render.ProblemURL(s.Names.Sources[r.Problem.Source], t.Problem)
+			if link, err = e.messageLink(ctx, s, r.Problem); err != nil {
+				return assistant.Due{}, err
+			}
+		}
+	}
+	card := reminderCard(said, r.ID, link, zabbix)
+	if link != "" {
+		said += fmt.Sprintf(" · [message](%s)", link)
+	}
+	return assistant.Due{Notice: noticeOf(r, said, card)}, nil
+}
+
+// messageLink leads to the message of a problem in a room that the person may read; "" for none.
+func (e *Executor) messageLink(ctx context.Context, s scope, key alert.Key) (string, error) {
+	posts, err := e.o.Store.PostsOf(ctx, []alert.Key{key})
+	if err != nil {
+		return "", err
+	}
+	for _, room := range s.Rooms {
+		for _, p := range posts[key] {
+			if p.Room != room.Name || p.Group > 0 || p.RootID == "" || !may(s.roleIn(room.Name), Show) {
+				continue
+			}
+			if link, ok := webex.MessageLink(room.ID, p.RootID); ok {
+				return link, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// reminderCard has the buttons of a reminder.
+func reminderCard(said string, id int64, message, zabbix string) []byte {
+	var actions []element
+	for _, l := range snoozeFor {
+		actions = append(actions, submit("💤 "+l, "default", buttonReminder, fmt.Sprintf("%s/%d", l, id)))
+	}
+	actions = append(actions, submit("Done", "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
+	for _, link := range [][2]string{{"Open the message", message}, {"Open Zabbix", zabbix}} {
+		if link[1] != "" {
+			actions = append(actions, element{"type": "Action.OpenUrl", "title": link[0], "url": link[1]})
+		}
+	}
+	return encodeCard(cardLines(said), actions)
+}
+
+// reportDue makes the report of a person or a room.
+func (e *Executor) reportDue(ctx context.Context, r store.Reminder, now time.Time) (due assistant.Due, err error) {
+	s := e.scopeOf(r)
+	loc, err := e.zoneFor(ctx, s, r)
+	if err != nil {
+		return due, err
+	}
+	schedule, err := assistant.ParseSchedule(r.Schedule)
+	if err != nil {
+		return assistant.Due{Why: err.Error()}, nil
+	}
+	due.Next = schedule.Next(now, loc)
+	if due.Why = s.resting(r); due.Why != "" {
+		return due, nil
+	}
+	to := schedule.Before(now.Add(time.Microsecond), loc)
+	from := schedule.Before(to, loc)
+	if !r.Last.IsZero() && r.Last.Before(from) && now.Sub(r.Last) < longestReport { // the relay was away when one was due
+		from = r.Last
+	}
+	report, err := e.tally(ctx, s, from, to, now)
+	if err != nil {
+		return due, err
+	}
+	message, file := report.Message(s.words(s.reportTitle(), s.roomFor(r), loc, now))
+	due.Notice = noticeOf(r, message, nil)
+	if file != "" {
+		due.Notice.File = new(reportFile(file, to, loc))
+	}
+	return due, nil
+}
+
+// SetReports makes the reports of the configuration's rooms the ones that are due, also after a reload.
+func (e *Executor) SetReports(ctx context.Context, rooms []config.Room) error { return nil }

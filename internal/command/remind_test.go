@@ -1,0 +1,309 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/assistant"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
+	"nms-alert-relay/internal/store"
+)
+
+func TestParseReminders(t *testing.T) {
+	monday := time.Monday
+	id := []alert.Key{{EventID: "4711"}}
+	for said, want := range map[string]Request{
+		"remind me 2h":                            {Verb: Remind, Length: Length{For: 2 * time.Hour}},
+		"remind 2h":                               {Verb: Remind, Length: Length{For: 2 * time.Hour}},
+		"Remind me in 2 hours: call the vendor":   {Verb: Remind, Length: Length{For: 2 * time.Hour}, Text: "call the vendor"},
+		"remind me about 4711 in 30m":             {Verb: Remind, Refs: id, Length: Length{For: 30 * time.Minute}},
+		"remind me 4711 tomorrow 8:00 call them":  {Verb: Remind, Refs: id, Length: Length{Until: &Clock{Hour: 8, Days: new(1)}}, Text: "call them"},
+		"remind me at 14:30":                      {Verb: Remind, Length: Length{Until: &Clock{Hour: 14, Minute: 30}}},
+		"remind me 4711 on mon at 9:00":           {Verb: Remind, Refs: id, Length: Length{Until: &Clock{Hour: 9, Weekday: &monday}}},
+		"remind me tomorrow":                      {Verb: Remind, Length: Length{Until: &Clock{Hour: 8, Days: new(1)}}},
+		"snooze 1h":                               {Verb: Snooze, Length: Length{For: time.Hour}},
+		"snooze tomorrow 8:00":                    {Verb: Snooze, Length: Length{Until: &Clock{Hour: 8, Days: new(1)}}},
+		"snooze 4711 1h":                          {Verb: Suppress, Refs: id, Length: Length{For: time.Hour}},
+		"snooze 1h waiting":                       {Verb: Suppress, Length: Length{For: time.Hour}, Text: "waiting"},
+		"reminders":                               {Verb: Reminders},
+		"unremind 7":                              {Verb: Unremind, Number: 7},
+		"forget reminder #7":                      {Verb: Unremind, Number: 7},
+		"forget me":                               {Verb: Forget},
+		"timezone europe/berlin":                  {Verb: Timezone, Text: "Europe/Berlin"},
+		"tz UTC":                                  {Verb: Timezone, Text: "UTC"},
+		"timezone America/New_York.":              {Verb: Timezone, Text: "America/New_York"},
+		"timezone":                                {Verb: Timezone},
+		"report":                                  {Verb: Report},
+		"report now":                              {Verb: Report},
+		"report 12h":                              {Verb: Report, Length: Length{For: 12 * time.Hour}},
+		"report off":                              {Verb: Report, Report: &Appointment{Off: true}},
+		"report 08:00 weekdays":                   {Verb: Report, Report: &Appointment{Schedule: "08:00 weekdays"}},
+		"report 8:00":                             {Verb: Report, Report: &Appointment{Schedule: "08:00 daily"}},
+		"report at 6pm on mon, wed":               {Verb: Report, Report: &Appointment{Schedule: "18:00 mon,wed"}},
+		"report 6:00 mon-fri in america/new york": {Verb: Report, Report: &Appointment{Schedule: "06:00 weekdays", Zone: "America/New_York"}},
+		"report daily 07:15 monday and sunday in UTC!": {Verb: Report, Report: &Appointment{Schedule: "07:15 mon,sun", Zone: "UTC"}},
+	} {
+		r, q := Names{}.Parse(said)
+		require.Nil(t, q, "%q: %v", said, q)
+		require.Equal(t, want, r, "%q", said)
+	}
+	for said, want := range map[string]string{
+		"remind me":                       "When?",
+		"remind me to call the vendor":    "When?",
+		"remind me call the vendor 2h":    "I don't understand `call` before the time",
+		"remind me 2h 4711":               "Put the event id first: `remind 4711 me 2h`",
+		"remind me whenever":              "When?",
+		"reminders of alice":              "takes nothing else",
+		"unremind x":                      "Give its number",
+		"forget":                          "forget reminder 7",
+		"timezone Atlantis/Poseidonis":    "I don't know the time zone",
+		"timezone ../../etc/passwd":       "I don't know the time zone",
+		"timezone Local":                  "I don't know the time zone",
+		"report whenever":                 "I don't understand `whenever`",
+		"report 8:00 mondax":              "did you mean monday?",
+		"report 8:00 <@all>":              "unknown day",
+		"report 400d":                     "at most 14 days",
+		"report 8:00 weekdays in Nowhere": "I don't know the time zone",
+		"report 25:00 weekdays":           "I don't understand",
+		"report 12h of everything":        "at most 14 days",
+	} {
+		_, q := Names{}.Parse(said)
+		require.NotNil(t, q, "%q", said)
+		require.Contains(t, q.text, want, "%q", said)
+		require.NotContains(t, q.text, "<@")
+	}
+}
+
+// reminded runs the loop of the assistant for a relay.
+func (r *relay) reminded(t *testing.T) {
+	t.Helper()
+	loop := assistant.New(assistant.Options{Store: r.w, Kinds: r.Kinds(), Log: slog.New(slog.DiscardHandler), Metrics: assistant.NewMetrics(prometheus.NewRegistry()), Now: time.Now})
+	go func() { _ = loop.Run(r.ctx) }()
+}
+
+// chats is a person in a direct chat with a relay that reminds.
+type chats struct {
+	*testing.T
+	w *world
+	r *relay
+	n int
+}
+
+func inChat(t *testing.T, do func(c *chats)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.settings = func(room, _ string) (render.Room, bool) {
+			return render.Room{Name: room}, room == "noc" || strings.HasPrefix(room, config.PersonRoom)
+		}
+		w.people = []config.Person{{Email: "alice@example.com", Role: config.RoleOperator}, {Email: "boss@example.com", Role: config.RoleAdmin}, {Email: "dave@example.com", Role: config.RoleViewer, Rooms: []string{"noc"}}}
+		c := &chats{T: t, w: w, r: w.start(t)}
+		c.r.reminded(t)
+		defer func() { c.r.stop() }()
+		do(c)
+	})
+}
+
+func (c *chats) says(in Input) string {
+	c.Helper()
+	c.n++
+	in.Direct = in.Room == ""
+	c.r.receives(fmt.Sprintf("M%d", c.n), in)
+	synctest.Wait()
+	return c.w.lastAnswer()
+}
+
+// reminders are the notices of reminders so far.
+func (c *chats) reminders() (all []store.Notice) {
+	c.Helper()
+	for _, n := range c.w.notices() {
+		if n.Kind == store.NoticeReminder {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// posted marks a notice as posted with a message id.
+func (c *chats) posted(n store.Notice, message string) {
+	c.Helper()
+	n.State, n.MessageID, n.SentVersion = store.NoticeSent, message, n.Version
+	require.NoError(c, c.w.SaveNotice(c.Context(), n))
+}
+
+// A reminder comes when it was asked for, with the problem as it is then; it is moved in its thread and by its buttons, and ended.
+func TestRemindMe(t *testing.T) {
+	inChat(t, func(c *chats) {
+		t := c.T
+		c.w.problem("main/1", "noc")
+		said := c.says(Input{Text: "remind me 2h call <@all> **now**", Room: "noc", ParentID: "ROOT-main/1@noc"})
+		require.Contains(t, said, "I'll remind you in the direct chat with me, at 02:00 UTC (#1)")
+		require.Contains(t, c.says(Input{Text: "reminders"}), "#1 02:00 UTC · problem `main/1` · call")
+		time.Sleep(2*time.Hour - time.Second)
+		require.Empty(t, c.reminders())
+		time.Sleep(2 * time.Second)
+		require.Len(t, c.reminders(), 1)
+		n := c.reminders()[0]
+		require.Equal(t, "person:alice@example.com", n.Room)
+		require.Contains(t, n.Markdown, "You asked me to remind you**: call &lt;&#64;all&gt;")
+		require.Contains(t, n.Markdown, "main/1")
+		require.NotContains(t, string(n.Card), "<@")
+		snooze := c.w.buttonOf(t, "💤 1h")
+		done := c.w.buttonOf(t, "Done")
+
+		// In its thread, and by its button.
+		c.posted(n, "REMINDER")
+		require.Contains(t, c.says(Input{Text: "snooze 30m", ParentID: "REMINDER"}), "again at 02:30 UTC (#1)")
+		require.Contains(t, c.says(Input{Button: snooze}), "again at 03:00 UTC (#1)")
+		require.Contains(t, c.says(Input{Button: snooze, Person: Person{ID: "P-dave", Email: "dave@example.com"}}), "no reminder #1 of yours")
+		require.Contains(t, c.says(Input{Button: done, Person: Person{ID: "P-dave", Email: "dave@example.com"}}), "no reminder #1 of yours")
+		time.Sleep(2 * time.Hour)
+		require.Len(t, c.reminders(), 1, "posted again at 03:00; the first one was sent")
+		require.Contains(t, c.says(Input{Button: done}), "Done: the reminder #1 is over")
+		time.Sleep(48 * time.Hour)
+		require.Len(t, c.reminders(), 1)
+
+		// In the thread of a problem `snooze` suppresses.
+		require.Contains(t, c.says(Input{Text: "snooze 1h", Room: "noc", ParentID: "ROOT-main/1@noc", Person: Person{ID: "P-dave", Email: "dave@example.com"}}), "`suppress` needs the role")
+	})
+}
+
+// What was due while the relay was down comes at its next start, once, and says when it was due.
+func TestReminderAfterADowntime(t *testing.T) {
+	inChat(t, func(c *chats) {
+		c.says(Input{Text: "remind me 1h water the plants"})
+		c.r.stop()
+		time.Sleep(5 * time.Hour)
+		for range 2 {
+			c.r = c.w.start(c.T)
+			c.r.reminded(c.T)
+			time.Sleep(time.Minute)
+			require.Len(c, c.reminders(), 1)
+			c.r.stop()
+		}
+		require.Contains(c, c.reminders()[0].Markdown, "(at 01:00 UTC: I was away)")
+		c.r = c.w.start(c.T)
+	})
+}
+
+// A problem that was resolved meanwhile is said to be over. One that the person may not see any more isn't mentioned.
+func TestReminderOfWhatHasChanged(t *testing.T) {
+	for name, c := range map[string]struct {
+		person string
+		change func(w *world)
+		want   string // "": nothing is posted
+	}{
+		"open":               {"dave@example.com", nil, "LIST 1: main/1"},
+		"resolved":           {"dave@example.com", func(w *world) { p := w.find(alert.ParseKey("main/1")); p.State = alert.StateResolved; w.put(p) }, "It is over by now"},
+		"no role any more":   {"dave@example.com", func(w *world) { w.people[2].Email = "other@example.com" }, ""},
+		"no role in a room":  {"dave@example.com", func(w *world) { w.people[2].Rooms = []string{"lan"} }, ""},
+		"a higher role":      {"dave@example.com", func(w *world) { w.people[2].Role = config.RoleAdmin }, "LIST 1: main/1"},
+		"everywhere a guest": {"alice@example.com", func(w *world) { w.people = w.people[1:] }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inChat(t, func(s *chats) {
+				s.w.problem("main/1", "noc")
+				require.Contains(s, s.says(Input{Text: "remind me 1 2h", Room: "noc", Person: Person{ID: "P-" + c.person, Email: c.person}}), "I'll remind you")
+				if c.change != nil {
+					c.change(s.w)
+				}
+				s.r.stop()
+				cfg := people()
+				cfg.People = s.w.people
+				cfg.DefaultRooms = []string{"noc"}
+				router, err := route.New(cfg)
+				require.NoError(s, err)
+				s.w.routing = router
+				s.r = s.w.start(s.T)
+				s.r.reminded(s.T)
+				time.Sleep(3 * time.Hour)
+				if c.want == "" {
+					require.Empty(s, s.reminders())
+					return
+				}
+				require.Len(s, s.reminders(), 1)
+				require.Contains(s, s.reminders()[0].Markdown, c.want)
+			})
+		})
+	}
+}
+
+// A person's reminders are their own, bounded, and follow their time zone.
+func TestRemindersOfAPerson(t *testing.T) {
+	inChat(t, func(c *chats) {
+		dave := Person{ID: "P-dave", Email: "dave@example.com"}
+		require.Contains(c, c.says(Input{Text: "reminders"}), "You have no reminders")
+		require.Contains(c, c.says(Input{Text: "remind me 2h"}), "Of what?")
+		require.Contains(c, c.says(Input{Text: "timezone"}), "in the time zone `UTC`")
+		c.says(Input{Text: "report 08:00 daily"})
+		require.Contains(c, c.says(Input{Text: "timezone Asia/Tokyo"}), "Your report follows it: the next one comes at 2 Jan 08:00 JST")
+		require.Contains(c, c.says(Input{Text: "remind me at 10:30 tea"}), "10:30 JST (#2)")
+		require.Contains(c, c.says(Input{Text: "remind me at 10:30 tea", Person: dave}), "10:30 UTC (#3)", "his own zone is the server's")
+		require.Contains(c, c.says(Input{Text: "unremind 3"}), "no reminder #3 of yours")
+		require.NotContains(c, c.says(Input{Text: "reminders"}), "#3")
+		for range maxReminders {
+			c.says(Input{Text: "remind me 5h tea"})
+			time.Sleep(20 * time.Second)
+		}
+		require.Contains(c, c.says(Input{Text: "remind me 5h tea"}), "You have 50 reminders already")
+		require.Contains(c, c.says(Input{Text: "unremind"}), "Which one?")
+		require.Contains(c, c.says(Input{Text: "unremind 2"}), "Removed: #2")
+		time.Sleep(time.Minute)
+		require.Contains(c, c.says(Input{Text: "unremind all"}), "Removed: #4, #5, ")
+		next, err := c.w.NextReminders(context.Background(), 0)
+		require.NoError(c, err)
+		require.Len(c, next, 1, "dave's")
+		for i, key := range []string{"", "done/", "done/x", "1h/-1", "forever/1", "1h/99", "list/" + strings.Repeat("x", 300)} {
+			c.r.receives(fmt.Sprint("B", i), Input{Button: &Button{Action: buttonReminder, Key: key, MessageID: "CARD"}, Direct: true, Person: dave})
+		}
+		after, err := c.w.NextReminders(context.Background(), 0)
+		require.NoError(c, err)
+		require.Equal(c, next, after)
+	})
+}
+
+// A room's report is its admins' to set. It has what was posted there; a person's what they may list.
+func TestReports(t *testing.T) {
+	inChat(t, func(c *chats) {
+		boss, dave := Person{ID: "P-boss", Email: "boss@example.com"}, Person{ID: "P-dave", Email: "dave@example.com"}
+		c.w.problem("main/1", "noc")
+		c.w.problem("main/2", "db")
+		require.Contains(c, c.says(Input{Text: "report 08:00 weekdays", Room: "noc"}), "needs the role **admin**")
+		require.Contains(c, c.says(Input{Text: "report off", Room: "noc"}), "needs the role **admin**")
+		require.Contains(c, c.says(Input{Text: "report 08:00 weekdays", Room: "noc", Person: boss}), "I report here at `08:00 weekdays`, in the time zone `UTC`; the next one comes at 3 Jan 08:00 UTC (#1)")
+		require.Contains(c, c.says(Input{Text: "report 07:00 daily", Person: dave}), "(#2)")
+		require.Contains(c, c.says(Input{Text: "report 06:00 daily", Person: dave}), "The report `07:00 daily` (#2) has ended")
+		now := c.says(Input{Text: "report", Person: dave})
+		require.Contains(c, now, "**1 still open**")
+		require.Contains(c, now, "main/1")
+		require.NotContains(c, now, "main/2", "posted in a room in which he has no role")
+		require.Contains(c, c.says(Input{Text: "report 3h"}), "**2 still open**")
+		require.Contains(c, c.says(Input{Text: "report", Room: "noc"}), "📊 **Report for noc**")
+		time.Sleep(3 * 24 * time.Hour)
+		var rooms []string
+		for _, n := range c.reminders() {
+			rooms = append(rooms, n.Room)
+			require.Contains(c, n.Markdown, "main/1")
+			require.NotContains(c, n.Markdown, "main/2")
+		}
+		require.Equal(c, []string{"person:dave@example.com", "person:dave@example.com", "person:dave@example.com", "noc"}, rooms, "2 January 2000 is a Sunday")
+		require.Contains(c, c.says(Input{Text: "reminders", Room: "noc", Person: dave}), "#1 report `08:00 weekdays`")
+		require.Contains(c, c.says(Input{Text: "unremind 1", Room: "noc", Person: dave}), "needs the role **admin**")
+		require.Contains(c, c.says(Input{Text: "report off", Room: "noc", Person: boss}), "The report `08:00 weekdays` (#1) has ended.")
+		require.Contains(c, c.says(Input{Text: "report off", Person: dave}), "(#3) has ended")
+		require.Contains(c, c.says(Input{Text: "report off", Person: dave}), "no regular report here")
+		time.Sleep(3 * 24 * time.Hour)
+		require.Len(c, c.reminders(), 4)
+	})
+}

@@ -1,0 +1,241 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/assistant"
+	"nms-alert-relay/internal/binding"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+func reportVerbs() []verb {
+	return []verb{
+		{
+			name: Report, role: viewer, sets: true,
+			usage: "report [TIME DAYS [in ZONE]]", does: "reports what opened, was resolved and is still open. With a time: regularly, to you in a direct chat, or (for an admin) in the room; `report off` ends it",
+			examples: []string{"report", "report 08:00 weekdays", "report 6:00 mon,thu in Europe/Berlin", "report 12h", "report off"},
+			parse:    parseReport, ask: (*Executor).report,
+		},
+	}
+}
+
+// reportRole is the role that sets a room's report.
+const reportRole = config.RoleAdmin
+
+func notReporter(s scope) string { return deniedFor(Report, reportRole, s.roleIn(s.Room)) }
+
+// deniedFor is denied for a part of a verb that needs a role of its own.
+func deniedFor(v Verb, need, have config.Role) string {
+	return fmt.Sprintf("🚫 To change this room's report, `%s` needs the role **%s**. Your role in this room is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, need, have)
+}
+
+const howReport = "For example: `report` for now, `report 12h`, `report 08:00 weekdays`, `report 6:00 mon,thu in Europe/Berlin` or `report off`."
+
+// Appointment is what `report` asks for: a schedule, or its end.
+type Appointment struct {
+	Schedule string `json:"schedule,omitempty"`
+	Zone     string `json:"zone,omitempty"`
+	Off      bool   `json:"off,omitempty"`
+}
+
+// longestReport bounds the time of a report: resolved problems are kept for a month.
+const longestReport = 14 * 24 * time.Hour
+
+// parseReport parses "", "12h", "off" and "[at] TIME [DAYS] [in ZONE]".
+func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	r := Request{Verb: v.name}
+	rest := strings.Trim(t.rest, ":,;.!` \n")
+	if word := strings.ToLower(rest); word == "" || word == "now" {
+		return r, nil
+	} else if word == "off" || word == "stop" || word == "end" {
+		r.Report = &Appointment{Off: true}
+		return r, nil
+	}
+	if l, after, ok := cutSpan(rest); ok {
+		if strings.TrimSpace(after) != "" || l.For > longestReport {
+			return Request{}, ask(v.name, "A report is about at most %d days. %s Nothing was done.", longestReport/(24*time.Hour), howReport)
+		}
+		r.Length = l
+		return r, nil
+	}
+	words := strings.Fields(strings.ReplaceAll(rest, ", ", ","))
+	if slices.Contains([]string{"at", "every", "daily"}, strings.ToLower(words[0])) && len(words) > 1 {
+		words = words[1:]
+	}
+	var c Clock
+	at := strings.Join(words, " ")
+	if !cutClock(&at, &c) {
+		return Request{}, ask(v.name, "I don't understand `%s`. %s Nothing was done.", echo(rest), howReport)
+	}
+	schedule := assistant.Schedule{Hour: c.Hour, Minute: c.Minute, Days: assistant.Daily}
+	var days []string
+	zone := ""
+	for words = strings.Fields(at); len(words) > 0; words = words[1:] {
+		switch word := strings.ToLower(words[0]); {
+		case word == "in" && len(words) > 1:
+			var q *question
+			if zone, q = zoneNamed(v, strings.Join(words[1:], "_")); q != nil {
+				return Request{}, q
+			}
+			words = words[:1]
+		case word == "on" || word == "every" || word == "and":
+		default:
+			days = append(days, strings.Trim(word, ","))
+		}
+	}
+	if len(days) > 0 {
+		var err error
+		if schedule.Days, err = assistant.ParseDays(strings.Join(days, ",")); err != nil {
+			return Request{}, ask(v.name, "I don't understand the days: %s. %s Nothing was done.", webex.EscapeMarkdown(err.Error()), howReport)
+		}
+	}
+	r.Report = &Appointment{Schedule: schedule.String(), Zone: zone}
+	return r, nil
+}
+
+// configuredReport begins the Command of a reminder that the configuration makes.
+const configuredReport = "config:report:"
+
+// byConfiguration reports whether the configuration made a reminder.
+func byConfiguration(r store.Reminder) bool { return strings.HasPrefix(r.Command, configuredReport) }
+
+func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	now := time.Now()
+	loc, err := e.clockOf(ctx, c, s)
+	if err != nil {
+		return "", err
+	}
+	if r.Report == nil {
+		length := r.Length.For
+		if length == 0 {
+			length = 24 * time.Hour
+		}
+		return e.reportNow(ctx, c, s, now.Add(-length), now, loc)
+	}
+	here, err := e.remindersHere(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if !s.Direct && !s.roleIn(s.Room).AtLeast(reportRole) {
+		return e.reply(ctx, c, notReporter(s))
+	}
+	if i := slices.IndexFunc(here, byConfiguration); i >= 0 {
+		return e.reply(ctx, c, fmt.Sprintf("🚫 The relay's configuration has the report of this room (%s). To change it, change `report` of the room there.", inCode(here[i].Schedule)))
+	}
+	var schedule assistant.Schedule
+	if !r.Report.Off {
+		if schedule, err = assistant.ParseSchedule(r.Report.Schedule); err != nil {
+			return e.reply(ctx, c, "❔ "+inPlain(err.Error()))
+		}
+		if r.Report.Zone != "" {
+			if loc, err = time.LoadLocation(r.Report.Zone); err != nil {
+				return e.reply(ctx, c, "❔ "+inPlain(err.Error()))
+			}
+		}
+	}
+	ended := ""
+	for _, rem := range here {
+		if rem.Kind != store.ReminderReport || rem.Command == c.ID {
+			continue
+		}
+		was := rem.Due
+		rem.Due = time.Time{}
+		if err := e.o.Store.SaveReminder(ctx, rem, was); err != nil && !errors.Is(err, store.ErrConflict) {
+			return "", err
+		}
+		ended = fmt.Sprintf(" The report %s (#%d) has ended.", inCode(rem.Schedule), rem.ID)
+	}
+	if r.Report.Off {
+		if ended == "" {
+			return e.reply(ctx, c, "ℹ️ There is no regular report here. For one: `report 08:00 weekdays`.")
+		}
+		return e.reply(ctx, c, "✅"+ended)
+	}
+	rem := s.reminder(c, store.ReminderReport)
+	rem.Schedule, rem.Zone, rem.Due = r.Report.Schedule, r.Report.Zone, schedule.Next(now, loc)
+	if !s.Direct {
+		rem.Room, rem.Bot = s.Room, c.Bot
+	}
+	refusal, err := e.addReminder(ctx, s, &rem)
+	if err != nil || refusal != "" {
+		return refusal, errors.Join(err, e.answer(ctx, c, "", refusal, nil))
+	}
+	return e.reply(ctx, c, fmt.Sprintf("📊 I report here at %s, in the time zone %s; the next one comes at %s (#%d). `report off` ends it.%s", inCode(rem.Schedule), inCode(loc.String()), render.Moment(rem.Due, now, loc), rem.ID, ended))
+}
+
+// maxTallied bounds how many problems a report reads, maxOpen how many open ones it lists.
+const maxTallied, maxOpen = 50000, 2000
+
+// tally makes the report of what a person may list in a place.
+func (e *Executor) tally(ctx context.Context, s scope, from, to, now time.Time) (assistant.Report, error) {
+	filter, t, n := s.listed(), assistant.NewTally(from, to), 0
+	open := filter
+	open.Open, open.Limit = true, maxOpen
+	found, err := e.o.Store.FindProblems(ctx, open)
+	if err != nil {
+		return assistant.Report{}, err
+	}
+	count := len(found)
+	if count == maxOpen {
+		if count, err = e.o.Store.CountProblems(ctx, open); err != nil {
+			return assistant.Report{}, err
+		}
+	}
+	for _, p := range found { // before what has ended: one that ends in between counts as open
+		t.Add(p)
+	}
+	err = e.o.Store.EndedProblems(ctx, filter, t.Since(), maxTallied, func(p alert.Problem) {
+		n++
+		t.Add(p)
+	})
+	return t.Report(now, count, n == maxTallied), err
+}
+
+// words are how a report is written for a room.
+func (s scope) words(title string, room render.Room, loc *time.Location, now time.Time) assistant.Words {
+	room.Location = loc
+	return assistant.Words{Title: title, Room: room, Item: func(p alert.Problem) string { return s.Renderer.Item(p, room, now) }}
+}
+
+func (s scope) reportTitle() string {
+	switch {
+	case s.Direct:
+		return "Your report"
+	case binding.IsSpace(s.Room):
+		return "Report for this space"
+	}
+	return "Report for " + webex.EscapeMarkdown(s.Room)
+}
+
+func (e *Executor) reportNow(ctx context.Context, c store.Command, s scope, from, to time.Time, loc *time.Location) (outcome string, err error) {
+	report, err := e.tally(ctx, s, from, to, to)
+	if err != nil {
+		return "", err
+	}
+	room, _ := s.Settings(cmp.Or(s.Room, personRoom(s.Input.Person.Email)), "")
+	message, file := report.Message(s.words(s.reportTitle(), room, loc, to))
+	outcome = plain(text.Cut(message, 500))
+	if file == "" {
+		return outcome, e.answer(ctx, c, "", message, nil)
+	}
+	missing, err := e.attach(ctx, c, "report", message, reportFile(file, to, loc))
+	if err == nil && missing != "" {
+		err = e.answer(ctx, c, "", message+missing, nil)
+	}
+	return outcome, err
+}
+
+func reportFile(content string, at time.Time, loc *time.Location) store.File {
+	return store.File{Name: "report-" + at.In(loc).Format("2006-01-02-1504") + ".md", Type: "text/markdown", Content: []byte(content)}
+}
