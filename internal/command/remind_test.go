@@ -151,8 +151,10 @@ func TestRemindMe(t *testing.T) {
 		require.Contains(t, said, "I'll remind you in the direct chat with me, at 02:00 UTC (#1)")
 		require.Contains(t, c.says(Input{Text: "reminders"}), "#1 02:00 UTC · problem `main/1` · call")
 		time.Sleep(2*time.Hour - time.Second)
+		synctest.Wait()
 		require.Empty(t, c.reminders())
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		require.Len(t, c.reminders(), 1)
 		n := c.reminders()[0]
 		require.Equal(t, "person:alice@example.com", n.Room)
@@ -169,9 +171,11 @@ func TestRemindMe(t *testing.T) {
 		require.Contains(t, c.says(Input{Button: snooze, Person: Person{ID: "P-dave", Email: "dave@example.com"}}), "no reminder #1 of yours")
 		require.Contains(t, c.says(Input{Button: done, Person: Person{ID: "P-dave", Email: "dave@example.com"}}), "no reminder #1 of yours")
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		require.Len(t, c.reminders(), 1, "posted again at 03:00; the first one was sent")
 		require.Contains(t, c.says(Input{Button: done}), "Done: the reminder #1 is over")
 		time.Sleep(48 * time.Hour)
+		synctest.Wait()
 		require.Len(t, c.reminders(), 1)
 
 		// In the thread of a problem `snooze` suppresses.
@@ -185,10 +189,12 @@ func TestReminderAfterADowntime(t *testing.T) {
 		c.says(Input{Text: "remind me 1h water the plants"})
 		c.r.stop()
 		time.Sleep(5 * time.Hour)
+		synctest.Wait()
 		for range 2 {
 			c.r = c.w.start(c.T)
 			c.r.reminded(c.T)
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			require.Len(c, c.reminders(), 1)
 			c.r.stop()
 		}
@@ -228,6 +234,7 @@ func TestReminderOfWhatHasChanged(t *testing.T) {
 				s.r = s.w.start(s.T)
 				s.r.reminded(s.T)
 				time.Sleep(3 * time.Hour)
+				synctest.Wait()
 				if c.want == "" {
 					require.Empty(s, s.reminders())
 					return
@@ -255,11 +262,13 @@ func TestRemindersOfAPerson(t *testing.T) {
 		for range maxReminders {
 			c.says(Input{Text: "remind me 5h tea"})
 			time.Sleep(20 * time.Second)
+			synctest.Wait()
 		}
 		require.Contains(c, c.says(Input{Text: "remind me 5h tea"}), "You have 50 reminders already")
 		require.Contains(c, c.says(Input{Text: "unremind"}), "Which one?")
 		require.Contains(c, c.says(Input{Text: "unremind 2"}), "Removed: #2")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Contains(c, c.says(Input{Text: "unremind all"}), "Removed: #4, #5, ")
 		next, err := c.w.NextReminders(context.Background(), 0)
 		require.NoError(c, err)
@@ -291,6 +300,7 @@ func TestReports(t *testing.T) {
 		require.Contains(c, c.says(Input{Text: "report 3h"}), "**2 still open**")
 		require.Contains(c, c.says(Input{Text: "report", Room: "noc"}), "📊 **Report for noc**")
 		time.Sleep(3 * 24 * time.Hour)
+		synctest.Wait()
 		var rooms []string
 		for _, n := range c.reminders() {
 			rooms = append(rooms, n.Room)
@@ -304,6 +314,7 @@ func TestReports(t *testing.T) {
 		require.Contains(c, c.says(Input{Text: "report off", Person: dave}), "(#3) has ended")
 		require.Contains(c, c.says(Input{Text: "report off", Person: dave}), "no regular report here")
 		time.Sleep(3 * 24 * time.Hour)
+		synctest.Wait()
 		require.Len(c, c.reminders(), 4)
 	})
 }
