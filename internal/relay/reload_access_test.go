@@ -1,12 +1,12 @@
 package relay
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,23 +18,42 @@ import (
 )
 
 // kept returns a function that requests a URL on a connection that it keeps: the status, and whether the connection was open already.
-func kept(t *testing.T, server *memnet.Authority, client tls.Certificate) func(url string) (status int, reused bool) {
+// An http.Transport doesn't always keep one: on a slow machine it takes its own write for unfinished.
+func kept(t *testing.T, server *memnet.Authority, client tls.Certificate) func(address string) (status int, reused bool) {
 	t.Helper()
 	c := &tls.Config{RootCAs: x509.NewCertPool(), GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &client, nil }}
 	require.True(t, c.RootCAs.AppendCertsFromPEM(server.PEM))
-	transport := &http.Transport{TLSClientConfig: c}
-	t.Cleanup(transport.CloseIdleConnections)
-	return func(url string) (status int, reused bool) {
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	type connection struct {
+		*tls.Conn
+		answers *bufio.Reader
+	}
+	open := map[string]connection{} // by host
+	return func(address string) (status int, reused bool) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 		require.NoError(t, err)
-		resp, err := (&http.Client{Transport: transport}).Do(req)
+		conn, reused := open[req.URL.Host]
+		if !reused {
+			dialled, err := tls.Dial("tcp", req.URL.Host, c)
+			if err != nil {
+				return 0, false
+			}
+			t.Cleanup(func() { _ = dialled.Close() }) // the relay may have closed it
+			conn = connection{dialled, bufio.NewReader(dialled)}
+		}
+		delete(open, req.URL.Host)
+		if req.Write(conn) != nil {
+			return 0, reused
+		}
+		resp, err := http.ReadResponse(conn.answers, req)
 		if err != nil {
 			return 0, reused
 		}
 		_, err = io.Copy(io.Discard, resp.Body)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
+		if !resp.Close {
+			open[req.URL.Host] = conn
+		}
 		return resp.StatusCode, reused
 	}
 }
