@@ -205,6 +205,11 @@ func TestSubscriptionButtons(t *testing.T) {
 		r.receives("A4", Input{Button: end, Direct: true})
 		synctest.Wait()
 		require.Contains(t, w.lastAnswer(), "There is no subscription here", "an old card")
+		before := w.notices()
+		r.receives("D1", Input{Button: &Button{Action: buttonSubscription, Key: "list/M1", MessageID: "CARD"}, Direct: true, Person: Person{ID: "P-dave", Email: "dave@example.com"}})
+		synctest.Wait()
+		require.Equal(t, before, w.notices()[:len(before)], "another person's press replaces no card")
+		require.Len(t, w.notices(), len(before)+1)
 		for i, key := range []string{"", "end-/M1", "end--1/M1", "end-x/M1", "high/other", "drop/M1", "list/" + strings.Repeat("x", 300)} {
 			r.receives(fmt.Sprintf("B%d", i), Input{Button: &Button{Action: buttonSubscription, Key: key, MessageID: "CARD"}, Direct: true, Person: Person{ID: "P-dave", Email: "dave@example.com"}})
 			synctest.Wait()

@@ -539,6 +539,19 @@ func TestActionsHaveTheirOwnLanes(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, store.CommandDone, w.command("M1").State)
 	})
+	// It isn't asked before its Retry-After, by no other command either.
+	doing(t, func(t *testing.T, w *world, e *endpoint, _ *relay, say func(Person, string) string) {
+		w.problem("main/4712", "noc")
+		e.times(1, answers(429, "", "120"))
+		say(alice, "do ticket 4711")
+		say(alice, "do ticket 4712")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, e.requests(), 1)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Len(t, e.ids(), 2)
+	})
 	// Nor does it delay one of the same command.
 	doing(t, func(t *testing.T, w *world, e *endpoint, _ *relay, say func(Person, string) string) {
 		w.problem("main/4712", "noc")

@@ -31,11 +31,14 @@ func TestWhoIsOnDuty(t *testing.T) {
 		Input: Input{Room: "noc", Person: Person{Email: "alice@example.com"}},
 		View: View{
 			Directory: &config.Config{People: []config.Person{{Email: "alice@example.com", Role: config.RoleViewer, Rooms: []string{"noc", "db"}}}},
-			Rooms:     []config.Room{{Name: "noc", Duty: "network"}, {Name: "db"}, {Name: "secret", Duty: "secret"}},
+			Rooms:     []config.Room{{Name: "noc", Duty: "network"}, {Name: "db"}, {Name: "secret", Duty: "secret"}, {Name: "gone", Duty: "gone"}},
 			Routes:    []config.Route{{Name: "disks", Rooms: []string{"db"}, Duty: "storage"}, {Name: "more", Rooms: []string{"secret"}, Duty: "secret"}},
 			Duty: func(name string) (duty.Schedule, []duty.CalendarState, bool) {
 				if name == "storage" {
 					return duty.New(calendar, shifts, nil), []duty.CalendarState{{At: copied, Fault: errors.New("its server answered 503"), Bad: 2, Faults: []string{"event 1: it has no start"}}}, true
+				}
+				if name == "secret" {
+					return duty.New(config.Duty{Name: "secret", Rota: rota.Rota, TimeZone: rota.TimeZone}, nil, nil), nil, true
 				}
 				return duty.New(rota, nil, nil), nil, name == "network"
 			},
@@ -46,6 +49,8 @@ func TestWhoIsOnDuty(t *testing.T) {
 		"\n- secondary: **carol&#64;example.com**, for the next weeks"
 	require.Equal(t, network, s.onDuty(now, berlin))
 	s.Room = "secret"
+	require.Contains(t, s.onDuty(now, berlin), "**secret**", "in its own room")
+	s.Room = "gone"
 	require.Empty(t, s.onDuty(now, berlin), "a schedule that is gone")
 	s.Room, s.Direct = "", true
 	require.Equal(t, network+"\n\n📟 On duty, **storage**:\n"+

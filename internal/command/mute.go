@@ -17,6 +17,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -68,6 +69,14 @@ func LoadMutes(ctx context.Context, s MuteStore, log *slog.Logger) (*Mutes, erro
 		return config.Numbered(route)
 	})
 	return m, nil
+}
+
+// Muting adds a route's mute to its timing in a room. It holds nothing back from rooms that the route escalates to.
+func (m *Mutes) Muting(t route.Timing, rule string) route.Timing {
+	if t.Own {
+		t.Muted = m.Until(rule)
+	}
+	return t
 }
 
 // Until returns when a route's mute ends or ended; zero if it wasn't muted.

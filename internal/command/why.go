@@ -75,8 +75,7 @@ func (e *Executor) why(ctx context.Context, s scope, t target, posts []store.Pos
 			}
 			continue
 		}
-		f := fate{post: post, problem: p, timing: s.Routing.Timing(post.Room, post.Route), now: now, moment: moment, queue: stats.Rooms[post.Room].Pending}
-		f.timing.Muted = e.o.Mutes.Until(post.Route)
+		f := fate{post: post, problem: p, timing: e.o.Mutes.Muting(s.Routing.Timing(post.Room, post.Route), post.Route), now: now, moment: moment, queue: stats.Rooms[post.Room].Pending}
 		if post.Group > 0 {
 			group, err := e.o.Store.Group(ctx, post.Group)
 			if err != nil && !store.Lasting(err) {

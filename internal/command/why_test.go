@@ -82,6 +82,26 @@ func TestWhyDuringAMute(t *testing.T) {
 	})
 }
 
+// A room that the route escalates to isn't muted, so why names what holds the problem back there: its quiet hours.
+func TestWhyInARoomThatAMutedRouteEscalatesTo(t *testing.T) {
+	for own, want := range map[bool]string{false: "🕓 Not posted before 07:00 UTC: the room's quiet hours.", true: "🕓 Not posted before 07:00 UTC: the mute of its route and the room's quiet hours."} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.routing = fixedTiming{route.Timing{Own: own, Quiet: &config.Quiet{Below: alert.Disaster}}}
+			w.settings = func(room, _ string) (render.Room, bool) { return render.Room{Name: room}, true }
+			k := w.problem("main/4711")
+			w.commit(store.Fold{Posts: []store.Post{{Key: k, Room: "noc", Route: "leads", Desired: 1, Open: true, JoinedAt: time.Now(), ReceivedAt: time.Now(), TellAfter: time.Now().Add(7 * time.Hour)}}})
+			w.setDown("main", true)
+			r := w.start(t)
+			defer r.stop()
+			require.NoError(t, r.o.Mutes.set(t.Context(), "leads", Mute{Until: time.Now().Add(3 * time.Hour)}))
+			r.receives("M1", Input{Text: "why 4711", Room: "noc"})
+			synctest.Wait()
+			require.Contains(t, w.answers()[0], want)
+		})
+	}
+}
+
 // Each state of a post has its own explanation.
 func TestFateOfAPost(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

@@ -65,9 +65,9 @@ type shelf struct {
 	fails atomic.Bool // the store, at each call
 	// reloads is a configuration that becomes the current one while the store is read.
 	reloads atomic.Pointer[config.Config]
-	log   bytes.Buffer
-	book  *Book
-	stop  func()
+	log     bytes.Buffer
+	book    *Book
+	stop    func()
 }
 
 func (s *shelf) start(cfg *config.Config) {

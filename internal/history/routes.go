@@ -157,7 +157,7 @@ func (r *Routes) post(ctx context.Context, at *posted) {
 	drawn := map[string]Picture{}
 	for _, name := range at.rooms {
 		i := slices.IndexFunc(posts, func(post store.Post) bool { return post.Room == name })
-		if i < 0 || !triggered || !known || !p.Open() || p.Superseded() || posts[i].Group != 0 || posts[i].RootID == "" {
+		if i < 0 || !triggered || !known || !p.Open() || p.Superseded() || posts[i].RootID == "" { // a member of a group has no message of its own
 			r.skip(1)
 			continue
 		}

@@ -101,14 +101,10 @@ func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback
 func (l *live) renderer() delivery.Renderer           { return l.Load().renderer }
 func (l *live) timing(room, rule string) route.Timing { return l.Load().router.Timing(room, rule) }
 
-// muting adds the mutes to the timing of the routes. A mute holds nothing back from rooms that the route escalates to.
+// muting adds the mutes to the timing of the routes.
 func muting(timing func(room, rule string) route.Timing, mutes *command.Mutes) func(room, rule string) route.Timing {
 	return func(room, rule string) route.Timing {
-		t := timing(room, rule)
-		if t.Own {
-			t.Muted = mutes.Until(rule)
-		}
-		return t
+		return mutes.Muting(timing(room, rule), rule)
 	}
 }
 

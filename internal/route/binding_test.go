@@ -105,16 +105,44 @@ func TestRests(t *testing.T) {
 	r := bindingRouter(t, "")
 	for why, b := range map[string]Binding{
 		"": subscription("db@example.com", Filter{}),
-		"eve@evil.org isn't in an allowed domain":                subscription("eve@evil.org", Filter{}),
-		"nobody@example.com has no role":                         subscription("nobody@example.com", Filter{}),
-		"the configuration names this room: noc":                 space("ID-NOC", "admin@example.com", Filter{}),
+		"eve@evil.org isn't in an allowed domain":       subscription("eve@evil.org", Filter{}),
+		"nobody@example.com has no role":                subscription("nobody@example.com", Filter{}),
+		"the configuration names this room: noc":        space("ID-NOC", "admin@example.com", Filter{}),
 		"dbadmin@example.com isn't an admin everywhere": space("s1", "dbadmin@example.com", Filter{}),
-		"the bot gone isn't configured any more":                 {Room: "space:s1", Email: "admin@example.com", Bot: "gone"},
+		"the bot gone isn't configured any more":        {Room: "space:s1", Email: "admin@example.com", Bot: "gone"},
 	} {
 		if b.Bot == "" {
 			b.Bot = "noc"
 		}
 		require.Equal(t, why, r.Rests(b))
+	}
+}
+
+// Before a message is sent to a person, their domain is asked for whatever rule it came by, and their roles if the rule is a binding.
+func TestWithheld(t *testing.T) {
+	const domain, role = "the person isn't in an allowed domain any more", "the person has no role any more in a room of the problem"
+	const byPerson = config.SubscriptionRule + "1"
+	for name, c := range map[string]struct {
+		email, rule string
+		rooms       []string
+		want        string
+	}{
+		"send to":                        {"viewer@example.com", SendTo, []string{"noc"}, ""},
+		"send to, without a role":        {"nobody@example.com", SendTo, []string{"noc"}, ""},
+		"send to, outside":               {"eve@evil.org", SendTo, []string{"noc"}, domain},
+		"on duty, outside":               {"eve@evil.org", "all", nil, domain},
+		"several problems":               {"nobody@example.com", "", nil, ""},
+		"several problems, outside":      {"eve@evil.org", "", nil, domain},
+		"a subscription":                 {"viewer@example.com", byPerson, []string{"noc"}, ""},
+		"a subscription, by room":        {"db@example.com", byPerson, []string{"noc", "db"}, ""},
+		"a subscription, another room":   {"db@example.com", byPerson, []string{"noc"}, role},
+		"a subscription, no role at all": {"nobody@example.com", byPerson, []string{"noc"}, role},
+		"a subscription, outside":        {"eve@evil.org", byPerson, []string{"noc"}, domain},
+	} {
+		r := bindingRouter(t, "")
+		require.Equal(t, c.want, r.Withheld(c.email, c.rule, c.rooms), name)
+		r = with(t, r, subscription(c.email, Filter{}))
+		require.Equal(t, c.want, r.Withheld(c.email, c.rule, c.rooms), name+", bound")
 	}
 }
 
