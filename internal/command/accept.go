@@ -57,6 +57,12 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	if v.work != nil {
 		return e.beginWork(ctx, c, d, s, req, room)
 	}
+	if done, err := e.incidentScope(ctx, c, &s, &req); done || err != nil {
+		return err
+	}
+	if in = s.Input; in.Room != c.Room { // its roles count until the command ends
+		d.Input = &in
+	}
 	var targets []target
 	if v.problems {
 		if req.All {

@@ -101,7 +101,7 @@ func TestASubscriptionGivesNoRole(t *testing.T) {
 
 // Each verb needs its role, and nobody may do anything without one.
 func TestVerbsNeedRoles(t *testing.T) {
-	admins, operators := []Verb{MuteRoute, UnmuteRoute, Audit, Maintenance, Bind, Unbind}, []Verb{Approve}
+	admins, operators := []Verb{MuteRoute, UnmuteRoute, Audit, Maintenance, Bind, Unbind}, []Verb{Approve, Room, Join, Part, Role, Check, Conclude}
 	for _, v := range verbs {
 		require.False(t, may("", v.name), v.name)
 		require.Equal(t, v.act == nil && v.name != Token && !slices.Contains(admins, v.name) && !slices.Contains(operators, v.name), may(config.RoleViewer, v.name), v.name)

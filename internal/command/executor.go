@@ -19,6 +19,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/duty"
 	"nms-alert-relay/internal/history"
+	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
@@ -131,6 +132,8 @@ type View struct {
 	BotOf    func(room string) string                    // the bot that serves a room; nil if nobody needs to know
 	// Duty returns a schedule of who is on duty, and how reading its calendars goes; nil: there are none.
 	Duty func(schedule string) (duty.Schedule, []duty.CalendarState, bool)
+	// Incident is how incidents are run.
+	Incident incident.Settings
 }
 
 func (v View) botOf(room string) string {
@@ -152,8 +155,10 @@ type Options struct {
 	Graphs   *history.Metrics // nil: nothing is counted
 	Mutes    *Mutes
 	Bindings *binding.Keeper
-	Vault    *vault.Vault    // keeps people's tokens; nil: they can't be kept
-	Trace    *tracing.Tracer // nil while tracing is off
+	// Incidents keeps the incidents; nil: there are none.
+	Incidents *incident.Keeper
+	Vault     *vault.Vault    // keeps people's tokens; nil: they can't be kept
+	Trace     *tracing.Tracer // nil while tracing is off
 	// Person asks Webex, as a bot, who a person is, by id: chat.Reader.Known. found is false for somebody who is gone, or to whom the
 	// relay doesn't listen. nil: it can't be asked.
 	Person func(ctx context.Context, bot, id string) (p Person, found bool, err error)

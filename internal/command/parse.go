@@ -43,7 +43,10 @@ type Request struct {
 	AskedAt  time.Time       `json:"asked_at,omitzero"`  // when that command was given: the question was about what there was then
 	For      string          `json:"for,omitempty"`      // who asked for it, if a second person confirms it
 	ForEmail string          `json:"for_email,omitempty"`
-	Task     *Task           `json:"task,omitempty"` // of a verb that doesn't act on problems
+	Incident int64           `json:"incident,omitempty"` // its number, as given
+	Role     string          `json:"role,omitempty"`     // of role
+	Toggle   bool            `json:"toggle,omitempty"`   // of role: the button, which leaves a role that is the person's
+	Task     *Task           `json:"task,omitempty"`     // of a verb that doesn't act on problems
 	Length   Length          `json:"length,omitzero"`
 	Until    time.Time       `json:"until,omitzero"`  // the end of Length; zero for none
 	Topic    Verb            `json:"topic,omitempty"` // of help; "" for all

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -63,6 +64,10 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	}
 	if b.Action == buttonReminder {
 		r, q := reminderPress(c, b)
+		return r, q, nil
+	}
+	if b.Action == incident.ButtonAction {
+		r, q := e.incidentPress(s, b)
 		return r, q, nil
 	}
 	if b.Action == buttonSubscription {

@@ -90,6 +90,17 @@ var rights = map[Verb]wanted{
 	Do:          {role: config.RoleOperator, said: "ticket ID", does: true},
 	Run:         {role: config.RoleOperator, said: "ping on main/db1", does: true},
 
+	Room:      {role: config.RoleOperator, said: "ID"},
+	Join:      {role: config.RoleOperator, said: "ID"},
+	Part:      {role: config.RoleOperator, said: "ID"},
+	Note:      {role: config.RoleOperator, said: "ID hello", does: true, comment: "hello"},
+	Role:      {role: config.RoleOperator, said: "lead"},
+	Check:     {role: config.RoleOperator, said: "1"},
+	Incident:  {role: config.RoleViewer},
+	Incidents: {role: config.RoleViewer},
+	Review:    {role: config.RoleViewer},
+	Conclude:  {role: config.RoleOperator},
+
 	Subscribe:     {role: config.RoleViewer, said: ">=high"},
 	Subscriptions: {role: config.RoleViewer},
 	Unsubscribe:   {role: config.RoleViewer, said: "all"},

@@ -62,6 +62,17 @@ const (
 	Report    Verb = "report"
 	Handover  Verb = "handover"
 
+	Room      Verb = "room"
+	Join      Verb = "join"
+	Part      Verb = "part"
+	Note      Verb = "note"
+	Role      Verb = "role"
+	Check     Verb = "check"
+	Incident  Verb = "incident"
+	Incidents Verb = "incidents"
+	Review    Verb = "review"
+	Conclude  Verb = "conclude"
+
 	Help Verb = "help"
 )
 
@@ -145,7 +156,7 @@ func init() {
 			},
 		},
 		{
-			name: Comment, aliases: []string{"note", "say"}, role: operator,
+			name: Comment, aliases: []string{"say"}, role: operator,
 			usage: "comment [ID …] WORDS", does: "adds a comment to the problem in Zabbix",
 			examples: []string{"comment 4711 waiting for the vendor"}, object: " waiting for the vendor",
 			problems: true, prose: true, parse: parseComment,
@@ -257,7 +268,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs(), remindVerbs(), reportVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs(), remindVerbs(), reportVerbs(), incidentVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

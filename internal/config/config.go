@@ -53,6 +53,8 @@ type Config struct {
 	Flapping Flapping `yaml:"flapping"`
 	// How commands from rooms are executed.
 	Command Command `yaml:"command"`
+	// Rooms that people open for an incident with `room`.
+	Incident Incident `yaml:"incident"`
 	// Encryption of what people entrust to the relay: their own Zabbix API tokens. Without it they can't.
 	Encryption Encryption `yaml:"encryption"`
 	// Polling Zabbix for changes that it doesn't send.
@@ -394,6 +396,22 @@ func (e Encryption) Keyring() seal.Keys {
 		}
 	}
 	return keys
+}
+
+// Incident is how incidents are run.
+type Incident struct {
+	// The roles that people can take, at most 6.
+	Roles []string `yaml:"roles" validate:"max=6,dive,button"`
+	// What is to be done in each incident, at most 10 items of at most 100 characters.
+	Checklist []string `yaml:"checklist" validate:"max=10,dive,label"`
+	// When people are reminded to post an update, since the last one. 1m to 1d. Default: never.
+	UpdateEvery Duration `yaml:"update_every" validate:"omitempty,least=1m,most=1d"`
+	// The review is posted when all problems have been resolved for so long, at most 1d.
+	ReviewAfter Duration `yaml:"review_after" validate:"least=0s,most=1d"`
+	// The incident closes so long after its review, if no problem comes again. At most 7d.
+	CloseAfter Duration `yaml:"close_after" validate:"least=0s,most=7d"`
+	// What becomes of the space then: `keep`, or `leave`, with which the bot leaves it. People keep it.
+	OnClose string `yaml:"on_close" validate:"oneof=keep leave"`
 }
 
 // Reconcile is how Zabbix is asked for what its messages missed.

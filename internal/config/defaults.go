@@ -28,6 +28,7 @@ func defaults() *Config {
 		Storm:     Storm{Threshold: 10, Window: Duration(5 * time.Second), Individual: alert.Disaster},
 		Flapping:  Flapping{Count: 3, Window: Duration(15 * time.Minute)},
 		Command:   Command{Expiry: Duration(time.Hour)},
+		Incident:  Incident{Roles: []string{"lead", "communications", "scribe"}, ReviewAfter: Duration(5 * time.Minute), CloseAfter: Duration(time.Hour), OnClose: "keep"},
 		Reconcile: Reconcile{Interval: Duration(time.Minute), MaxAge: Duration(day)},
 		Retention: Retention{Journal: Duration(7 * day), Problems: Duration(30 * day), Audit: Duration(365 * day)},
 		Delivery:  Delivery{Workers: 4, RateLimit: 5, Debounce: Duration(2 * time.Second), OrphanWait: Duration(2 * time.Minute)},

@@ -42,11 +42,12 @@ const SpaceRoom = "space:"
 const (
 	SubscriptionRule = "subscription #"
 	BindingRule      = "binding #"
+	IncidentRule     = "incident #" // the space of an incident
 )
 
 // MadeInChat reports whether a rule was made in a chat.
 func MadeInChat(rule string) bool {
-	return strings.HasPrefix(rule, SubscriptionRule) || strings.HasPrefix(rule, BindingRule)
+	return strings.HasPrefix(rule, SubscriptionRule) || strings.HasPrefix(rule, BindingRule) || strings.HasPrefix(rule, IncidentRule)
 }
 
 // Room is one Webex space, or a direct chat with a person.

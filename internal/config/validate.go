@@ -33,6 +33,7 @@ func (l *loader) check(cfg *Config) {
 	l.checkActions(cfg)
 	l.checkHeartbeats(cfg)
 	l.checkCanary(cfg)
+	l.checkIncident(cfg.Incident)
 	l.checkEncryption(cfg.Encryption)
 	l.directory("templates.dir", cfg.Templates.Dir)
 }
@@ -283,6 +284,26 @@ func (l *loader) checkCanary(cfg *Config) {
 	}
 	if cfg.Canary.Interval == 0 && !l.faulted("canary.interval") {
 		l.fault("canary", "has a room and no interval, so it never runs", "interval: 15m")
+	}
+}
+
+// checkIncident checks that roles and items can be told apart, and that a role is one word that people can type.
+func (l *loader) checkIncident(i Incident) {
+	for _, of := range []struct {
+		key, what string
+		list      []string
+	}{{"incident.roles", "role", i.Roles}, {"incident.checklist", "item", i.Checklist}} {
+		seen := uses{}
+		for n, one := range of.list {
+			path := at(of.key, n)
+			switch {
+			case strings.TrimSpace(one) == "":
+				l.fault(path, "is empty", "")
+			case of.what == "role" && !namePattern.MatchString(one):
+				l.fault(path, fmt.Sprintf("%q isn't one word of letters and digits", one), "people type it: role lead")
+			}
+			l.uniqueName(seen, path, one, of.what)
+		}
 	}
 }
 

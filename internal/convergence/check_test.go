@@ -140,7 +140,7 @@ func (w *world) checkJournal() map[alert.Key]*expected {
 			folded[d.Event.Key] = t
 		}
 		if e.Kind == store.EntryReroute {
-			t.may[d.Reroute], t.must[d.Reroute] = true, true
+			t.may[d.Reroute.Room], t.must[d.Reroute.Room] = true, true
 			continue
 		}
 		var change alert.Change
@@ -199,7 +199,7 @@ func decodeAny(e store.Entry) (ledger.Decoded, error) {
 	if err := json.Unmarshal(e.Payload, &env); err != nil {
 		return ledger.Decoded{}, err
 	}
-	d := ledger.Decoded{Reroute: env.Room, Event: alert.Event{
+	d := ledger.Decoded{Reroute: route.Target{Room: env.Room, Route: env.Route}, Event: alert.Event{
 		Key: alert.Key{Source: e.Source, EventID: env.EventID}, Origin: alert.OriginTrigger, ReceivedAt: e.ReceivedAt, Exact: true,
 	}}
 	switch o, u := env.Observation, env.Update; {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 )
 
@@ -42,7 +43,7 @@ func own(e store.Entry) (d Decoded, err error) {
 	case e.Kind == store.EntryCanary && env.Room != "":
 		return Decoded{Canary: Canary{Name: env.EventID, Room: env.Room}}, nil
 	case e.Kind == store.EntryReroute && env.Room != "":
-		d.Reroute = env.Room
+		d.Reroute = route.Target{Room: env.Room, Route: env.Route}
 	default:
 		return d, fmt.Errorf("unknown entry kind %q", e.Kind)
 	}

@@ -18,7 +18,7 @@ type Decoded struct {
 	Test   bool   // from Zabbix's Test button: of the event, only SendTo is set
 	Canary Canary // there is no event then
 	// Reroute is another room for the problem; then the event says only which problem and when.
-	Reroute string
+	Reroute route.Target
 }
 
 // Canary is a proof that the chain from the journal to a room works. The zero value is none.
@@ -282,11 +282,11 @@ func (d *Draft) effect(item *Item) (e effect, err error) {
 		return e, fmt.Errorf("the entry names no event (source %q, event id %q)", key.Source, key.EventID)
 	}
 	e.problem, e.posts = d.problem(key), d.postsOf(key)
-	if room := item.Decoded.Reroute; room != "" {
+	if to := item.Decoded.Reroute; to.Room != "" {
 		if e.problem.Revision == 0 {
 			return e, fmt.Errorf("problem %s isn't stored any more", key)
 		}
-		d.join(&e, route.Target{Room: room}, event.ReceivedAt, 0, false)
+		d.join(&e, to, event.ReceivedAt, 0, false)
 		return e, nil
 	}
 	was := e.problem

@@ -200,7 +200,7 @@ func TestEscalationsAndReroutesAreNoOpenings(t *testing.T) {
 	}
 	w = grouped(t)
 	w.plan(opened())
-	w.planItems(Item{Entry: store.Entry{ID: 99, Source: "main", Kind: store.EntryReroute}, Decoded: Decoded{Event: alert.Event{Key: k4711}, Reroute: "db"}})
+	w.planItems(Item{Entry: store.Entry{ID: 99, Source: "main", Kind: store.EntryReroute}, Decoded: Decoded{Event: alert.Event{Key: k4711}, Reroute: route.Target{Room: "db"}}})
 	require.NotZero(t, w.post("noc").Opening)
 	require.Zero(t, w.post("db").Opening)
 }

@@ -8,6 +8,7 @@ import (
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery"
+	incidents "nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/store"
 )
 
@@ -32,21 +33,31 @@ func (l *live) set(s *snapshot) {
 	l.Store(&next)
 }
 
-// space returns the settings of a space that is or was bound: those of a direct chat, but where it is.
+// space returns the settings of a space that is or was bound, or is an incident's: those of a direct chat, but where it is.
 func (l *live) space(room, rule string) (delivery.RoomSettings, bool) {
-	b, ok := l.bindings.Last(room)
-	if !ok {
-		return delivery.RoomSettings{}, false
-	}
 	s, ok := l.Load().rooms(config.PersonRoom, rule)
+	if i, is := l.incidents.Of(room); is {
+		s.Name, s.Person, s.ID, s.Bot = room, "", i.RoomID, i.Bot
+		if origin, known := l.settings(i.Room, ""); known {
+			s.Location = origin.Location
+		}
+		return s, ok
+	}
+	b, is := l.bindings.Last(room)
 	s.Name, s.Person, s.ID, s.Bot = room, "", b.RoomID, b.Bot
-	return s, ok
+	return s, ok && is
 }
 
 // withheld says why a direct chat or a space gets nothing about a problem that was posted in these rooms; "" if it does. Rights may
 // have changed since the post was made. What is new needs a binding that counts; what is shown already is kept up to date after it ended.
 func (l *live) withheld(room, rule string, posted []string, shown bool) string {
 	space := binding.IsSpace(room)
+	if i, is := l.incidents.Of(room); is {
+		if incidents.Reachable(i) {
+			return ""
+		}
+		return "the bot isn't in the space of " + incidents.Number(i.ID) + " any more"
+	}
 	switch {
 	case space && rule == "": // a message with several problems: one binding is enough
 		why := "nobody bound this space"
@@ -95,6 +106,10 @@ func (l *live) rests(b store.Binding) string {
 
 // refused ends the bindings of a room that refuses messages for good, and records that.
 func (r *Relay) refused(ctx context.Context, room, reason string) {
+	if lost, err := r.live.incidents.Lost(ctx, room, reason); lost || err != nil {
+		r.log.Warn("the space of an incident refuses messages", "room", room, "reason", reason, "error", err)
+		return
+	}
 	ended, err := r.live.bindings.Refused(ctx, room)
 	if err != nil {
 		r.log.Error("cannot end the bindings of a room that refuses messages", "room", room, "error", err)
@@ -118,7 +133,24 @@ func (d directory) RoomByID(id string) (config.Room, bool) {
 	if room, ok := d.Config.RoomByID(id); ok {
 		return room, true
 	}
-	return d.bound(d.live.bindings.Of(binding.Space(id)))
+	if room, ok := d.bound(d.live.bindings.Of(binding.Space(id))); ok {
+		return room, true
+	}
+	i, ok := d.live.incidents.Of(binding.Space(id))
+	return d.incident(i), ok && incidents.Reachable(i)
+}
+
+// incident is the room of an incident's space.
+func (d directory) incident(i store.Incident) config.Room {
+	return config.Room{Name: incidents.Space(i), ID: i.RoomID, Bot: i.Bot}
+}
+
+// RoleOf is the role of a person in a room. In the space of an incident it is the one where that was opened.
+func (d directory) RoleOf(emails []string, room string) config.Role {
+	if i, ok := d.live.incidents.Of(room); ok {
+		room = i.Room
+	}
+	return d.Config.RoleOf(emails, room)
 }
 
 // bound returns the space of the first of these bindings that doesn't rest.
@@ -143,6 +175,11 @@ func (d directory) RoomsOf(bot string) []config.Room {
 		if room, ok := d.bound([]store.Binding{b}); ok && room.Bot == bot {
 			seen[b.Room] = true
 			rooms = append(rooms, room)
+		}
+	}
+	for _, i := range d.live.incidents.Live() {
+		if i.Bot == bot && incidents.Reachable(i) {
+			rooms = append(rooms, d.incident(i))
 		}
 	}
 	return rooms

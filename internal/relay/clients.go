@@ -86,6 +86,7 @@ type clients struct {
 // connected returns the clients of a snapshot, and reconfigures those of before.
 func (r *Relay) connected(s *snapshot, before clients) clients {
 	now := clients{map[string]*webex.Client{}, map[string]*zabbix.Client{}}
+	defer func() { r.rest.Store(&now.webex) }()
 	for _, b := range s.cfg.Webex.Bots {
 		o := webex.Options{
 			BaseURL: s.cfg.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Renew: renewed(b.Token), Transport: s.via.webex,

@@ -68,6 +68,11 @@ reconcile: {interval: 30m} # the story lasts three hours
 
 // throughIncident tells a story by webhook and by websocket, and both again with a restart of the relay before each of its steps.
 func throughIncident(t *testing.T, story func(i *incident, step func(what string))) {
+	throughIncidentOf(t, incidentConfig, story)
+}
+
+// throughIncidentOf is throughIncident with another configuration.
+func throughIncidentOf(t *testing.T, configuration string, story func(i *incident, step func(what string))) {
 	for _, listen := range []config.Listen{config.ListenWebhook, config.ListenWebsocket} {
 		for _, restarts := range []bool{false, true} {
 			name := string(listen)
@@ -77,7 +82,7 @@ func throughIncident(t *testing.T, story func(i *incident, step func(what string
 			t.Run(name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "relay.db")
 				synctest.Test(t, func(t *testing.T) {
-					i := newIncident(t, path, listen)
+					i := newIncidentOf(t, path, listen, configuration)
 					story(i, func(what string) {
 						t.Log(time.Now().Format("15:04:05 "), what)
 						if restarts {

@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/delivery"
 	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/httpclient"
+	incidents "nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
@@ -80,8 +81,9 @@ func newSnapshot(cfg *config.Config, before transports, problem func(alert.Key) 
 // them at once.
 type live struct {
 	atomic.Pointer[snapshot]
-	bindings *binding.Keeper
-	mu       sync.Mutex // held while another snapshot is made current: use, rebind
+	bindings  *binding.Keeper
+	incidents *incidents.Keeper
+	mu        sync.Mutex // held while another snapshot is made current: use, rebind
 }
 
 func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
@@ -131,7 +133,7 @@ func (l *live) unknown(source, sendTo string) []string {
 func (l *live) view() command.View {
 	s := l.Load()
 	return command.View{
-		Directory: s.cfg, Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts, Actions: s.actions,
+		Directory: directory{s.cfg, l}, Incident: l.incidentSettings(), Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts, Actions: s.actions,
 		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
 		Routing: s.router, BotOf: s.cfg.BotOf,

@@ -22,6 +22,7 @@ import (
 	"nms-alert-relay/internal/store/sqlite"
 	"nms-alert-relay/internal/systemd"
 	"nms-alert-relay/internal/tracing"
+	"nms-alert-relay/internal/webex"
 )
 
 // Options configure a Relay.
@@ -70,6 +71,8 @@ type Relay struct {
 	limits  *receiver.Limits
 	intake  atomic.Pointer[receiver.Receiver]
 	parts   parts
+	// rest are the clients of Webex, by bot, for parts that have no bots of their own.
+	rest atomic.Pointer[map[string]*webex.Client]
 
 	reloading sync.Mutex // guards what follows
 	announced client.Running

@@ -19,6 +19,7 @@ func (r *Relay) prune(ctx context.Context) error {
 	return prune(ctx, r.log, func(now time.Time) (int, error) {
 		keep := r.live.Load().cfg.Retention
 		r.live.bindings.Forget(now.Add(-time.Duration(keep.Audit)))
+		r.live.incidents.Forget(now.Add(-time.Duration(keep.Audit)))
 		return r.store.Prune(ctx, now.Add(-time.Duration(keep.Journal)), now.Add(-time.Duration(keep.Problems)), now.Add(-time.Duration(keep.Audit)), pruneRows)
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"nms-alert-relay/internal/duty"
 	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/httpclient"
+	incidents "nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/ledger"
 	"nms-alert-relay/internal/receiver"
 	"nms-alert-relay/internal/reconcile"
@@ -39,6 +40,9 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	if now.bindings, err = binding.Load(ctx, r.store, log); err != nil {
+		return err
+	}
+	if now.incidents, err = incidents.Load(ctx, r.store, log); err != nil {
 		return err
 	}
 	now.bindings.OnChange(now.rebind)
@@ -118,8 +122,12 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			return v
 		},
 		Store: r.store, Sources: each(sources, acting),
-		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Graphs: r.metrics.graphs, Mutes: mutes, Bindings: now.bindings, Vault: keeper, Trace: r.tracer,
+		Changed: inquirer.Ask, Missing: sweeps.Look, Log: log, Metrics: r.metrics.command, Graphs: r.metrics.graphs, Mutes: mutes, Bindings: now.bindings, Incidents: now.incidents, Vault: keeper, Trace: r.tracer,
 		Person: reader.Known,
+	})
+	spaces := incidents.NewLoop(incidents.Options{
+		Keeper: now.incidents, Settings: now.incidentSettings, Log: log, Metrics: incidents.NewMetrics(r.registry, now.incidents),
+		Webex: func(bot string) (incidents.Webex, bool) { return r.pacedWebex(deliver, bot) },
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,
@@ -151,7 +159,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		},
 		{{"delivery", deliver.Run}},
 		{{"ledger", fold.Run}, {"inquirer", inquirer.Run}, {"reconciliation", sweeps.Run}, {"watch of the sources", speaking.Run}, {"heartbeats", heartbeats.Run}, {"canary", canary.Run}, {"duty", book.Run}, {"retention", r.prune}, {"configuration", r.watch}},
-		{{"commands", executor.Run}, {"graphs", graphs.Run}, {"people's tokens", executor.WatchTokens}, {"reminders", reminders.Run}},
+		{{"commands", executor.Run}, {"graphs", graphs.Run}, {"incidents", spaces.Run}, {"people's tokens", executor.WatchTokens}, {"reminders", reminders.Run}},
 		{{"inbox", inbox.Run}},
 		{{"public listener", serving(public, now.secured(r.public, func(s *snapshot) *tls.Config { return s.publicTLS }))}, {"webhooks", listener.Run}},
 	}

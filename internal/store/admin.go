@@ -60,7 +60,7 @@ type Admin interface {
 	//   - applied journal entries received before journalBefore;
 	//   - problems that are over and were last written before problemsBefore, with their posts
 	//     and groups, and notices sent before it;
-	//   - finished commands, bindings that ended, and journal entries set aside, before auditBefore;
+	//   - finished commands, bindings that ended, incidents that closed, and journal entries set aside, before auditBefore;
 	//   - reminders that aren't due any more, changed before problemsBefore;
 	//   - the statistics of triggers that were last written before auditBefore.
 	// Everything that is still to be sent stays. So do dead letters, with everything that replaying one needs, until

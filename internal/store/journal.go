@@ -17,7 +17,7 @@ const (
 	EntryObservation EntryKind = "observation"
 	// EntryAction is an Envelope with an alert.Update: an action of the relay in Zabbix.
 	EntryAction EntryKind = "action"
-	// EntryReroute is an Envelope that names another room for a problem, since its own refuses it.
+	// EntryReroute is an Envelope that names another room for a problem: since its own refuses it, or for an incident.
 	EntryReroute EntryKind = "reroute"
 	// EntryCanary is an Envelope that names a proof (EventID) and the room that it goes through.
 	EntryCanary EntryKind = "canary"
@@ -28,7 +28,8 @@ type Envelope struct {
 	EventID     string             `json:"event_id"`
 	Observation *alert.Observation `json:"observation,omitempty"`
 	Update      *alert.Update      `json:"update,omitempty"`
-	Room        string             `json:"room,omitempty"` // of a reroute or a canary
+	Room        string             `json:"room,omitempty"`  // of a reroute or a canary
+	Route       string             `json:"route,omitempty"` // of a reroute, as Post.Route
 }
 
 // Entry is one entry of the journal. It is pending, applied or set aside.

@@ -45,6 +45,7 @@ type Store interface {
 	Commands
 	Bindings
 	Reminders
+	Incidents
 	PersonTokens
 	Sealed
 	Values

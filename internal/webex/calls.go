@@ -132,6 +132,38 @@ func (c *Client) Membership(ctx context.Context, roomID, personID string) (m Mem
 	return m, len(found) > 0, err
 }
 
+// CreateRoom makes a space with the bot in it. Repeating it after an error with Unanswered may make two.
+func (c *Client) CreateRoom(ctx context.Context, title string) (Room, error) {
+	return write[Room](ctx, c, "POST /rooms", map[string]string{"title": title}, "rooms")
+}
+
+// AddMember adds the person with an address to a space. The error is Conflict if they are in it already.
+func (c *Client) AddMember(ctx context.Context, roomID, email string) error {
+	_, err := write[Membership](ctx, c, "POST /memberships", map[string]string{"roomId": roomID, "personEmail": email}, "memberships")
+	return err
+}
+
+// Leave takes the bot out of a space. It returns nil if it isn't in it.
+func (c *Client) Leave(ctx context.Context, roomID string) error {
+	me, err := c.Me(ctx)
+	if err != nil {
+		return err
+	}
+	m, ok, err := c.Membership(ctx, roomID, me.ID)
+	if err == nil && ok {
+		err = c.deleteMembership(ctx, m.ID)
+	}
+	if err != nil && ClassOf(err) == NotFound {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) deleteMembership(ctx context.Context, id string) error {
+	_, err := c.do(ctx, call{op: "DELETE /memberships/{id}", path: []string{"memberships", id}, want: shapeNothing})
+	return err
+}
+
 // Webhooks lists the webhooks of the bot's token.
 func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
 	return list[Webhook](ctx, c, "GET /webhooks", "webhooks")

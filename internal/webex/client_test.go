@@ -106,6 +106,9 @@ var everyCall = []aCall{
 	{"GET /people/me", "/v1/people/me", "", func(ctx context.Context, c *Client) error { _, err := c.Me(ctx); return err }},
 	{"GET /people/{id}", "/v1/people/P", "", func(ctx context.Context, c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
 	{"GET /rooms", "/v1/rooms?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Rooms(ctx); return err }},
+	{"POST /rooms", "/v1/rooms", `{"title":"INC-7 db"}`, func(ctx context.Context, c *Client) error { _, err := c.CreateRoom(ctx, "INC-7 db"); return err }},
+	{"POST /memberships", "/v1/memberships", `{"personEmail":"a@example.com","roomId":"R"}`, func(ctx context.Context, c *Client) error { return c.AddMember(ctx, "R", "a@example.com") }},
+	{"DELETE /memberships/{id}", "/v1/memberships/M", "", func(ctx context.Context, c *Client) error { return c.deleteMembership(ctx, "M") }},
 	{"GET /memberships", "/v1/memberships?max=100&personId=P&roomId=R", "", func(ctx context.Context, c *Client) error {
 		_, _, err := c.Membership(ctx, "R", "P")
 		return err

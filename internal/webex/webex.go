@@ -83,10 +83,12 @@ type Room struct {
 	AnnouncementOnly bool `json:"isAnnouncementOnly"`
 	ReadOnly         bool `json:"isReadOnly"`
 	LastActivity     Time `json:"lastActivity,omitzero"`
+	Created          Time `json:"created,omitzero"`
 }
 
 // Membership is one account in one space.
 type Membership struct {
+	ID        string `json:"id"`
 	RoomID    string `json:"roomId"`
 	PersonID  string `json:"personId"`
 	Moderator bool   `json:"isModerator"`

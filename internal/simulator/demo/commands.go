@@ -20,6 +20,7 @@ var subjects = []Subject{
 	{"Actions", []string{"do", "do ticket {1}", "do ticket {1}: customers are down"}},
 	{"Reminders and reports", []string{"remind me 2h", "remind me tomorrow 8:00 call the vendor", "reminders", "snooze 1h", "unremind all", "timezone Europe/Berlin", "report", "report 08:00 weekdays"}},
 	{"Subscriptions", []string{"subscribe >=high", "subscriptions", "unsubscribe all", "bind >=high", "unbind all"}},
+	{"Incident", []string{"room {1}", "join {2} INC-1", "part {2} INC-1", "note the carrier is on it", "role lead INC-1", "check 1 INC-1", "incident INC-1", "incidents", "review INC-1", "conclude INC-1"}},
 	{"You", []string{"token", "mine", "forget me"}},
 	{"Admin", []string{"mute databases 30m migration", "unmute databases", "audit", "audit alice since 1d"}},
 	{"Help", []string{"help", "help suppress", "akc {1}", "close {1}?", "ack 4711-4715"}},

@@ -37,6 +37,7 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 			func(b store.Binding) { s.bindings.delete(b.ID) })
 		removed += s.reminders.remove(limit, func(a, b reminder) int { return a.ChangedAt.Compare(b.ChangedAt) },
 			func(r reminder) bool { return r.Due.IsZero() && r.ChangedAt.Before(problemsBefore) }, func(r reminder) { s.reminders.delete(r.ID) })
+		removed += s.pruneIncidents(auditBefore, limit)
 		removed += s.triggers.remove(limit, func(a, b trigger) int { return a.WrittenAt.Compare(b.WrittenAt) },
 			func(row trigger) bool { return row.WrittenAt.Before(auditBefore) }, func(row trigger) { s.triggers.delete(row.Key) })
 		posts := len(s.posts.rows)

@@ -40,6 +40,9 @@ type data struct {
 	reminders table[int64, reminder]
 
 	lastEntry, lastGroup, lastNotice, lastRow, lastBinding, lastReminder int64
+	incidents                                                            table[int64, []byte] // as JSON, so that no caller shares memory with the store
+	incidentRows                                                         table[int64, store.IncidentEntry]
+	lastIncident, lastIncidentEntry                                      int64
 }
 
 type requestID struct{ sender, key string }
@@ -95,6 +98,7 @@ func New(clock func() time.Time) *Store {
 	d.tokens = newTable[tokenID, store.PersonToken](u)
 	d.bindings = newTable[int64, store.Binding](u)
 	d.reminders = newTable[int64, reminder](u)
+	d.incidents, d.incidentRows = newTable[int64, []byte](u), newTable[int64, store.IncidentEntry](u)
 	return &Store{closed: new(atomic.Bool), data: d}
 }
 

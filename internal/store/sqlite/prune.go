@@ -29,6 +29,11 @@ func (s *Store) Prune(ctx context.Context, journalBefore, problemsBefore, auditB
 			SELECT id FROM bindings WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at LIMIT ?)`), nil},
 		{problemsBefore, removing(`DELETE FROM reminders WHERE id IN (
 			SELECT id FROM reminders WHERE due_at = 0 AND changed_at < ? LIMIT ?)`), nil},
+		{auditBefore, removing(`DELETE FROM incident_entries WHERE id IN (
+			SELECT e.id FROM incident_entries e JOIN incidents i ON i.id = e.incident WHERE i.closed_at > 0 AND i.closed_at < ? ORDER BY e.id LIMIT ?)`), nil},
+		{auditBefore, removing(`DELETE FROM incidents WHERE id IN (
+			SELECT id FROM incidents WHERE closed_at > 0 AND closed_at < ?
+				AND NOT EXISTS (SELECT 1 FROM incident_entries e WHERE e.incident = incidents.id) ORDER BY id LIMIT ?)`), nil},
 		{auditBefore, removing(`DELETE FROM trigger_stats WHERE id IN (
 			SELECT id FROM trigger_stats WHERE written_at < ? ORDER BY written_at LIMIT ?)`), nil},
 		{

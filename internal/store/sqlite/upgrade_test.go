@@ -83,7 +83,7 @@ func kept(version int64) map[string]string {
 
 // The stores in testdata were written by the last relay of each schema version, which was killed while it posted a storm (no relay
 // ran with version 11: its store is that of 10, migrated once; those of 15 and 16 are that of 14, opened by relays of those versions
-// and killed again; those of 17 to 21 are that of 16, migrated). A relay of today opens each, with everything that was in it, and continues.
+// and killed again; those of 17 to 22 are that of 16, migrated). A relay of today opens each, with everything that was in it, and continues.
 func TestUpgradeFromEverySchema(t *testing.T) {
 	newest, err := newestSchema()
 	require.NoError(t, err)

@@ -64,6 +64,7 @@ func Run(t *testing.T, open Opener) {
 		"tokens":                    testPersonTokens,
 		"bindings":                  testBindings,
 		"reminders":                 testReminders,
+		"incidents":                 testIncidents,
 		"dead letters":              testDeadLetters,
 		"values":                    testValues,
 		"stats":                     testStats,

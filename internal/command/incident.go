@@ -1,0 +1,654 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// An incident is about problems of one room, whose roles count in its space, too. Package incident makes the space and keeps what is
+// shown there true; the verbs only record what people want.
+
+func incidentVerbs() []verb {
+	comment := lookupAct(Comment)
+	return []verb{
+		{
+			name: Room, role: operator, sets: true,
+			usage: "room [ID …]", does: "opens a space for an incident about problems, and invites you, who acted on them and who is on duty. If there is one already, it invites you",
+			examples: []string{"room 4711", "room 4711 4712"},
+			problems: true, parse: parseShow, ask: (*Executor).openRoom,
+		},
+		{
+			name: Join, role: operator, sets: true,
+			usage: "join [ID …] [INC-NUMBER]", does: "joins problems to an incident: in its space, or with its number where it was opened",
+			examples: []string{"join 4712", "join 4712 INC-7"}, object: " INC-7",
+			problems: true, spans: true, parse: parseJoin, ask: (*Executor).joinIncident,
+		},
+		{
+			name: Part, role: operator, sets: true,
+			usage: "part [ID …] [INC-NUMBER]", does: "takes problems out of an incident",
+			examples: []string{"part 4712", "part 4712 INC-7"}, object: " INC-7",
+			problems: true, spans: true, parse: parseJoin, ask: (*Executor).partIncident,
+		},
+		{
+			name: Note, role: operator,
+			usage: "note [ID …] WORDS", does: "in the space of an incident, writes into its timeline, and a comment on each of its open problems in Zabbix. With an id, or elsewhere, it is `comment`",
+			examples: []string{"note the carrier is on it", "note 4711 disk ordered"}, object: " waiting for the vendor",
+			problems: true, prose: true, parse: parseComment, act: comment,
+		},
+		{
+			name: Role, role: operator, sets: true,
+			usage: "role ROLE [PERSON] [INC-NUMBER]", does: "takes a role in an incident, or gives it to a person: a mention, an e-mail address, `me` or `nobody`",
+			examples: []string{"role lead", "role scribe alice@example.com", "role lead nobody"},
+			parse:    parseRole, ask: (*Executor).takeRole,
+		},
+		{
+			name: Check, role: operator, sets: true,
+			usage: "check NUMBER [INC-NUMBER]", does: "ticks an item of an incident's checklist, or takes the tick back",
+			examples: []string{"check 2"}, parse: parseCheck, ask: (*Executor).tick,
+		},
+		{
+			name: Incident, role: viewer,
+			usage: "incident [INC-NUMBER]", does: "shows an incident: its state, roles, checklist and the end of its timeline",
+			examples: []string{"incident", "incident INC-7"}, parse: parseIncident, ask: (*Executor).showIncident,
+		},
+		{
+			name: Incidents, role: viewer,
+			usage: "incidents", does: "lists the incidents that were opened here, the newest first", examples: []string{"incidents"},
+			parse: parseNothing, ask: (*Executor).listIncidents,
+		},
+		{
+			name: Review, role: viewer,
+			usage: "review [INC-NUMBER]", does: "posts the review of an incident as a file: timeline, who did what, and how long it took",
+			examples: []string{"review", "review INC-7"}, parse: parseIncident, ask: (*Executor).reviewIncident,
+		},
+		{
+			name: Conclude, role: operator, sets: true,
+			usage: "conclude [INC-NUMBER]", does: "ends an incident although problems of it are open: its review is posted, and it closes",
+			examples: []string{"conclude", "conclude INC-7"}, parse: parseIncident, confirms: confirmConclude, ask: (*Executor).conclude,
+		},
+	}
+}
+
+// lookupAct is what a verb does in Zabbix, before the table is filled.
+func lookupAct(v Verb) *act {
+	return &act{
+		infinitive: "comment on", done: "Commented on",
+		actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} },
+	}
+}
+
+// incidentNumber matches an incident's number in a command, with the word before it.
+var incidentNumber = regexp.MustCompile(`(?i)(?:^|[ \n])(?:(?:to|from|of|in|into|for) )?[("'` + "`" + `]?(inc-?[0-9]{1,12})[)"'` + "`" + `.,;:!?]*(?:[ \n]|$)`)
+
+// cutIncident takes an incident's number out of words.
+func cutIncident(words string) (id int64, rest string) {
+	at := incidentNumber.FindStringSubmatchIndex(words)
+	if at == nil {
+		return 0, words
+	}
+	word := words[at[2]:at[3]]
+	if !strings.Contains(word, "-") {
+		word = word[:3] + "-" + word[3:]
+	}
+	id, ok := incident.ParseNumber(word)
+	if !ok {
+		return 0, words
+	}
+	return id, strings.TrimSpace(words[:at[0]] + " " + words[at[1]:])
+}
+
+// parseIncident parses "[INC-NUMBER]".
+func parseIncident(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	id, rest := cutIncident(t.rest)
+	if rest = strings.Trim(rest, ":,;.!? \n"); rest != "" {
+		return Request{}, ask(v.name, "I don't understand `%s`. Give the number of the incident, or nothing in its space: `%s INC-7`.", echo(rest), v.name)
+	}
+	return Request{Verb: v.name, Incident: id}, nil
+}
+
+// parseJoin parses "[ids] [INC-NUMBER]".
+func parseJoin(n Names, v *verb, _ spoken, t named) (Request, *question) {
+	id, rest := cutIncident(t.rest)
+	t = n.scanIDs(v, strings.TrimLeft(rest, ": \n"))
+	switch words := strings.Trim(t.rest, ":,;.! \n"); {
+	case t.ambiguous != "":
+		return Request{}, ask(v.name, "I'm not sure whether `%s` is an event id, so I did nothing. For example: `%s 4712`, or `%[2]s 4712 INC-7`.", echo(t.ambiguous), v.name)
+	case words != "":
+		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. For example: `%s 4712`, or `%[2]s 4712 INC-7`.", echo(words), v.name)
+	case len(t.refs) > maxRefs:
+		return Request{}, tooMany(v)
+	}
+	return Request{Verb: v.name, Refs: t.refs, Incident: id}, nil
+}
+
+// parseRole parses "ROLE [PERSON] [INC-NUMBER]".
+func parseRole(n Names, v *verb, _ spoken, t named) (Request, *question) {
+	id, rest := cutIncident(t.rest)
+	word, after := firstWord(strings.TrimLeft(rest, ":,- \n"))
+	r := Request{Verb: v.name, Incident: id, Role: bareWord(word)}
+	if r.Role == "" {
+		return Request{}, ask(v.name, "Which role? For example: `role lead`, or `role scribe alice@example.com`.")
+	}
+	after = strings.TrimLeft(after, ":=>- \n")
+	if to, behind := firstWord(after); strings.EqualFold(to, "to") {
+		after = behind
+	}
+	if written, behind := n.cutPerson(after); written != "" {
+		r.Person, after = strings.ToLower(written), behind
+	} else {
+		word, behind := firstWord(after)
+		r.Person, after = strings.TrimPrefix(strings.Trim(strings.ToLower(word), ".,:;!*~`'\"()[]<>"), "@"), behind
+	}
+	if strings.Trim(after, ".,;:! \n") != "" {
+		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. For example: `role lead`, or `role scribe alice@example.com`.", echo(after))
+	}
+	return r, nil
+}
+
+// parseCheck parses "NUMBER [INC-NUMBER]".
+func parseCheck(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+	id, rest := cutIncident(t.rest)
+	n, err := strconv.ParseInt(strings.Trim(rest, "#:,;.!()`\"' \n"), 10, 64)
+	if err != nil || n < 1 {
+		return Request{}, ask(v.name, "Give the number of the item on the checklist: `check 2`. `incident` shows the list.")
+	}
+	return Request{Verb: v.name, Incident: id, Number: n}, nil
+}
+
+// incidentPress reads a press of a button of an incident's card.
+func (e *Executor) incidentPress(s scope, b Button) (Request, *question) {
+	id, what, value, ok := incident.ParseButton(b.Key)
+	i, known := e.o.Incidents.Get(id)
+	if !ok || !known || s.Room == "" || s.Room != incident.Space(i) {
+		return Request{}, &question{text: unknownButton()}
+	}
+	if what == incident.ButtonRole {
+		return Request{Verb: Role, Incident: id, Role: value, Toggle: true}, nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 1 {
+		return Request{}, &question{text: unknownButton()}
+	}
+	return Request{Verb: Check, Incident: id, Number: n}, nil
+}
+
+// theIncident finds the incident that a command means, among those that the person may know of from here. A target is never guessed.
+func (e *Executor) theIncident(s scope, r Request) (i store.Incident, refusal string) {
+	here, inSpace := e.o.Incidents.Of(s.Room)
+	switch {
+	case r.Incident != 0:
+		i, ok := e.o.Incidents.Get(r.Incident)
+		if !ok || !e.mayKnow(s, i) {
+			return i, fmt.Sprintf("❔ I don't know %s here. `incidents` lists those that were opened here.", incident.Number(r.Incident))
+		}
+		here = i
+	case !inSpace:
+		return here, fmt.Sprintf("❔ Which incident? Send it in the incident's space, or give its number: `%s%s INC-7`. `incidents` lists them.", r.Verb, map[Verb]string{Role: " lead", Check: " 2", Join: " 4712", Part: " 4712"}[r.Verb])
+	}
+	if role := s.roleIn(here.Room); !may(role, r.Verb) {
+		return here, denied(r.Verb, role, "where "+incident.Number(here.ID)+" was opened")
+	}
+	if r.Verb.entry().sets && !here.Closed.IsZero() {
+		return here, fmt.Sprintf("🔒 %s is closed, so I did nothing. `room` opens another one.", incident.Number(here.ID))
+	}
+	return here, ""
+}
+
+// mayKnow reports whether the person may know of an incident from here: in its space, where it was opened, or in a direct chat with a
+// role there.
+func (e *Executor) mayKnow(s scope, i store.Incident) bool {
+	if !s.Direct {
+		return s.Room != "" && (s.Room == i.Room || s.Room == incident.Space(i)) && may(s.roleIn(i.Room), Incident)
+	}
+	return may(s.roleIn(i.Room), Incident)
+}
+
+// incidentScope prepares a command in the space of an incident: `join` finds what was posted where the incident was opened, and a bare
+// `note` is about all of its open problems. done: it has ended.
+func (e *Executor) incidentScope(ctx context.Context, c *store.Command, s *scope, r *Request) (done bool, err error) {
+	i, inSpace := e.o.Incidents.Of(s.Room)
+	switch {
+	case r.Verb == Join && inSpace:
+		s.Input.Room = i.Room
+		if r.Incident == 0 {
+			r.Incident = i.ID
+		}
+	case r.Verb == Note:
+		own, _, err := e.ownProblem(ctx, *s, s.ParentID, c.CreatedAt)
+		if err != nil {
+			return false, err
+		}
+		if inSpace && len(r.Refs) == 0 && own == (alert.Key{}) {
+			return e.noteIncident(ctx, c, s, r, i)
+		}
+		r.Verb, c.Action = Comment, string(Comment)
+	}
+	return false, nil
+}
+
+// noteFor is how long the same note of a person is one note.
+const noteFor = time.Minute
+
+// noteIncident writes a note into the timeline, and makes the command one about the open problems. done: there is none.
+func (e *Executor) noteIncident(ctx context.Context, c *store.Command, s *scope, r *Request, i store.Incident) (done bool, err error) {
+	if !i.Closed.IsZero() {
+		return true, e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, fmt.Sprintf("🔒 %s is closed, so I noted nothing.", incident.Number(i.ID))})
+	}
+	f, err := e.o.Incidents.Facts(ctx, i)
+	if err != nil {
+		return false, err
+	}
+	twice := slices.ContainsFunc(f.Entries, func(o store.IncidentEntry) bool {
+		return o.Kind == store.IncidentNote && o.Text == r.Text && incident.Same(o.By, someone(s.Input.Person)) && o.Key != noteKey(c.ID) && c.CreatedAt.Sub(o.At).Abs() < noteFor
+	})
+	if twice {
+		return true, e.finish(ctx, *c, "", store.CommandDone, "ℹ️ I noted that a moment ago.")
+	}
+	if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
+		Incident: i.ID, Key: noteKey(c.ID), Kind: store.IncidentNote, At: c.CreatedAt, By: someone(s.Input.Person), Subject: markOf(c.ID), Text: r.Text,
+	}); err != nil {
+		return false, err
+	}
+	for _, p := range f.OpenProblems() {
+		if ofTrigger(p) {
+			r.Refs = append(r.Refs, p.Key)
+		}
+	}
+	if len(r.Refs) == 0 {
+		c.Outcome = "noted in " + incident.Number(i.ID)
+		return true, e.finish(ctx, *c, "", store.CommandDone, fmt.Sprintf("📝 Noted in the timeline of %s. No problem of it is open, so Zabbix has no comment.", incident.Number(i.ID)))
+	}
+	r.Incident, r.Yes, r.Suspects = i.ID, true, nil
+	s.Input.Room = i.Room
+	return false, nil
+}
+
+func noteKey(command string) string { return "note:" + command }
+
+func someone(p Person) store.Someone {
+	return store.Someone{ID: p.ID, Email: p.Email, Name: text.Line(text.CutBytes(p.Name, 200))}
+}
+
+// maxLiveIncidents bounds the incidents that go on.
+const maxLiveIncidents = 100
+
+// openRoom opens an incident about the command's problems, or invites the person to the one that there is.
+func (e *Executor) openRoom(ctx context.Context, c store.Command, s scope, _ Request) (outcome string, err error) {
+	if e.o.Incidents == nil {
+		return e.reply(ctx, c, "🚫 This relay keeps no incidents.")
+	}
+	if known, ok := e.openedBy(c.ID); ok { // read again after a crash
+		return "opened " + incident.Number(known.ID), nil
+	}
+	here, inSpace := e.o.Incidents.Of(s.Room)
+	switch {
+	case s.Direct:
+		return e.reply(ctx, c, "🚨 Send `room` in the room that has the problem, or in the problem's thread there: its people and roles count.")
+	case inSpace:
+		return e.reply(ctx, c, fmt.Sprintf("🚨 This is the space of %s already. `join` adds a problem to it.", incident.Number(here.ID)))
+	}
+	problems, err := e.problemsOf(ctx, c.Keys)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range problems {
+		if i, ok := e.o.Incidents.With(p.Key); ok {
+			return e.inviteTo(ctx, c, s, i, p.Key)
+		}
+	}
+	open := slices.DeleteFunc(slices.Clone(problems), func(p alert.Problem) bool { return !p.Open() })
+	switch {
+	case len(open) == 0:
+		return e.reply(ctx, c, "ℹ️ Nothing of that is open any more, so I opened no incident.")
+	case len(e.o.Incidents.Live()) >= maxLiveIncidents:
+		return e.reply(ctx, c, fmt.Sprintf("🚫 %d incidents go on already, which is the most. End one first: `incidents`, `conclude INC-7`.", maxLiveIncidents))
+	}
+	now := time.Now()
+	i := store.Incident{
+		Command: c.ID, Title: incident.Headline(open), Room: c.Room, Origin: c.RoomID, Thread: c.Thread(), Bot: c.Bot, By: someone(s.Input.Person), Opened: now,
+	}
+	incident.AddInvited(&i, i.By)
+	for _, p := range open {
+		i.Problems = append(i.Problems, store.IncidentProblem{Key: p.Key, Joined: now})
+		incident.AddInvited(&i, incident.Actors(p)...)
+	}
+	incident.AddInvited(&i, s.onCall(now)...)
+	if i, err = e.o.Incidents.Add(ctx, i); err != nil {
+		return "", err
+	}
+	return "opened " + incident.Number(i.ID), nil
+}
+
+func (e *Executor) openedBy(command string) (store.Incident, bool) {
+	for _, i := range e.o.Incidents.All() {
+		if i.Command == command {
+			return i, true
+		}
+	}
+	return store.Incident{}, false
+}
+
+// inviteTo invites a person to an incident that has the problem already.
+func (e *Executor) inviteTo(ctx context.Context, c store.Command, s scope, i store.Incident, key alert.Key) (outcome string, err error) {
+	if !e.mayKnow(s, i) {
+		return e.reply(ctx, c, fmt.Sprintf("🚨 %s is in an incident already, which was opened in another room.", nameIn(key, s.Several)))
+	}
+	if i, err = e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) { incident.AddInvited(i, someone(s.Input.Person)) }); err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("🚨 %s is in **%s** already", nameIn(key, s.Several), incident.Number(i.ID))
+	if link, ok := webex.SpaceLink(i.RoomID); ok && incident.Reachable(i) {
+		return e.reply(ctx, c, said+": I invite you to [its space]("+link+").")
+	}
+	return e.reply(ctx, c, said+".")
+}
+
+// onCall returns who is on duty for the room, in the first layer of each schedule.
+func (s scope) onCall(now time.Time) (people []store.Someone) {
+	if s.Duty == nil {
+		return nil
+	}
+	for _, name := range s.schedules() {
+		schedule, _, ok := s.Duty(name)
+		if !ok || len(schedule.Layers) == 0 {
+			continue
+		}
+		for _, p := range schedule.At(schedule.Layers[0], now) {
+			people = append(people, store.Someone{Email: p.Email, Name: p.Name})
+		}
+	}
+	return people
+}
+
+// problemsOf reads the problems of a command.
+func (e *Executor) problemsOf(ctx context.Context, keys []string) (list []alert.Problem, err error) {
+	var parsed []alert.Key
+	for _, k := range keys {
+		parsed = append(parsed, alert.ParseKey(k))
+	}
+	found, _, err := e.readable(ctx, parsed)
+	for _, k := range parsed {
+		if p, ok := found[k]; ok {
+			list = append(list, p)
+		}
+	}
+	return list, err
+}
+
+func (e *Executor) joinIncident(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	problems, err := e.problemsOf(ctx, c.Keys)
+	if err != nil {
+		return "", err
+	}
+	var joined []string
+	for _, p := range problems {
+		name := titled(p.Key, p.Name, s.Several)
+		other, taken := e.o.Incidents.With(p.Key)
+		switch {
+		case taken && other.ID == i.ID && !e.entered(ctx, i.ID, joinKey(c.ID, p.Key)):
+			return e.reply(ctx, c, fmt.Sprintf("ℹ️ %s is in %s already.", name, incident.Number(i.ID)))
+		case taken && other.ID != i.ID:
+			return e.reply(ctx, c, fmt.Sprintf("🚫 %s is in another incident, so I joined nothing.", name))
+		case len(i.Problems)+len(problems) > incident.MaxProblems:
+			return e.reply(ctx, c, fmt.Sprintf("🚫 An incident has at most %d problems, so I joined nothing.", incident.MaxProblems))
+		}
+		joined = append(joined, name)
+	}
+	for _, p := range problems {
+		if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
+			Incident: i.ID, Key: joinKey(c.ID, p.Key), Kind: store.IncidentJoin, At: c.CreatedAt, By: someone(s.Input.Person), Subject: p.Key.String(), Text: p.Name,
+		}); err != nil {
+			return "", err
+		}
+	}
+	if _, err = e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) {
+		for _, p := range problems {
+			incident.Join(i, p.Key, time.Now())
+			incident.AddInvited(i, incident.Actors(p)...)
+		}
+	}); err != nil {
+		return "", err
+	}
+	return e.reply(ctx, c, fmt.Sprintf("➕ Joined to **%s**: %s. Its message comes to the space.", incident.Number(i.ID), text.And(joined)))
+}
+
+func joinKey(command string, key alert.Key) string { return "join:" + command + ":" + key.String() }
+
+// entered reports whether an entry is there: the command was read again after a crash.
+func (e *Executor) entered(ctx context.Context, id int64, key string) bool {
+	entries, err := e.o.Incidents.Entries(ctx, id)
+	return err == nil && slices.ContainsFunc(entries, func(o store.IncidentEntry) bool { return o.Key == key })
+}
+
+func (e *Executor) partIncident(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	problems, err := e.problemsOf(ctx, c.Keys)
+	if err != nil {
+		return "", err
+	}
+	var parted []string
+	left := incident.Current(i)
+	for _, p := range problems {
+		name := titled(p.Key, p.Name, s.Several)
+		if !slices.Contains(left, p.Key) && !e.entered(ctx, i.ID, joinKey(c.ID, p.Key)) {
+			return e.reply(ctx, c, fmt.Sprintf("ℹ️ %s isn't in %s, so I did nothing.", name, incident.Number(i.ID)))
+		}
+		left = slices.DeleteFunc(left, func(k alert.Key) bool { return k == p.Key })
+		parted = append(parted, name)
+	}
+	if len(left) == 0 {
+		return e.reply(ctx, c, fmt.Sprintf("🚫 That would leave %s without a problem, so I did nothing. To end it: `conclude`.", incident.Number(i.ID)))
+	}
+	for _, p := range problems {
+		if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
+			Incident: i.ID, Key: joinKey(c.ID, p.Key), Kind: store.IncidentPart, At: c.CreatedAt, By: someone(s.Input.Person), Subject: p.Key.String(), Text: p.Name,
+		}); err != nil {
+			return "", err
+		}
+	}
+	if _, err := e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) {
+		for _, p := range problems {
+			incident.Part(i, p.Key, time.Now())
+		}
+	}); err != nil {
+		return "", err
+	}
+	return e.reply(ctx, c, fmt.Sprintf("➖ Parted from **%s**: %s. Its message in the space is kept up to date until it is resolved.", incident.Number(i.ID), text.And(parted)))
+}
+
+func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, addressed(presser(s.Input), refusal))
+	}
+	n := slices.IndexFunc(s.Incident.Roles, func(role string) bool { return strings.EqualFold(role, r.Role) })
+	if n < 0 {
+		return e.reply(ctx, c, fmt.Sprintf("❔ There is no role `%s`. There are %s.", echo(r.Role), text.And(quotedNames(s.Incident.Roles))))
+	}
+	role := s.Incident.Roles[n]
+	f, err := e.o.Incidents.Facts(ctx, i)
+	if err != nil {
+		return "", err
+	}
+	by, who := someone(s.Input.Person), someone(s.Input.Person)
+	before := slices.IndexFunc(f.Entries, func(o store.IncidentEntry) bool { return o.Key == "role:"+c.ID })
+	switch {
+	case before >= 0: // read again after a crash
+		who = f.Entries[before].Who
+	case r.Toggle && incident.Same(f.Holder(role), by):
+		who = store.Someone{}
+	case r.Toggle || r.Person == "":
+	default:
+		owner, q := s.newOwner(Request{Verb: Role, Person: r.Person})
+		if q != nil {
+			return e.reply(ctx, c, "❔ "+q.text)
+		}
+		who = store.Someone{ID: owner.ID, Email: owner.Email, Name: text.Line(text.CutBytes(owner.Name, 200))}
+	}
+	if who.Email != "" && !s.Incident.Allowed(who.Email) {
+		return e.reply(ctx, c, fmt.Sprintf("🚫 %s isn't in a domain that the relay's configuration allows, so I did nothing.", webex.EscapeMarkdown(incident.Label(who))))
+	}
+	if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
+		Incident: i.ID, Key: "role:" + c.ID, Kind: store.IncidentRole, At: time.Now(), By: by, Who: who, Subject: role,
+	}); err != nil {
+		return "", err
+	}
+	if who.Email != "" {
+		if _, err := e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) { incident.AddInvited(i, who) }); err != nil {
+			return "", err
+		}
+	}
+	said := "nobody"
+	if who != (store.Someone{}) {
+		said = incident.Label(who)
+	}
+	outcome = fmt.Sprintf("%s in %s: %s", role, incident.Number(i.ID), said)
+	if r.Toggle { // the card shows it
+		return outcome, nil
+	}
+	return e.reply(ctx, c, fmt.Sprintf("👤 **%s** in %s: %s.", webex.EscapeMarkdown(role), incident.Number(i.ID), webex.EscapeMarkdown(said)))
+}
+
+func quotedNames(names []string) []string {
+	return text.Names(names, func(name string) string { return "`" + webex.EscapeCode(name) + "`" })
+}
+
+func (e *Executor) tick(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, addressed(presser(s.Input), refusal))
+	}
+	if r.Number > int64(len(s.Incident.Checklist)) {
+		return e.reply(ctx, c, fmt.Sprintf("❔ The checklist has %s.", counted(len(s.Incident.Checklist), "item")))
+	}
+	item := s.Incident.Checklist[r.Number-1]
+	f, err := e.o.Incidents.Facts(ctx, i)
+	if err != nil {
+		return "", err
+	}
+	kind, done := store.IncidentCheck, "ticked"
+	if last, ticked := f.Ticked(item); ticked && last.Key != "check:"+c.ID {
+		kind, done = store.IncidentUncheck, "unticked"
+		if s.Button != nil { // two people pressed it
+			return "ticked already", nil
+		}
+	}
+	if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
+		Incident: i.ID, Key: "check:" + c.ID, Kind: kind, At: time.Now(), By: someone(s.Input.Person), Subject: item,
+	}); err != nil {
+		return "", err
+	}
+	outcome = fmt.Sprintf("%s in %s: %s", done, incident.Number(i.ID), item)
+	if s.Button != nil {
+		return outcome, nil
+	}
+	return e.reply(ctx, c, fmt.Sprintf("☑️ %s in %s: %s.", strings.ToUpper(done[:1])+done[1:], incident.Number(i.ID), webex.EscapeMarkdown(item)))
+}
+
+func (e *Executor) showIncident(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	f, err := e.o.Incidents.Facts(ctx, i)
+	if err != nil {
+		return "", err
+	}
+	_, err = e.reply(ctx, c, incident.Show(f, s.Incident, time.Now()))
+	return "shown", err
+}
+
+// maxIncidents is how many incidents a list has.
+const maxIncidents = 20
+
+func (e *Executor) listIncidents(ctx context.Context, c store.Command, s scope, _ Request) (outcome string, err error) {
+	var lines []string
+	for _, i := range slices.Backward(e.o.Incidents.All()) {
+		if len(lines) == maxIncidents {
+			break
+		}
+		if !e.mayKnow(s, i) {
+			continue
+		}
+		f, err := e.o.Incidents.Facts(ctx, i)
+		if err != nil {
+			return "", err
+		}
+		line := fmt.Sprintf("**%s** %s: %s, %s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), f.State(), i.Opened.In(roomOf(c, s.View).Location).Format("2 Jan 2006 15:04 MST"))
+		if link, ok := webex.SpaceLink(i.RoomID); ok && incident.Reachable(i) {
+			line += " · [its space](" + link + ")"
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return e.reply(ctx, c, "ℹ️ No incident was opened here. `room 4711` opens one about a problem.")
+	}
+	_, err = e.reply(ctx, c, "- "+strings.Join(lines, "\n- "))
+	return "listed", err
+}
+
+func (e *Executor) reviewIncident(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	review, err := e.o.Incidents.Review(ctx, i, s.Incident)
+	if err != nil {
+		return "", err
+	}
+	words := fmt.Sprintf("📄 The review of **%s**, as it is now.", incident.Number(i.ID))
+	missing, err := e.attach(ctx, c, "review", words, store.File{Name: strings.ToLower(incident.Number(i.ID)) + "-review.md", Type: "text/markdown", Content: []byte(review)})
+	if err != nil || missing == "" {
+		return "posted the review of " + incident.Number(i.ID), err
+	}
+	return e.reply(ctx, c, words+missing)
+}
+
+func confirmConclude(e *Executor, s scope, _ store.Command, r Request) (q doubt, refusal string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return doubt{}, refusal, nil
+	}
+	after := ""
+	if s.View.Incident.Leave {
+		after = " Then I leave its space."
+	}
+	return doubt{
+		question: fmt.Sprintf("❔ This ends **%s** %s now, whatever is open: I post its review, and nothing more happens in it.%s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), after),
+		button:   "Yes, end it",
+	}, "", nil
+}
+
+func (e *Executor) conclude(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	i, refusal := e.theIncident(s, r)
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	if _, err := e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) {
+		if i.EndedAt.IsZero() {
+			i.Ended, i.EndedAt = someone(s.Input.Person), time.Now()
+		}
+	}); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	return e.reply(ctx, c, fmt.Sprintf("🏁 Ended **%s**. Its review follows.", incident.Number(i.ID)))
+}

@@ -1,0 +1,255 @@
+// Package incident keeps the rooms that people open for an incident: what is decided about them, and the loop that does it.
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webexid"
+)
+
+// Number returns an incident's number as people see it.
+func Number(id int64) string { return prefix + strconv.FormatInt(id, 10) }
+
+const prefix = "INC-"
+
+// ParseNumber reads what Number returns, in any case.
+func ParseNumber(word string) (id int64, ok bool) {
+	if len(word) <= len(prefix) || !strings.EqualFold(word[:len(prefix)], prefix) {
+		return 0, false
+	}
+	id, err := strconv.ParseInt(word[len(prefix):], 10, 64)
+	return id, err == nil && id > 0
+}
+
+// Rule returns the name of the rule by which an incident's problems are in its space, as store.Post.Route.
+func Rule(id int64) string { return config.IncidentRule + strconv.FormatInt(id, 10) }
+
+// Space returns the room of an incident's space, as store.Post.Room; "" while there is none.
+func Space(i store.Incident) string {
+	if i.RoomID == "" {
+		return ""
+	}
+	return config.SpaceRoom + webexid.Key(i.RoomID)
+}
+
+// maxTitle bounds a space's title, in characters. Webex documents no limit.
+const maxTitle = 100
+
+// Title returns the title of an incident's space. It begins with the number, by which the space is found again.
+func Title(i store.Incident) string {
+	return text.Shorten(text.Line(Number(i.ID)+" "+i.Title), maxTitle)
+}
+
+// Headline returns the title of an incident about problems, the worst first, without the number.
+func Headline(problems []alert.Problem) string {
+	p := slices.MaxFunc(problems, func(a, b alert.Problem) int { return cmp.Compare(a.Severity, b.Severity) })
+	said := fmt.Sprintf("%s (%s)", nameOf(p), p.Severity)
+	if more := len(problems) - 1; more > 0 {
+		said += fmt.Sprintf(" and %d more", more)
+	}
+	return text.Line(said)
+}
+
+// nameOf returns a problem's host and name, cut.
+func nameOf(p alert.Problem) string {
+	name := text.Shorten(text.Line(p.Name), 60)
+	if len(p.Hosts) == 0 {
+		return name
+	}
+	host := text.Shorten(text.Line(cmp.Or(p.Hosts[0].Name, p.Hosts[0].Host)), 30)
+	return host + ": " + name
+}
+
+// Settings are what the configuration says about incidents.
+type Settings struct {
+	Roles       []string
+	Checklist   []string
+	UpdateEvery time.Duration // 0: nobody is reminded
+	ReviewAfter time.Duration // all problems are resolved for so long
+	CloseAfter  time.Duration // the review was posted so long ago
+	Leave       bool          // the bot leaves the space then
+	Location    *time.Location
+	Allowed     func(email string) bool // may be invited
+}
+
+// State is the state of an incident.
+type State string
+
+const (
+	Opening  State = "opening" // there is no space yet
+	Open     State = "open"
+	Resolved State = "resolved" // all of its problems are, or somebody ended it
+	Closed   State = "closed"
+)
+
+// Facts are all that is known about an incident.
+type Facts struct {
+	store.Incident
+	Entries  []store.IncidentEntry
+	Known    map[alert.Key]alert.Problem
+	Messages map[alert.Key]string // links to the problems' messages where the incident was opened
+}
+
+// State returns the incident's state.
+func (f Facts) State() State {
+	switch {
+	case !f.Closed.IsZero():
+		return Closed
+	case f.RoomID == "":
+		return Opening
+	case f.EndedAt.IsZero() && f.anyOpen():
+		return Open
+	}
+	return Resolved
+}
+
+// anyOpen reports whether a problem goes on. One that was pruned doesn't.
+func (f Facts) anyOpen() bool {
+	return slices.ContainsFunc(f.Current(), func(key alert.Key) bool {
+		p, known := f.Known[key]
+		return known && p.Open()
+	})
+}
+
+// Current returns the problems that are in the incident, in the order of joining.
+func (f Facts) Current() []alert.Key { return Current(f.Incident) }
+
+// Current returns the problems that are in an incident.
+func Current(i store.Incident) (keys []alert.Key) {
+	for _, p := range i.Problems {
+		if p.Parted.IsZero() {
+			keys = append(keys, p.Key)
+		}
+	}
+	return keys
+}
+
+// OpenProblems returns those that go on.
+func (f Facts) OpenProblems() (open []alert.Problem) {
+	for _, key := range f.Current() {
+		if p, known := f.Known[key]; known && p.Open() {
+			open = append(open, p)
+		}
+	}
+	return open
+}
+
+// ResolvedAt returns when the incident was resolved; zero if it isn't.
+func (f Facts) ResolvedAt() (at time.Time) {
+	if !f.EndedAt.IsZero() {
+		return f.EndedAt
+	}
+	if f.anyOpen() {
+		return time.Time{}
+	}
+	for _, key := range f.Current() {
+		if p := f.Known[key]; p.ResolvedAt.After(at) {
+			at = p.ResolvedAt
+		}
+	}
+	if at.Before(f.Incident.Opened) { // it was resolved when it was joined, or its end isn't known
+		at = f.Incident.Opened
+	}
+	return at
+}
+
+// Reachable reports whether the bot can post in the space.
+func (f Facts) Reachable() bool { return Reachable(f.Incident) }
+
+// Reachable reports whether the bot can post in an incident's space.
+func Reachable(i store.Incident) bool { return i.RoomID != "" && i.Lost.IsZero() && !i.Left }
+
+// Holder returns who has a role; the zero value for nobody.
+func (f Facts) Holder(role string) (who store.Someone) {
+	for _, e := range f.Entries {
+		if e.Kind == store.IncidentRole && e.Subject == role {
+			who = e.Who
+		}
+	}
+	return who
+}
+
+// Ticked returns the entry that ticked an item of the checklist; false if it isn't ticked.
+func (f Facts) Ticked(item string) (by store.IncidentEntry, ticked bool) {
+	for _, e := range f.Entries {
+		if e.Subject == item && (e.Kind == store.IncidentCheck || e.Kind == store.IncidentUncheck) {
+			by, ticked = e, e.Kind == store.IncidentCheck
+		}
+	}
+	return by, ticked
+}
+
+// invited returns the results of the invitations, by address.
+func (f Facts) invited() map[string]store.IncidentEntry {
+	done := map[string]store.IncidentEntry{}
+	for _, e := range f.Entries {
+		if e.Kind == store.IncidentInvited {
+			done[e.Subject] = e
+		}
+	}
+	return done
+}
+
+// LastUpdate returns when people last heard from somebody: the opening, or the last note.
+func (f Facts) LastUpdate() time.Time {
+	at := f.Incident.Opened
+	for _, e := range f.Entries {
+		if e.Kind == store.IncidentNote && e.At.After(at) {
+			at = e.At
+		}
+	}
+	return at
+}
+
+// Label is a person's name, or else the address.
+func Label(s store.Someone) string { return text.Line(cmp.Or(s.Name, s.Email)) }
+
+// Same reports whether two records are of one person.
+func Same(a, b store.Someone) bool {
+	return a.ID != "" && a.ID == b.ID || a.Email != "" && strings.EqualFold(a.Email, b.Email)
+}
+
+// AddInvited adds people to those who should be in the space, once each.
+func AddInvited(i *store.Incident, people ...store.Someone) {
+	for _, p := range people {
+		if p.Email = strings.ToLower(p.Email); p.Email != "" && !slices.ContainsFunc(i.Invite, func(o store.Someone) bool { return Same(o, p) }) && len(i.Invite) < maxInvited {
+			i.Invite = append(i.Invite, p)
+		}
+	}
+}
+
+// The limits of one incident.
+const (
+	MaxProblems = 50
+	maxInvited  = 50
+)
+
+// Actors returns the people who acted on a problem, and its owner.
+func Actors(p alert.Problem) (people []store.Someone) {
+	for _, e := range p.Timeline {
+		if u := e.Update; u != nil && u.Actor.Email != "" {
+			people = append(people, store.Someone{Email: u.Actor.Email, Name: u.Actor.Name})
+		}
+	}
+	if p.Owner.Email != "" {
+		people = append(people, store.Someone{ID: p.Owner.ID, Email: p.Owner.Email, Name: p.Owner.Name})
+	}
+	return people
+}
+
+// since returns when the incident got its state.
+func (f Facts) since() time.Time {
+	if at := f.ResolvedAt(); f.State() == Resolved && !at.IsZero() {
+		return at
+	}
+	return f.Incident.Opened
+}

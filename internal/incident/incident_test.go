@@ -1,0 +1,526 @@
+package incident
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/memory"
+	"nms-alert-relay/internal/webex"
+)
+
+var (
+	t0    = time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
+	alice = store.Someone{ID: "P1", Email: "alice@example.com", Name: "Alice Archer"}
+	bob   = store.Someone{Email: "bob@example.com", Name: "Bob"}
+	k1    = alert.Key{Source: "main", EventID: "4711"}
+	k2    = alert.Key{Source: "main", EventID: "4712"}
+)
+
+func settings() Settings {
+	return Settings{
+		Roles: []string{"lead", "scribe"}, Checklist: []string{"Customers informed"}, UpdateEvery: 30 * time.Minute, ReviewAfter: 5 * time.Minute, CloseAfter: time.Hour,
+		Location: time.UTC, Allowed: func(email string) bool { return strings.HasSuffix(email, "@example.com") },
+	}
+}
+
+func problem(key alert.Key, state alert.State, trigger string) alert.Problem {
+	p := alert.Problem{
+		Key: key, Origin: alert.OriginTrigger, State: state, Revision: 1, Severity: alert.High, OpenedAt: t0, Announced: true,
+		Facts:    alert.Facts{Name: "Disk full on " + key.EventID, Hosts: []alert.Host{{Host: "db1"}}, TriggerID: trigger},
+		Timeline: []alert.Entry{{Seq: 1, Key: "opened", Kind: alert.EntryOpened, At: t0}},
+	}
+	if state == alert.StateResolved {
+		p.ResolvedAt = t0.Add(10 * time.Minute)
+	}
+	return p
+}
+
+// facts are those of an incident with a space and one open problem, about which everything is said, shown and invited.
+func facts(change func(f *Facts)) Facts {
+	f := Facts{
+		Incident: store.Incident{
+			ID: 7, Title: "db1: Disk full (high)", Room: "noc", Origin: "R1", Bot: "noc", By: alice, Opened: t0, RoomID: "S1",
+			Problems: []store.IncidentProblem{{Key: k1, Joined: t0, Posted: true}}, Invite: []store.Someone{alice}, Shown: map[string]string{},
+		},
+		Entries: []store.IncidentEntry{{Kind: store.IncidentInvited, Subject: alice.Email}},
+		Known:   map[alert.Key]alert.Problem{k1: problem(k1, alert.StateOpen, "t1")},
+	}
+	change(&f)
+	return f
+}
+
+// The next step of an incident, from all that is known.
+func TestNext(t *testing.T) {
+	resolved := func(f *Facts) { f.Known[k1] = problem(k1, alert.StateResolved, "t1") }
+	for name, c := range map[string]struct {
+		change func(f *Facts)
+		at     time.Duration
+		again  []alert.Problem
+		unsent bool
+		leave  bool
+		want   Op
+	}{
+		"nothing":                   {func(*Facts) {}, time.Minute, nil, false, false, OpNone},
+		"no space yet":              {func(f *Facts) { f.RoomID = "" }, 0, nil, false, false, OpMake},
+		"a call failed":             {func(f *Facts) { f.RoomID, f.NotBefore = "", t0.Add(time.Minute) }, 0, nil, false, false, OpNone},
+		"for long":                  {func(f *Facts) { f.RoomID, f.LastError = "", "503" }, time.Hour, nil, false, false, OpGiveUp},
+		"refused":                   {func(f *Facts) { f.RoomID, f.Refused = "", "403" }, 0, nil, false, false, OpClose},
+		"closed":                    {func(f *Facts) { f.Closed = t0 }, time.Hour, nil, false, false, OpNone},
+		"a problem to show":         {func(f *Facts) { f.Problems[0].Posted = false }, 0, nil, false, false, OpShow},
+		"a problem that was parted": {func(f *Facts) { f.Problems = append(f.Problems, store.IncidentProblem{Key: k2, Parted: t0}) }, 0, nil, false, false, OpNone},
+		"somebody to invite":        {func(f *Facts) { f.Entries = nil }, 0, nil, false, false, OpInvite},
+		"to a lost space":           {func(f *Facts) { f.Entries, f.Lost = nil, t0 }, 0, nil, false, false, OpNone},
+		"no update":                 {func(*Facts) {}, 30 * time.Minute, nil, false, false, OpRemind},
+		"a note since": {func(f *Facts) {
+			f.Entries = append(f.Entries, store.IncidentEntry{Kind: store.IncidentNote, At: t0.Add(time.Minute)})
+		}, 30 * time.Minute, nil, false, false, OpNone},
+		"reminded since":              {func(f *Facts) { f.RemindedAt = t0.Add(30 * time.Minute) }, 59 * time.Minute, nil, false, false, OpNone},
+		"again":                       {func(f *Facts) { f.RemindedAt = t0.Add(30 * time.Minute) }, time.Hour, nil, false, false, OpRemind},
+		"resolved just now":           {resolved, 14 * time.Minute, nil, false, false, OpNone},
+		"resolved":                    {resolved, 15 * time.Minute, nil, false, false, OpReview},
+		"and came again":              {resolved, 15 * time.Minute, []alert.Problem{problem(k2, alert.StateOpen, "t1")}, false, false, OpJoin},
+		"reviewed":                    {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 74 * time.Minute, nil, false, false, OpNone},
+		"reviewed long ago":           {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 75 * time.Minute, nil, false, false, OpClose},
+		"but the review waits":        {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 75 * time.Minute, nil, true, true, OpNone},
+		"and it leaves":               {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 75 * time.Minute, nil, false, true, OpLeave},
+		"it left":                     {func(f *Facts) { resolved(f); f.Reviewed, f.Left = t0, true }, 75 * time.Minute, nil, false, true, OpClose},
+		"it can't leave a lost space": {func(f *Facts) { resolved(f); f.Reviewed, f.Lost = t0, t0 }, 75 * time.Minute, nil, false, true, OpClose},
+		"ended":                       {func(f *Facts) { f.EndedAt = t0 }, time.Second, nil, false, false, OpReview},
+		"ended and reviewed":          {func(f *Facts) { f.EndedAt, f.Reviewed = t0, t0 }, time.Second, nil, false, false, OpClose},
+		"ended, and came again":       {func(f *Facts) { f.EndedAt, f.Reviewed = t0, t0 }, time.Second, []alert.Problem{problem(k2, alert.StateOpen, "t1")}, false, false, OpClose},
+		"a problem that was pruned":   {func(f *Facts) { clear(f.Known) }, 5 * time.Minute, nil, false, false, OpReview},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, s, now := facts(c.change), settings(), t0.Add(c.at)
+			s.Leave = c.leave
+			for _, m := range Messages(f, s, now) {
+				f.Shown[m.Name] = m.digest()
+			}
+			require.Equal(t, c.want, Next(f, c.again, !c.unsent, s, now).Op)
+			for _, m := range Messages(f, s, now) { // what is to be said goes first
+				delete(f.Shown, m.Name)
+				if f.Closed.IsZero() {
+					require.Equal(t, OpSay, Next(f, c.again, !c.unsent, s, now).Op)
+				}
+				f.Shown[m.Name] = m.digest()
+			}
+		})
+	}
+}
+
+// Numbers are read in any case, and nothing else is.
+func TestNumbers(t *testing.T) {
+	for word, want := range map[string]int64{"INC-7": 7, "inc-12": 12, "INC-": 0, "INC-0": 0, "INC--1": 0, "INC7": 0, "7": 0, "INC-99999999999999999999": 0} {
+		id, ok := ParseNumber(word)
+		require.Equal(t, want > 0, ok, word)
+		if ok {
+			require.Equal(t, want, id)
+		}
+	}
+}
+
+// Strangers' texts stay one short line, and the number stays in front.
+func TestTitles(t *testing.T) {
+	p := problem(k1, alert.StateOpen, "t1")
+	p.Name, p.Hosts = "a\nb\u202e<@all> "+strings.Repeat("x", 500), []alert.Host{{Host: strings.Repeat("h", 200)}}
+	title := Title(store.Incident{ID: 7, Title: Headline([]alert.Problem{p})})
+	require.True(t, strings.HasPrefix(title, "INC-7 h"))
+	require.LessOrEqual(t, len([]rune(title)), maxTitle)
+	require.NotContains(t, title, "\n")
+	require.NotContains(t, title, "\u202e")
+}
+
+// A note is one moment, although Zabbix has it as a comment on each problem; what came after a problem was parted isn't the incident's.
+func TestTimeline(t *testing.T) {
+	f := facts(func(f *Facts) {
+		comment := func(at time.Time, message, words string) alert.Entry {
+			return alert.Entry{Kind: alert.EntryUpdate, At: at, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "Bob", Email: "bob@example.com"}, Message: message, Comment: words, Actions: alert.Actions{Comment: true}}}
+		}
+		p, q := f.Known[k1], problem(k2, alert.StateOpen, "t2")
+		p.Timeline = append(p.Timeline, comment(t0.Add(2*time.Minute), "Bob <bob@example.com> (Webex #abcd1234): note", "note"), comment(t0.Add(3*time.Minute), "Bob <bob@example.com> (Webex #ffff1234): other", "other"))
+		q.Timeline = append(q.Timeline, comment(t0.Add(2*time.Minute), "(via Webex #abcd1234): note", "note"), comment(t0.Add(time.Hour), "x", "late"))
+		f.Known[k1], f.Known[k2] = p, q
+		f.Problems = append(f.Problems, store.IncidentProblem{Key: k2, Joined: t0, Parted: t0.Add(30 * time.Minute)})
+		f.Entries = append(f.Entries, store.IncidentEntry{Kind: store.IncidentNote, At: t0.Add(2 * time.Minute), By: bob, Subject: "abcd1234", Text: "note"})
+	})
+	var said []string
+	for _, m := range f.Timeline() {
+		said = append(said, m.Who+" "+m.What)
+	}
+	require.Equal(t, []string{"Alice Archer opened INC-7", " opened", " opened", "Bob noted: note", "Bob commented: other"}, said)
+}
+
+// Whatever strangers write is literal in the review, the card, the messages, and replies.
+func TestStrangersTextIsHarmless(t *testing.T) {
+	evil := "<@all> [x](http://evil.example) ** `a` \n# h\u202e"
+	f := facts(func(f *Facts) {
+		p := f.Known[k1]
+		p.Name, p.Hosts = evil, []alert.Host{{Host: evil}}
+		p.Owner = alert.Owner{Email: "bob@example.com", Name: evil}
+		p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, At: t0, Update: &alert.Update{At: t0, Actor: alert.Actor{Name: evil}, Message: evil, Actions: alert.Actions{Other: evil, Ack: true}}})
+		f.Known[k1] = p
+		f.Title, f.By.Name, f.Room, f.LostWhy, f.Ended.Name = Headline([]alert.Problem{p}), evil, evil, evil, evil
+		for _, kind := range []store.IncidentKind{store.IncidentNote, store.IncidentRole, store.IncidentCheck, store.IncidentInvited} {
+			f.Entries = append(f.Entries, store.IncidentEntry{Kind: kind, At: t0, By: store.Someone{Name: evil}, Who: store.Someone{Name: evil}, Subject: evil, Text: evil})
+		}
+		f.Entries = append(f.Entries, store.IncidentEntry{Kind: store.IncidentJoin, At: t0, Subject: k1.String(), Text: evil})
+		f.Invite = append(f.Invite, store.Someone{Email: evil, Name: evil})
+	})
+	s := settings()
+	s.Roles, s.Checklist = []string{evil}, []string{evil}
+	texts := map[string]string{"review": Review(f, s, t0), "show": Show(f, s, t0), "reminder": f.reminderMessage(s, t0).Text}
+	for _, lost := range []time.Time{{}, t0} {
+		for _, refused := range []string{"", evil} {
+			f.Lost, f.Refused, f.LastError = lost, refused, evil
+			for _, m := range Messages(f, s, t0) {
+				texts[fmt.Sprint(m.Name, lost.IsZero(), refused == "")] = m.Text
+			}
+			texts[fmt.Sprint("review message", lost.IsZero())] = f.reviewMessage(s, t0).Text
+		}
+	}
+	for name, text := range texts {
+		require.NotContains(t, text, "<@all", name)
+		require.NotContains(t, text, "](http://evil", name)
+		require.NotContains(t, text, "http://evil", name)
+		require.NotContains(t, text, "\u202e", name)
+		require.NotContains(t, text, "\n# h", name)
+	}
+}
+
+// world survives restarts: the store, and Webex with its rooms. It can crash the loop before, or right after, any effect.
+type world struct {
+	*memory.Store
+	mu      sync.Mutex
+	rooms   []webex.Room
+	members map[string][]string
+	said    []string
+	tries   map[string]error // of AddMember, by address
+	refuses error            // of CreateRoom
+	crash   int              // effects until then; -1: never
+	after   bool             // the effect at which it crashes still happens
+	dead    bool
+}
+
+var errCrashed = errors.New("crashed")
+
+// effect does something that lasts, unless the relay has crashed.
+func (w *world) effect(do func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.dead:
+		return errCrashed
+	case w.crash == 0:
+		w.dead = true
+		if w.after {
+			_ = do()
+		}
+		return errCrashed
+	case w.crash > 0:
+		w.crash--
+	}
+	return do()
+}
+
+func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
+	err = w.effect(func() error {
+		before, _ := w.Store.PendingNotices(ctx)
+		if id, err = w.Store.AddNotice(ctx, n); err == nil {
+			after, _ := w.Store.PendingNotices(ctx)
+			if len(after) > len(before) || slices.ContainsFunc(before, func(o store.Notice) bool {
+				now, _ := w.Store.Notice(ctx, o.ID)
+				return now.Version != o.Version
+			}) {
+				w.said = append(w.said, n.Room+" "+n.Dedup+" "+n.Markdown)
+			}
+		}
+		return err
+	})
+	return id, err
+}
+
+func (w *world) SaveIncident(ctx context.Context, i store.Incident) error {
+	return w.effect(func() error { return w.Store.SaveIncident(ctx, i) })
+}
+
+func (w *world) AddIncidentEntry(ctx context.Context, e store.IncidentEntry) (added bool, err error) {
+	err = w.effect(func() error { added, err = w.Store.AddIncidentEntry(ctx, e); return err })
+	return added, err
+}
+
+func (w *world) Append(ctx context.Context, e store.Entry) (id int64, err error) {
+	err = w.effect(func() error { id, err = w.Store.Append(ctx, e); return err })
+	return id, err
+}
+
+func (w *world) Rooms(context.Context) ([]webex.Room, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.rooms), nil
+}
+
+func (w *world) CreateRoom(_ context.Context, title string) (r webex.Room, err error) {
+	err = w.effect(func() error {
+		if w.refuses != nil {
+			return w.refuses
+		}
+		r = webex.Room{ID: fmt.Sprint("S", len(w.rooms)), Title: title, Type: "group"}
+		r.Created.Time = time.Now()
+		w.rooms = append(w.rooms, r)
+		return nil
+	})
+	return r, err
+}
+
+func (w *world) AddMember(_ context.Context, room, email string) error {
+	return w.effect(func() error {
+		if err := w.tries[email]; err != nil {
+			return err
+		}
+		if slices.Contains(w.members[room], email) {
+			return &webex.Error{Status: 409}
+		}
+		w.members[room] = append(w.members[room], email)
+		return nil
+	})
+}
+
+func (w *world) Leave(_ context.Context, room string) error {
+	return w.effect(func() error { w.members[room] = append(w.members[room], "left"); return nil })
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{Store: memory.New(nil), members: map[string][]string{}, tries: map[string]error{}, crash: -1}
+	// A space of another store's INC-1, whose title is the same.
+	old := webex.Room{ID: "OLD", Title: "INC-1 db1: Disk full (high)", Type: "group"}
+	old.Created.Time = time.Now().Add(-24 * time.Hour)
+	w.rooms = []webex.Room{old}
+	p := problem(k1, alert.StateOpen, "t1")
+	p.OpenedAt = time.Now()
+	require.NoError(t, w.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{{Key: k1, Room: "noc", Desired: 1, Open: true, OpenedAt: t0}}}))
+	_, err := w.AddIncident(context.Background(), store.Incident{
+		Command: "C1", Title: "db1: Disk full (high)", Room: "noc", Origin: "R1", Bot: "noc", By: alice, Opened: time.Now(),
+		Problems: []store.IncidentProblem{{Key: k1, Joined: time.Now()}}, Invite: []store.Someone{alice, bob, {Email: "eve@evil.org"}},
+	})
+	require.NoError(t, err)
+	return w
+}
+
+// run runs a relay until the story's end, or a crash.
+func (w *world) run(t *testing.T, story func(k *Keeper)) {
+	k, err := Load(context.Background(), w, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	s := settings()
+	s.Leave, s.UpdateEvery = true, 0
+	l := NewLoop(Options{
+		Keeper: k, Settings: func() Settings { return s }, Webex: func(string) (Webex, bool) { return w, true }, Log: slog.New(slog.DiscardHandler),
+		Metrics: NewMetrics(prometheus.NewRegistry(), k),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	story(k)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+// end resolves the problem.
+func (w *world) end(t *testing.T) {
+	found, err := w.Problems(context.Background(), []alert.Key{k1})
+	require.NoError(t, err)
+	p := found[k1]
+	if p.State == alert.StateResolved {
+		return
+	}
+	p.State, p.ResolvedAt, p.Revision = alert.StateResolved, time.Now(), p.Revision+1
+	require.NoError(t, w.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}}))
+}
+
+// deliver sends what waits.
+func (w *world) deliver(t *testing.T) {
+	pending, err := w.PendingNotices(context.Background())
+	require.NoError(t, err)
+	for _, n := range pending {
+		n.State, n.MessageID, n.SentVersion = store.NoticeSent, fmt.Sprint("M", n.ID), n.Version
+		require.NoError(t, w.SaveNotice(context.Background(), n))
+	}
+}
+
+// A crash before or after any effect of an incident's life loses and repeats nothing: one space, each person once, each message once.
+func TestLifeAcrossCrashes(t *testing.T) {
+	life := func(t *testing.T, w *world) {
+		w.run(t, func(*Keeper) { time.Sleep(2 * time.Minute); w.deliver(t) })
+	}
+	var whole []string
+	for crash := -1; ; crash++ {
+		done := false
+		for _, after := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.tries["bob@example.com"] = &webex.Error{Status: 403, Message: "not allowed"}
+				w.crash, w.after = crash, after
+				restart := func() {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if w.dead {
+						w.dead, w.crash, done = false, -1, false
+					}
+				}
+				done = true
+				for step := range 5 { // made and invited; resolved; reviewed; left and closed
+					if step == 1 {
+						w.end(t)
+					}
+					for range 2 {
+						life(t, w)
+						restart()
+					}
+					time.Sleep(40 * time.Minute)
+				}
+				all, err := w.Incidents(context.Background())
+				require.NoError(t, err)
+				require.False(t, all[0].Closed.IsZero())
+				require.Len(t, w.rooms, 2, "one space")
+				require.Equal(t, "S1", all[0].RoomID)
+				require.Equal(t, []string{"alice@example.com", "left"}, slices.Compact(w.members["S1"]))
+				entries, err := w.IncidentEntries(context.Background(), 1)
+				require.NoError(t, err)
+				require.Len(t, entries, 3, "each is invited once")
+				require.Contains(t, all[0].Review, "# INC-1: db1: Disk full")
+				said := texts(w.said)
+				if crash < 0 {
+					whole = said
+				}
+				require.ElementsMatch(t, whole, said)
+			})
+		}
+		if done && crash >= 0 {
+			require.Greater(t, crash, 15, "it has so many effects")
+			return
+		}
+	}
+}
+
+// texts are messages without their times, which depend on the restarts.
+func texts(said []string) (all []string) {
+	for _, s := range said {
+		line, _, _ := strings.Cut(s, "\n")
+		line, _, _ = strings.Cut(line, "after")
+		all = append(all, line)
+	}
+	return all
+}
+
+// A space that Webex refuses ends the incident with the reason, once, where it was opened.
+func TestRefusedSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.refuses = &webex.Error{Op: "POST /rooms", Status: 403, Message: "bots may not"}
+		w.run(t, func(k *Keeper) {
+			time.Sleep(time.Minute)
+			i, _ := k.Get(1)
+			require.False(t, i.Closed.IsZero())
+		})
+		require.Len(t, w.said, 2)
+		require.Contains(t, w.said[1], "noc INC-1:origin ❌")
+		require.Contains(t, w.said[1], "Webex says 403: bots may not")
+	})
+}
+
+// While Webex is away the space waits, the room is told so, and after half an hour it is given up.
+func TestSpaceThatWaits(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.refuses = &webex.Error{Op: "POST /rooms", Status: 503, Message: "maintenance"}
+			w.run(t, func(k *Keeper) {
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				require.Contains(t, w.said[len(w.said)-1], "I can't make its space yet")
+				if back {
+					w.mu.Lock()
+					w.refuses = nil
+					w.mu.Unlock()
+				}
+				time.Sleep(30 * time.Minute)
+				i, _ := k.Get(1)
+				require.Equal(t, back, i.RoomID != "")
+				require.Equal(t, !back, i.Refused != "")
+			})
+		})
+	}
+}
+
+// The bot's removal is told once where the incident was opened, and the review goes there.
+func TestLostSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run(t, func(k *Keeper) {
+			time.Sleep(time.Minute)
+			i, _ := k.Get(1)
+			for range 2 {
+				lost, err := k.Lost(t.Context(), Space(i), "404 not found")
+				require.NoError(t, err)
+				require.True(t, lost)
+			}
+			other, err := k.Lost(t.Context(), "space:other", "404")
+			require.NoError(t, err)
+			require.False(t, other)
+			time.Sleep(time.Minute)
+			w.end(t)
+			time.Sleep(10 * time.Minute)
+			w.deliver(t)
+			time.Sleep(2 * time.Hour)
+			i, _ = k.Get(1)
+			require.False(t, i.Closed.IsZero())
+			require.False(t, i.Left)
+		})
+		lost := slices.DeleteFunc(slices.Clone(w.said), func(s string) bool { return !strings.Contains(s, ":lost") })
+		require.Len(t, lost, 1)
+		require.True(t, strings.HasPrefix(lost[0], "noc "))
+		require.True(t, slices.ContainsFunc(w.said, func(s string) bool {
+			return strings.HasPrefix(s, "noc ") && strings.Contains(s, "its review is attached")
+		}))
+	})
+}
+
+// The same trigger that opens again joins by itself, and there is another review; another trigger doesn't.
+func TestComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		open := func(key alert.Key, trigger string) {
+			p := problem(key, alert.StateOpen, trigger)
+			p.Name, p.OpenedAt = "Disk full on 4711", time.Now()
+			require.NoError(t, w.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{{Key: key, Room: "noc", Desired: 1, Open: true, TellAfter: time.Now()}}}))
+		}
+		w.run(t, func(k *Keeper) {
+			time.Sleep(time.Minute)
+			w.end(t)
+			time.Sleep(10 * time.Minute)
+			i, _ := k.Get(1)
+			require.False(t, i.Reviewed.IsZero())
+			open(alert.Key{Source: "main", EventID: "99"}, "other")
+			open(k2, "t1")
+			time.Sleep(time.Minute)
+			i, _ = k.Get(1)
+			require.Equal(t, []alert.Key{k1, k2}, Current(i))
+			require.True(t, i.Reviewed.IsZero())
+			f, err := k.Facts(t.Context(), i)
+			require.NoError(t, err)
+			require.Equal(t, Open, f.State())
+		})
+	})
+}

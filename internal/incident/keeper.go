@@ -1,0 +1,257 @@
+package incident
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
+)
+
+// Store is the part of store.Store that incidents need.
+type Store interface {
+	store.Incidents
+	Append(ctx context.Context, e store.Entry) (int64, error)
+	Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error)
+	FindProblems(ctx context.Context, f store.Filter) ([]alert.Problem, error)
+	PostsOf(ctx context.Context, keys []alert.Key) (map[alert.Key][]store.Post, error)
+	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+	Notice(ctx context.Context, id int64) (store.Notice, error)
+}
+
+// Keeper keeps the incidents in memory as they are in the store. All changes go through it.
+type Keeper struct {
+	store Store
+	woken chan struct{} // the loop: something has changed
+
+	all atomic.Pointer[[]store.Incident] // by ID; immutable, so that who reads waits for no change
+	mu  sync.Mutex                       // held while one changes
+}
+
+// Load reads the incidents. If they can't be read any more, there are none.
+func Load(ctx context.Context, s Store, log *slog.Logger) (*Keeper, error) {
+	all, err := s.Incidents(ctx)
+	if err != nil && !store.Lasting(err) {
+		return nil, fmt.Errorf("reading the incidents: %w", err)
+	}
+	if err != nil {
+		log.Error("cannot read the incidents: there are none", "error", err)
+	}
+	k := &Keeper{store: s, woken: make(chan struct{}, 1)}
+	k.all.Store(&all)
+	return k, nil
+}
+
+// All returns the incidents, by ID. A nil Keeper has none.
+func (k *Keeper) All() []store.Incident {
+	if k == nil {
+		return nil
+	}
+	return *k.all.Load()
+}
+
+// Live returns those that go on.
+func (k *Keeper) Live() (live []store.Incident) {
+	for _, i := range k.All() {
+		if i.Closed.IsZero() {
+			live = append(live, i)
+		}
+	}
+	return live
+}
+
+// Get returns an incident by its id.
+func (k *Keeper) Get(id int64) (store.Incident, bool) {
+	n, ok := slices.BinarySearchFunc(k.All(), id, func(i store.Incident, id int64) int { return int(i.ID - id) })
+	if !ok {
+		return store.Incident{}, false
+	}
+	return k.All()[n], true
+}
+
+// Of returns the incident whose space a room is, as in store.Post.Room. The newest counts.
+func (k *Keeper) Of(room string) (store.Incident, bool) {
+	if room == "" {
+		return store.Incident{}, false
+	}
+	for _, i := range slices.Backward(k.All()) {
+		if Space(i) == room {
+			return i, true
+		}
+	}
+	return store.Incident{}, false
+}
+
+// With returns the live incident that a problem is in.
+func (k *Keeper) With(key alert.Key) (store.Incident, bool) {
+	for _, i := range slices.Backward(k.All()) {
+		if i.Closed.IsZero() && slices.Contains(Current(i), key) {
+			return i, true
+		}
+	}
+	return store.Incident{}, false
+}
+
+// Add opens an incident. One that the same command opened is returned.
+func (k *Keeper) Add(ctx context.Context, i store.Incident) (store.Incident, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	id, err := k.store.AddIncident(ctx, i)
+	if err != nil {
+		return i, err
+	}
+	if known, ok := k.Get(id); ok {
+		return known, nil
+	}
+	i.ID = id
+	k.publish(i)
+	return i, nil
+}
+
+// Update changes an incident.
+func (k *Keeper) Update(ctx context.Context, id int64, change func(i *store.Incident)) (store.Incident, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i, ok := k.Get(id)
+	if !ok {
+		return i, fmt.Errorf("incident %d: %w", id, store.ErrNotFound)
+	}
+	i.Problems, i.Invite, i.Shown = slices.Clone(i.Problems), slices.Clone(i.Invite), maps.Clone(i.Shown)
+	change(&i)
+	if err := k.store.SaveIncident(ctx, i); err != nil {
+		return i, err
+	}
+	k.publish(i)
+	return i, nil
+}
+
+// publish makes an incident's present state visible, and wakes the loop. The caller holds mu.
+func (k *Keeper) publish(i store.Incident) {
+	all := slices.Clone(*k.all.Load())
+	n, known := slices.BinarySearchFunc(all, i.ID, func(o store.Incident, id int64) int { return int(o.ID - id) })
+	if known {
+		all[n] = i
+	} else {
+		all = slices.Insert(all, n, i)
+	}
+	k.all.Store(&all)
+	k.wake()
+}
+
+func (k *Keeper) wake() {
+	select {
+	case k.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Enter adds an entry; false if it was added before.
+func (k *Keeper) Enter(ctx context.Context, e store.IncidentEntry) (added bool, err error) {
+	if added, err = k.store.AddIncidentEntry(ctx, e); added {
+		k.wake()
+	}
+	return added, err
+}
+
+// Lost records that a room refuses messages, if it is the space of an incident.
+func (k *Keeper) Lost(ctx context.Context, room, reason string) (lost bool, err error) {
+	i, ok := k.Of(room)
+	if !ok || !Reachable(i) {
+		return ok, nil
+	}
+	_, err = k.Update(ctx, i.ID, func(i *store.Incident) { i.Lost, i.LostWhy = time.Now(), reason })
+	return true, err
+}
+
+// Forget forgets the incidents that closed before a time, as store.Store.Prune does.
+func (k *Keeper) Forget(before time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := slices.DeleteFunc(slices.Clone(*k.all.Load()), func(i store.Incident) bool { return !i.Closed.IsZero() && i.Closed.Before(before) })
+	k.all.Store(&all)
+}
+
+// Facts reads what is known about an incident.
+func (k *Keeper) Facts(ctx context.Context, i store.Incident) (f Facts, err error) {
+	f.Incident = i
+	if f.Entries, err = k.store.IncidentEntries(ctx, i.ID); err != nil {
+		return f, err
+	}
+	var keys []alert.Key
+	for _, p := range i.Problems {
+		keys = append(keys, p.Key)
+	}
+	if f.Known, err = k.store.Problems(ctx, keys); err != nil && !store.Lasting(err) { // else some can't be read: the others count
+		return f, err
+	}
+	posts, err := k.store.PostsOf(ctx, keys)
+	if err != nil {
+		return f, err
+	}
+	f.Messages = map[alert.Key]string{}
+	for key, list := range posts {
+		for _, p := range list {
+			if p.Room == i.Room && p.RootID != "" {
+				if link, ok := webex.MessageLink(i.Origin, p.RootID); ok {
+					f.Messages[key] = link
+				}
+			}
+		}
+	}
+	return f, nil
+}
+
+// recurring returns open problems of the triggers of an incident's problems that were posted where it was opened, and aren't in it.
+func (k *Keeper) recurring(ctx context.Context, f Facts) (again []alert.Problem, err error) {
+	seen := map[alert.TriggerKey]bool{}
+	for _, one := range f.Problems {
+		p, known := f.Known[one.Key]
+		trigger, ok := p.Trigger()
+		if !known || !ok || p.Open() || !one.Parted.IsZero() || seen[trigger] {
+			continue
+		}
+		seen[trigger] = true
+		found, err := k.store.FindProblems(ctx, store.Filter{Source: one.Key.Source, Open: true, Rooms: []string{f.Room}, Search: p.Name, Limit: 20})
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range found {
+			same, ok := other.Trigger()
+			if ok && same == trigger && other.OpenedAt.After(p.OpenedAt) && !slices.ContainsFunc(f.Problems, func(o store.IncidentProblem) bool { return o.Key == other.Key }) {
+				again = append(again, other)
+			}
+		}
+	}
+	return again, nil
+}
+
+// IsRule reports whether a rule is an incident's.
+func IsRule(rule string) bool {
+	return len(rule) > len(config.IncidentRule) && rule[:len(config.IncidentRule)] == config.IncidentRule
+}
+
+// Entries returns the entries of an incident.
+func (k *Keeper) Entries(ctx context.Context, id int64) ([]store.IncidentEntry, error) {
+	return k.store.IncidentEntries(ctx, id)
+}
+
+// Review returns the review of an incident as it is now. That of a closed one is the one that was posted: its problems are pruned at
+// some time.
+func (k *Keeper) Review(ctx context.Context, i store.Incident, s Settings) (string, error) {
+	if !i.Closed.IsZero() && i.Review != "" {
+		return i.Review, nil
+	}
+	f, err := k.Facts(ctx, i)
+	if err != nil {
+		return "", err
+	}
+	return Review(f, s, time.Now()), nil
+}

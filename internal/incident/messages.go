@@ -1,0 +1,175 @@
+package incident
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/webex"
+)
+
+// Message is one that the loop keeps true: it is enqueued again whenever its text differs.
+type Message struct {
+	Name   string // one of its name at a time
+	Origin bool   // where the incident was opened, instead of in its space
+	Text   string // markdown
+	Card   []byte
+	File   *store.File
+}
+
+// digest identifies what a message says.
+func (m Message) digest() string {
+	sum := sha256.Sum256([]byte(m.Text + "\x00" + string(m.Card)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// The names of the messages that are kept true.
+const (
+	messageOrigin  = "origin"
+	messageWelcome = "welcome"
+	messageCard    = "card"
+	messageInvited = "invited"
+	messageLost    = "lost"
+)
+
+// Messages returns those that should be shown, as they should be.
+func Messages(f Facts, s Settings, now time.Time) []Message {
+	all := []Message{{Name: messageOrigin, Origin: true, Text: f.originText(s)}}
+	if f.Reachable() {
+		all = append(all, Message{Name: messageWelcome, Text: f.welcome()}, f.card(s))
+		if refused := f.refused(); len(refused) > 0 {
+			if _, pending := f.toInvite(); !pending { // all at once
+				all = append(all, Message{Name: messageInvited, Text: "👥 I couldn't invite everybody. Add them yourself, if they should be here:\n\n- " +
+					strings.Join(escaped(refused), "\n- ")})
+			}
+		}
+	}
+	if !f.Lost.IsZero() {
+		all = append(all, Message{Name: messageLost, Origin: true, Text: fmt.Sprintf(
+			"⚠️ The space of **%s** takes no messages from me any more: was I removed from it? The incident goes on: its state, and at the end its review, are told here. (%s)",
+			Number(f.ID), webex.EscapeMarkdown(text.Shorten(text.Line(f.LostWhy), 300)))})
+	}
+	return all
+}
+
+func escaped(lines []string) []string {
+	return text.Names(lines, webex.EscapeMarkdown)
+}
+
+// named is an incident's number and title.
+func (f Facts) named() string {
+	return "**" + Number(f.ID) + "** " + webex.EscapeMarkdown(f.Title)
+}
+
+// originText tells the state of the incident where it was opened.
+func (f Facts) originText(s Settings) string {
+	link := ""
+	if to, ok := webex.SpaceLink(f.RoomID); ok && f.Reachable() {
+		link = " · [open its space](" + to + ")"
+	}
+	switch state := f.State(); {
+	case f.Refused != "":
+		return fmt.Sprintf("❌ %s: there is no space for it, so I gave it up: %s. Go on here. Once that is repaired, `room` opens another one.",
+			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.Refused), 400)))
+	case state == Opening && f.LastError != "":
+		return fmt.Sprintf("⏳ %s: I can't make its space yet (%s). I keep trying until %s, and tell you here.",
+			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.LastError), 300)), s.moment(f.Incident.Opened.Add(giveUpAfter)))
+	case state == Opening:
+		return fmt.Sprintf("⏳ %s: I'm making its space, and tell you here.", f.named())
+	case state == Closed:
+		return fmt.Sprintf("🔒 %s is closed. `review %s` shows its review.", f.named(), Number(f.ID))
+	case state == Resolved:
+		return fmt.Sprintf("✅ %s is resolved%s", f.named(), link)
+	}
+	return fmt.Sprintf("🚨 %s: %s%s. Whoever sends `room` about its problem is invited.", f.named(), f.counted(), link)
+}
+
+// welcome is the first message of the space. It leads back to where the incident was opened, and says what can be done here.
+func (f Facts) welcome() string {
+	where := "the room " + webex.EscapeMarkdown(f.Room)
+	for _, p := range f.Problems {
+		if link := f.Messages[p.Key]; link != "" {
+			where += ", from [this message](" + link + ")"
+			break
+		}
+	}
+	return fmt.Sprintf("🚨 %s was opened by %s in %s.\n\n", f.named(), webex.EscapeMarkdown(Label(f.By)), where) +
+		"The messages of its problems follow, and are kept up to date. The roles that you have there count here. Mention me first:\n\n" +
+		"- `note` and words: into the timeline, and into Zabbix\n" +
+		"- `join 4712`, `part 4712`: which problems belong to it\n" +
+		"- `role lead`, `check 2`: or the buttons below\n" +
+		"- `incident`: how it stands · `review`: its timeline as a file · `conclude`: ends it"
+}
+
+// counted says how many problems the incident has.
+func (f Facts) counted() string {
+	open, all := len(f.OpenProblems()), len(f.Current())
+	switch {
+	case all == 1:
+		return "1 problem"
+	case open == all:
+		return fmt.Sprintf("%d problems", all)
+	}
+	return fmt.Sprintf("%d problems, %d of them open", all, open)
+}
+
+// moment writes a time with its date and zone.
+func (s Settings) moment(t time.Time) string {
+	return t.In(cmp.Or(s.Location, time.UTC)).Format("2 Jan 15:04 MST")
+}
+
+func (f Facts) reminderMessage(s Settings, now time.Time) Message {
+	who := f.By
+	for _, role := range s.Roles {
+		if holder := f.Holder(role); holder != (store.Someone{}) {
+			who = holder
+			break
+		}
+	}
+	return Message{
+		Name: fmt.Sprintf("reminder %d", f.Reminded+1), Origin: !f.Reachable(),
+		Text: fmt.Sprintf("⏰ %s: no update in %s for %s. Send `note` and a few words: they go into the timeline, and into Zabbix. I ask again in %s.",
+			webex.Mention(who.Email, Label(who)), Number(f.ID), span(now.Sub(f.LastUpdate())), span(s.UpdateEvery)),
+	}
+}
+
+func (f Facts) reviewMessage(s Settings, now time.Time) Message {
+	begun := f.Began()
+	said := fmt.Sprintf("📄 %s is over: its review is attached.", f.named())
+	if at, who := f.Acknowledged(); !at.IsZero() {
+		said += fmt.Sprintf(" Acknowledged after %s by %s", span(at.Sub(begun)), webex.EscapeMarkdown(cmp.Or(who, "somebody in Zabbix")))
+	} else {
+		said += " Nobody acknowledged it"
+	}
+	if f.EndedAt.IsZero() {
+		said += fmt.Sprintf(", resolved after %s.", span(f.ResolvedAt().Sub(begun)))
+		until := s.moment(now.Add(s.CloseAfter))
+		said += fmt.Sprintf(" If a problem comes again until %s, it goes on here.", until)
+		if s.Leave && f.Reachable() {
+			said += " Then I leave this space; it stays yours."
+		}
+	} else {
+		said += fmt.Sprintf(", ended by %s after %s.", webex.EscapeMarkdown(Label(f.Ended)), span(f.EndedAt.Sub(begun)))
+		if s.Leave && f.Reachable() {
+			said += " I leave this space now; it stays yours."
+		}
+	}
+	return Message{
+		Name: "review", Origin: !f.Reachable(), Text: said,
+		File: &store.File{Name: fmt.Sprintf("%s-review.md", strings.ToLower(Number(f.ID))), Type: "text/markdown", Content: []byte(Review(f, s, now))},
+	}
+}
+
+// About names a problem in a list: its id, name and severity.
+func about(key alert.Key, p alert.Problem) string {
+	if p.Revision == 0 {
+		return "`" + webex.EscapeCode(key.String()) + "`"
+	}
+	return fmt.Sprintf("`%s` **%s** (%s)", webex.EscapeCode(key.String()), webex.EscapeMarkdown(nameOf(p)), p.Severity)
+}

@@ -1,0 +1,173 @@
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+)
+
+// Op is what the loop does next for an incident.
+type Op string
+
+const (
+	OpNone   Op = ""
+	OpMake   Op = "make the space"
+	OpGiveUp Op = "give up making the space"
+	OpSay    Op = "say"    // enqueue a message
+	OpShow   Op = "show"   // have a problem shown in the space
+	OpInvite Op = "invite" // add a person to the space
+	OpJoin   Op = "join"   // a problem that came again
+	OpRemind Op = "remind" // of an update
+	OpReview Op = "review" // post the review
+	OpLeave  Op = "leave"  // leave the space
+	OpClose  Op = "close"  // nothing more happens
+)
+
+// Step is the next thing to do for an incident.
+type Step struct {
+	Op      Op
+	Message Message       // of OpSay, OpRemind and OpReview
+	Key     alert.Key     // of OpShow
+	Problem alert.Problem // of OpJoin
+	Who     store.Someone // of OpInvite
+	Search  bool          // of OpMake: an earlier call may have made the space
+	Why     string        // of OpGiveUp
+}
+
+// giveUpAfter is how long making a space is tried while Webex doesn't answer.
+const giveUpAfter = 30 * time.Minute
+
+// inviteTries is how often an invitation is tried while Webex doesn't answer.
+const inviteTries = 8
+
+// Next decides what to do next for an incident. It is called again after each step, until there is none. again are problems that came
+// again, sent reports whether the review has reached its room.
+func Next(f Facts, again []alert.Problem, sent bool, s Settings, now time.Time) Step {
+	if !f.Closed.IsZero() {
+		return Step{}
+	}
+	for _, m := range Messages(f, s, now) {
+		if f.Shown[m.Name] != m.digest() {
+			return Step{Op: OpSay, Message: m}
+		}
+	}
+	switch {
+	case f.Refused != "":
+		return Step{Op: OpClose}
+	case f.RoomID == "" && now.Sub(f.Incident.Opened) > giveUpAfter && f.LastError != "":
+		return Step{Op: OpGiveUp, Why: "Webex didn't do it for " + span(giveUpAfter) + ": " + f.LastError}
+	case f.RoomID == "" && now.Before(f.NotBefore):
+		return Step{}
+	case f.RoomID == "":
+		return Step{Op: OpMake, Search: f.Tries > 0}
+	}
+	if f.Reachable() {
+		for _, p := range f.Problems {
+			if !p.Posted && p.Parted.IsZero() {
+				return Step{Op: OpShow, Key: p.Key}
+			}
+		}
+		if who, ok := f.toInvite(); ok && !now.Before(f.NotBefore) {
+			return Step{Op: OpInvite, Who: who}
+		}
+	}
+	switch f.State() {
+	case Open:
+		if m, due := f.reminder(s, now); due {
+			return Step{Op: OpRemind, Message: m}
+		}
+		if len(again) > 0 && f.EndedAt.IsZero() && len(f.Problems) < MaxProblems {
+			return Step{Op: OpJoin, Problem: again[0]}
+		}
+	case Resolved:
+		if len(again) > 0 && f.EndedAt.IsZero() && len(f.Problems) < MaxProblems {
+			return Step{Op: OpJoin, Problem: again[0]}
+		}
+		return f.ending(sent, s, now)
+	}
+	return Step{}
+}
+
+// toInvite returns the next person to invite.
+func (f Facts) toInvite() (store.Someone, bool) {
+	done := f.invited()
+	for _, p := range f.Invite {
+		if _, ok := done[p.Email]; !ok {
+			return p, true
+		}
+	}
+	return store.Someone{}, false
+}
+
+// reminder returns the reminder to post an update, if it is due.
+func (f Facts) reminder(s Settings, now time.Time) (Message, bool) {
+	last := f.LastUpdate()
+	if f.RemindedAt.After(last) {
+		last = f.RemindedAt
+	}
+	if s.UpdateEvery <= 0 || now.Sub(last) < s.UpdateEvery {
+		return Message{}, false
+	}
+	return f.reminderMessage(s, now), true
+}
+
+// ending returns the next step of an incident that is resolved.
+func (f Facts) ending(sent bool, s Settings, now time.Time) Step {
+	byHand := !f.EndedAt.IsZero()
+	switch {
+	case f.Reviewed.IsZero() && (byHand || now.Sub(f.ResolvedAt()) >= s.ReviewAfter):
+		return Step{Op: OpReview, Message: f.reviewMessage(s, now)}
+	case f.Reviewed.IsZero() || !sent || !byHand && now.Sub(f.Reviewed) < s.CloseAfter:
+		return Step{}
+	case s.Leave && f.Reachable():
+		if now.Before(f.NotBefore) {
+			return Step{}
+		}
+		return Step{Op: OpLeave}
+	}
+	return Step{Op: OpClose}
+}
+
+// Reopen makes an incident one that goes on: a problem joined it.
+func Reopen(i *store.Incident) {
+	i.Reviewed, i.EndedAt, i.Ended, i.Posting = time.Time{}, time.Time{}, store.Someone{}, 0
+}
+
+// Join adds a problem. It reports whether that changed something.
+func Join(i *store.Incident, key alert.Key, now time.Time) bool {
+	n := slices.IndexFunc(i.Problems, func(p store.IncidentProblem) bool { return p.Key == key })
+	switch {
+	case n >= 0 && i.Problems[n].Parted.IsZero():
+		return false
+	case n >= 0:
+		i.Problems[n].Parted, i.Problems[n].Joined = time.Time{}, now
+	default:
+		i.Problems = append(i.Problems, store.IncidentProblem{Key: key, Joined: now})
+	}
+	Reopen(i)
+	return true
+}
+
+// Part takes a problem out. It reports whether that changed something.
+func Part(i *store.Incident, key alert.Key, now time.Time) bool {
+	n := slices.IndexFunc(i.Problems, func(p store.IncidentProblem) bool { return p.Key == key && p.Parted.IsZero() })
+	if n >= 0 {
+		i.Problems[n].Parted = now
+	}
+	return n >= 0
+}
+
+// refused returns the addresses of those who couldn't be invited, with the reasons.
+func (f Facts) refused() (lines []string) {
+	done := f.invited()
+	for _, p := range f.Invite {
+		if e, ok := done[p.Email]; ok && e.Text != "" {
+			lines = append(lines, fmt.Sprintf("%s: %s", cmp.Or(Label(p), p.Email), e.Text))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,223 @@
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/text"
+)
+
+// Moment is one thing that happened. Its texts are plain: whoever shows them escapes them.
+type Moment struct {
+	At    time.Time `json:"at"`
+	Who   string    `json:"who,omitempty"` // name, or address
+	Email string    `json:"email,omitempty"`
+	What  string    `json:"what"`
+	Key   alert.Key `json:"-"` // of the problem that it is about; zero for the incident
+	Name  string    `json:"about,omitempty"`
+}
+
+// Timeline returns what happened to the incident and to its problems, in order. It is derived each time, so it can't differ from them.
+func (f Facts) Timeline() (all []Moment) {
+	marks := map[string]bool{} // of notes: Zabbix has each as a comment on every problem
+	for _, e := range f.Entries {
+		if e.Kind == store.IncidentNote && e.Subject != "" {
+			marks[e.Subject] = true
+		}
+	}
+	all = append(all, Moment{At: f.Incident.Opened, Who: Label(f.By), Email: f.By.Email, What: "opened " + Number(f.ID)})
+	for _, e := range f.Entries {
+		if m, ok := f.entry(e); ok {
+			all = append(all, m)
+		}
+	}
+	for _, one := range f.Problems {
+		p, known := f.Known[one.Key]
+		if !known {
+			continue
+		}
+		for _, e := range p.Timeline {
+			if e.Update != nil && marks[markIn(e.Update.Message)] {
+				continue
+			}
+			if !one.Parted.IsZero() && e.At.After(one.Parted) {
+				continue
+			}
+			if m, ok := moment(p, e); ok {
+				all = append(all, m)
+			}
+		}
+	}
+	if !f.EndedAt.IsZero() {
+		all = append(all, Moment{At: f.EndedAt, Who: Label(f.Ended), Email: f.Ended.Email, What: "ended " + Number(f.ID) + " before all of its problems were resolved"})
+	}
+	slices.SortStableFunc(all, func(a, b Moment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key.String(), b.Key.String())) })
+	return all
+}
+
+// markIn returns the mark of the command that a message in Zabbix is from.
+func markIn(message string) string {
+	for _, prefix := range []string{alert.MarkPrefix, alert.OwnMarkPrefix} {
+		if _, after, ok := strings.Cut(message, prefix); ok {
+			mark, _, _ := strings.Cut(after, ")")
+			return mark
+		}
+	}
+	return ""
+}
+
+// entry describes an entry; false for one that people needn't see.
+func (f Facts) entry(e store.IncidentEntry) (Moment, bool) {
+	m := Moment{At: e.At, Who: Label(e.By), Email: e.By.Email}
+	switch e.Kind {
+	case store.IncidentNote:
+		m.What = "noted: " + text.Line(e.Text)
+	case store.IncidentRole:
+		switch role := text.Line(e.Subject); {
+		case e.Who == store.Someone{}:
+			m.What = "left the role " + role
+		case Same(e.Who, e.By):
+			m.What = "took the role " + role
+		default:
+			m.What = "gave the role " + role + " to " + Label(e.Who)
+		}
+	case store.IncidentCheck:
+		m.What = "ticked: " + text.Line(e.Subject)
+	case store.IncidentUncheck:
+		m.What = "unticked: " + text.Line(e.Subject)
+	case store.IncidentJoin:
+		m.Key, m.Name = alert.ParseKey(e.Subject), text.Line(e.Text)
+		m.What = "joined it to " + Number(f.ID)
+		if e.By == (store.Someone{}) {
+			m.What = "came again, and joined " + Number(f.ID)
+		}
+	case store.IncidentPart:
+		m.Key, m.Name = alert.ParseKey(e.Subject), text.Line(e.Text)
+		m.What = "parted it from " + Number(f.ID)
+	default:
+		return m, false
+	}
+	return m, true
+}
+
+// moment describes an entry of a problem's timeline.
+func moment(p alert.Problem, e alert.Entry) (Moment, bool) {
+	m := Moment{At: e.At, Key: p.Key, Name: nameOf(p)}
+	switch e.Kind {
+	case alert.EntryOpened, alert.EntryOccurred:
+		m.What = "opened"
+	case alert.EntryResolved:
+		m.What = "resolved"
+	case alert.EntryCancelled:
+		m.What = "its escalation in Zabbix was cancelled"
+	case alert.EntryEscalated:
+		m.What = "escalated: nobody had acknowledged it"
+	case alert.EntryReminded:
+		m.What = "still open, and nobody has acknowledged it"
+	case alert.EntryAsked:
+		m.What = "asked whether somebody is still on it"
+	case alert.EntryUpdate:
+		if e.Update == nil {
+			return m, false
+		}
+		m.At = cmp.Or(e.Update.At, e.At)
+		m.Who, m.Email = text.Line(cmp.Or(e.Update.Actor.Name, e.Update.Actor.Email)), e.Update.Actor.Email
+		m.What = did(*e.Update)
+	default:
+		return m, false
+	}
+	return m, true
+}
+
+// did says what an update did.
+func did(u alert.Update) string {
+	var parts []string
+	add := func(does bool, what string) {
+		if does {
+			parts = append(parts, what)
+		}
+	}
+	a := u.Actions
+	if u.Owner != nil {
+		switch {
+		case u.Owner.Email == "":
+			parts = append(parts, "released it")
+		case strings.EqualFold(u.Owner.Email, u.Actor.Email):
+			parts = append(parts, "took it")
+		default:
+			parts = append(parts, "gave it to "+text.Line(u.Owner.Label()))
+		}
+	}
+	add(a.Ack, "acknowledged it")
+	add(a.Unack, "unacknowledged it")
+	add(a.Close, "closed it")
+	if s := a.Severity; s != nil {
+		parts = append(parts, fmt.Sprintf("changed the severity from %s to %s", s.Old, s.New))
+	}
+	add(a.Suppress && a.SuppressUntil.IsZero(), "suppressed it")
+	if a.Suppress && !a.SuppressUntil.IsZero() {
+		parts = append(parts, "suppressed it until "+a.SuppressUntil.UTC().Format("2 Jan 2006 15:04 MST"))
+	}
+	add(a.Unsuppress, "unsuppressed it")
+	add(a.ToCause, "ranked it as a cause")
+	add(a.ToSymptom, "ranked it as a symptom")
+	add(len(parts) == 0 && a.Other != "", text.Line(a.Other))
+	said := text.Line(u.Text())
+	switch {
+	case len(parts) == 0 && said == "":
+		return "updated it"
+	case len(parts) == 0:
+		return "commented: " + said
+	case said != "":
+		return text.And(parts) + ": " + said
+	}
+	return text.And(parts)
+}
+
+// Acknowledged returns when and by whom a problem of the incident was first acknowledged.
+func (f Facts) Acknowledged() (at time.Time, who string) {
+	for _, key := range f.Current() {
+		if t, by := acknowledged(f.Known[key]); !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at, who = t, by
+		}
+	}
+	return at, who
+}
+
+func acknowledged(p alert.Problem) (at time.Time, who string) {
+	for _, e := range p.Timeline {
+		if u := e.Update; u != nil && u.Actions.Ack && (at.IsZero() || u.At.Before(at)) {
+			at, who = u.At, text.Line(cmp.Or(u.Actor.Name, u.Actor.Email))
+		}
+	}
+	return at, who
+}
+
+// Began returns when the first of its problems opened.
+func (f Facts) Began() (at time.Time) {
+	for _, key := range f.Current() {
+		if p, known := f.Known[key]; known && !p.OpenedAt.IsZero() && (at.IsZero() || p.OpenedAt.Before(at)) {
+			at = p.OpenedAt
+		}
+	}
+	return cmp.Or(at, f.Incident.Opened)
+}
+
+// span writes a length in words.
+func span(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
+}
