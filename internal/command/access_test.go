@@ -15,8 +15,11 @@ import (
 )
 
 func people() *config.Config {
+	utc := config.TimeZone{Location: time.UTC}
 	return &config.Config{
-		Rooms: []config.Room{{Name: "noc", ID: "ROOM-noc", Bot: "relay"}, {Name: "db", ID: "ROOM-db", Bot: "relay"}, {Name: "lan", ID: "ROOM-lan", Bot: "relay"}},
+		Rooms: []config.Room{
+			{Name: "noc", ID: "ROOM-noc", Bot: "relay", TimeZone: utc}, {Name: "db", ID: "ROOM-db", Bot: "relay", TimeZone: utc}, {Name: "lan", ID: "ROOM-lan", Bot: "relay", TimeZone: utc},
+		},
 		People: []config.Person{
 			{Email: "alice@example.com", Role: config.RoleOperator},
 			{Email: "bob@example.com", Role: config.RoleAdmin, Rooms: []string{"db"}},

@@ -14,7 +14,6 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -477,50 +476,4 @@ func (e *Executor) Record(ctx context.Context, b store.Binding, outcome string) 
 		Action: string(verb), State: store.CommandDone, Outcome: text.Cut(outcome, 1000), CreatedAt: now, DoneAt: now,
 	})
 	return err
-}
-
-// bindingLook bounds how late the end of a binding is noticed.
-const bindingLook = time.Minute
-
-// expireBindings ends the bindings whose time is over, until ctx ends.
-func (e *Executor) expireBindings(ctx context.Context) {
-	for wait := time.Duration(0); pace.Pause(ctx, wait, nil); {
-		b, ok := e.o.Bindings.NextEnd()
-		if wait = time.Until(b.Until); !ok || wait > bindingLook {
-			wait = bindingLook
-		}
-		if wait > 0 {
-			continue
-		}
-		if err := e.expire(context.WithoutCancel(ctx), b); err != nil && ctx.Err() == nil {
-			e.o.Log.Error("cannot tell that a binding expired, trying again in a minute", "binding", b.ID, "error", err)
-			wait = bindingLook
-		}
-	}
-}
-
-// expire tells the room of a binding that it has ended, and ends it. After a crash in between it tells nobody again.
-func (e *Executor) expire(ctx context.Context, b store.Binding) error {
-	what, again := "subscription", Subscribe
-	if binding.IsSpace(b.Room) {
-		what, again = "binding", Bind
-	}
-	view := e.o.View()
-	if (scope{View: view}).rests(b) == "" { // else its room gets nothing
-		n := store.Notice{
-			Kind: store.NoticeAnswer, Room: b.Room, Bot: view.botOf(b.Room), State: store.NoticePending, CreatedAt: time.Now(), Dedup: fmt.Sprintf("binding expired:%d", b.ID),
-			Markdown: inMarkdown(fmt.Sprintf("⏰ The %s #%d %s has ended. To have it again: %s.", what, b.ID, inCode(binding.Words(b)), inCode(string(again)+" "+binding.Words(b)))),
-		}
-		if binding.IsSpace(b.Room) {
-			n.Bot = b.Bot
-		}
-		if _, err := e.o.Store.AddNotice(ctx, n); err != nil {
-			return err
-		}
-	}
-	if _, err := e.o.Bindings.End(ctx, b.ID, store.BindingExpired); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	e.o.Log.Info("a binding expired", "binding", b.ID, "room", b.Room, "matches", binding.Words(b), "by", cmp.Or(b.Email, b.Person))
-	return nil
 }

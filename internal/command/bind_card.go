@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +58,7 @@ func (e *Executor) replySubscriptions(ctx context.Context, c store.Command, s sc
 			asked = before
 		}
 	}
-	card, now, loc := tokenCard{}, time.Now(), cmp.Or(roomOf(c, s.View).Location, time.UTC)
+	card, now, loc := tokenCard{}, time.Now(), roomOf(c, s.View).Location
 	for _, line := range lines {
 		if line != "" {
 			card.lines = append(card.lines, line)

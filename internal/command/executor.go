@@ -123,7 +123,7 @@ type View struct {
 	Scripts  []config.Script
 	Actions  []*action.Action
 	Expiry   time.Duration  // how long a command is retried
-	Location *time.Location // of direct chats
+	Location *time.Location // of direct chats, never nil, as those of Rooms
 	Names    Names
 	Several  bool // there is more than one source: replies name it with each id
 	Renderer Renderer
@@ -230,8 +230,8 @@ func (e *Executor) Run(ctx context.Context) error {
 	close(e.recovered)
 	var clocks sync.WaitGroup
 	clocks.Go(func() { e.takeBack(ctx) })
-	clocks.Go(func() { e.endMutes(ctx) })
-	clocks.Go(func() { e.expireBindings(ctx) })
+	clocks.Go(func() { e.atEnds(ctx, e.nextMute) })
+	clocks.Go(func() { e.atEnds(ctx, e.nextBinding) })
 	defer clocks.Wait()
 	e.lanes.Run(ctx, func(own context.Context, _ string, l *lane) {
 		e.work(own, l)
@@ -291,7 +291,6 @@ func roomOf(c store.Command, v View) render.Room {
 			room = render.Room{Name: r.Name, Location: r.TimeZone.Location, Presentation: r.Presentation}
 		}
 	}
-	room.Location = cmp.Or(room.Location, v.Location, time.UTC)
 	return room
 }
 

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -244,7 +243,7 @@ func (e *Executor) tellRooms(ctx context.Context, v View, route config.Route, ex
 			continue
 		}
 		n := store.Notice{
-			Kind: store.NoticeAnswer, Room: name, Bot: v.Rooms[i].Bot, Markdown: said(cmp.Or(v.Rooms[i].TimeZone.Location, v.Location, time.UTC)),
+			Kind: store.NoticeAnswer, Room: name, Bot: v.Rooms[i].Bot, Markdown: said(v.Rooms[i].TimeZone.Location),
 			Dedup: once + ":" + route.Name + ":" + name, State: store.NoticePending, CreatedAt: time.Now(),
 		}
 		if _, err := e.o.Store.AddNotice(ctx, n); err != nil {

@@ -164,7 +164,7 @@ func (e *Executor) zoneOf(ctx context.Context, person string) (*time.Location, e
 // clockOf is the zone in which a person reads and writes times: their own, else that of the room.
 func (e *Executor) clockOf(ctx context.Context, c store.Command, s scope) (*time.Location, error) {
 	own, err := e.zoneOf(ctx, s.Input.Person.ID)
-	return cmp.Or(own, roomOf(c, s.View).Location, time.UTC), err
+	return cmp.Or(own, roomOf(c, s.View).Location), err
 }
 
 // dueAt returns when a request is due.

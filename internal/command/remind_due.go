@@ -61,7 +61,7 @@ func (e *Executor) zoneFor(ctx context.Context, s scope, r store.Reminder) (loc 
 			return loc, err
 		}
 	}
-	return cmp.Or(s.roomFor(r).Location, s.Location, time.UTC), nil
+	return cmp.Or(s.roomFor(r).Location, s.Location), nil
 }
 
 // roomFor returns the settings of the room in which a reminder is posted.

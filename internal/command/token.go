@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -280,7 +279,7 @@ func (e *Executor) confirmToken(ctx context.Context, asked store.Command, source
 	}
 	line := fmt.Sprintf("✅ From now on, what you do in Zabbix %s is done as its user %s.", source, used.Username)
 	if !used.ExpiresAt.IsZero() {
-		line += " The token expires on " + used.ExpiresAt.In(cmp.Or(s.Location, time.UTC)).Format("2 Jan 2006") + "; I'll remind you a week before."
+		line += " The token expires on " + used.ExpiresAt.In(s.Location).Format("2 Jan 2006") + "; I'll remind you a week before."
 	}
 	return e.replyCard(ctx, asked, tokenCard{lines: []string{line, "To take it back, send `forget me`."}})
 }
