@@ -24,6 +24,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
+	"nms-alert-relay/internal/testlog"
 )
 
 // feed is a calendar that a test changes. Its methods may be called at any time.
@@ -65,13 +66,13 @@ type shelf struct {
 	fails atomic.Bool // the store, at each call
 	// reloads is a configuration that becomes the current one while the store is read.
 	reloads atomic.Pointer[config.Config]
-	log     bytes.Buffer
+	log     testlog.Lines
 	book    *Book
 	stop    func()
 }
 
 func (s *shelf) start(cfg *config.Config) {
-	s.book = NewBook(s.t.Context(), Options{Config: cfg, Store: s, Fetch: s.fetch, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: time.Now})
+	s.book = NewBook(s.t.Context(), Options{Config: cfg, Store: s, Fetch: s.fetch, Log: s.log.Logger(), Now: time.Now})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.book.Run(ctx) }()
