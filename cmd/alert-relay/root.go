@@ -63,7 +63,7 @@ Exit codes: 0 success, 1 failure or faults found, 2 usage error.`,
 	for id, list := range map[string][]*cobra.Command{
 		groupRun:  {newServe(g), newHealth(g), newDoctor(g), newReload(g), newReconcile(g), newDemo(), newSimulate(), newBackup(g), newRestore(g)},
 		groupLook: {newCheck(g), newSchema(), newRoute(g), newDuty(g), newPreview(g), newPayload(g), newRooms(g)},
-		groupUse:  {newSend(g), newHeartbeat(g), newSetup(g), newMediaType(), newTemplate(), newDeadLetter(g), newSetAside(g), newAudit(g), newBindings(g), newTokens(g), newRekey(g)},
+		groupUse:  {newSend(g), newHeartbeat(g), newSetup(g), newMediaType(), newTemplate(), newDeadLetter(g), newSetAside(g), newAudit(g), newBindings(g), newIncidents(g), newTokens(g), newRekey(g)},
 		"":        {newVersion(g), newHelp(root)},
 	} {
 		for _, cmd := range list {

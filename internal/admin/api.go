@@ -16,6 +16,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/fault"
+	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/vault"
@@ -53,6 +54,8 @@ type Store interface {
 //	POST /v1/tokens/remove                   TokenOwner → TokensRemoved
 //	GET  /v1/bindings?limit=N                BindingList
 //	POST /v1/bindings/remove                 Choice, with an id → Done
+//	GET  /v1/incidents?limit=N               IncidentList
+//	GET  /v1/incidents/INC-N/review          IncidentReview
 //	POST /v1/reconcile                       Sweep → Swept
 //	POST /v1/rekey                           Rekey → vault.Rekeyed
 //	POST /-/reload                           Reloaded
@@ -74,6 +77,9 @@ type API struct {
 	Bindings  *binding.Keeper
 	Rests     func(b store.Binding) string
 	RecordEnd func(ctx context.Context, b store.Binding, outcome string) error
+	// Incidents keeps the incidents; IncidentSettings is how they are run.
+	Incidents        *incident.Keeper
+	IncidentSettings func() incident.Settings
 }
 
 // Reloaded is what a reload did.
@@ -137,21 +143,23 @@ func (r *refusal) Error() string { return fault.Fault{What: r.what, Hint: r.hint
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range map[string]func(*http.Request) (any, error){
-		"GET /v1/deadletters":         a.deadLetters,
-		"POST /v1/deadletters/replay": a.choosing(a.replay),
-		"POST /v1/deadletters/drop":   a.choosing(a.drop),
-		"GET /v1/setaside":            a.setAside,
-		"GET /v1/setaside/{id}":       a.setAsideEntry,
-		"POST /v1/setaside/retry":     a.choosing(a.retry),
-		"GET /v1/journal/{id}":        a.journalEntry,
-		"GET /v1/audit":               a.audit,
-		"GET /v1/tokens":              a.tokens,
-		"POST /v1/tokens/remove":      a.removeTokens,
-		"GET /v1/bindings":            a.bindings,
-		"POST /v1/bindings/remove":    a.choosing(a.removeBinding),
-		"POST /v1/reconcile":          a.reconcile,
-		"POST /v1/rekey":              a.rekey,
-		"POST /-/reload":              func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },
+		"GET /v1/deadletters":               a.deadLetters,
+		"POST /v1/deadletters/replay":       a.choosing(a.replay),
+		"POST /v1/deadletters/drop":         a.choosing(a.drop),
+		"GET /v1/setaside":                  a.setAside,
+		"GET /v1/setaside/{id}":             a.setAsideEntry,
+		"POST /v1/setaside/retry":           a.choosing(a.retry),
+		"GET /v1/journal/{id}":              a.journalEntry,
+		"GET /v1/audit":                     a.audit,
+		"GET /v1/tokens":                    a.tokens,
+		"POST /v1/tokens/remove":            a.removeTokens,
+		"GET /v1/bindings":                  a.bindings,
+		"GET /v1/incidents":                 a.incidents,
+		"GET /v1/incidents/{number}/review": a.incidentReview,
+		"POST /v1/bindings/remove":          a.choosing(a.removeBinding),
+		"POST /v1/reconcile":                a.reconcile,
+		"POST /v1/rekey":                    a.rekey,
+		"POST /-/reload":                    func(r *http.Request) (any, error) { return a.Reload(r.Context(), r.RemoteAddr) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			out, err := do(r)

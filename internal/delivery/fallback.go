@@ -24,7 +24,9 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 		return later
 	}
 	if verdict == step.Gone {
-		if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra(v.post) && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
+		if incident := strings.HasPrefix(v.post.Route, config.IncidentRule); incident {
+			// It is told where the incident was opened.
+		} else if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra(v.post) && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
 			return later
 		}
 		b.Refused(l.save, t.Room, reason)

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 )
@@ -184,6 +186,32 @@ func TestIncidentSpace(t *testing.T) {
 		require.Empty(i.t, letters)
 		for _, m := range i.webex.Timeline(id) {
 			require.NotContains(i.t, m.Mentions, "all")
+		}
+	})
+}
+
+// The bot is removed from the space: that is told once where the incident was opened, and the review goes there.
+func TestIncidentSpaceIsLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	synctest.Test(t, func(t *testing.T) {
+		i := newIncidentOf(t, path, config.ListenWebsocket, spaceConfig)
+		i.event = i.zabbix.Raise(i.trigger("link down"))
+		time.Sleep(time.Minute)
+		i.root = i.webex.Timeline("noc")[0].ID
+		i.say("alice", "room")
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.NoError(t, i.webex.RemoveFromRoom(i.spaceID(), webexsim.DefaultBot))
+		i.say("bob", "ack on it")
+		time.Sleep(time.Minute)
+		i.thread("takes no messages from me any more")
+		i.zabbix.Resolve(i.event)
+		time.Sleep(10 * time.Minute)
+		i.thread("is over: its review is attached")
+		i.thread("takes no messages from me any more")
+		synctest.Wait()
+		for _, m := range i.webex.Timeline("noc") {
+			require.NotContains(t, m.Text, "was bound")
 		}
 	})
 }

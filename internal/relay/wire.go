@@ -147,7 +147,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	})))
 	private := receiver.NewServer("", r.adminHandler(r.registry, &admin.API{
 		Store: r.store, Log: log, Metrics: r.metrics.admin, Now: time.Now, Reload: r.reloadForAdmin, Reconcile: sweeps, Vault: keeper,
-		Bindings: now.bindings, Rests: now.rests, RecordEnd: executor.Record,
+		Bindings: now.bindings, Rests: now.rests, RecordEnd: executor.Record, Incidents: now.incidents, IncidentSettings: now.incidentSettings,
 	}))
 	for _, s := range []*http.Server{public, private} {
 		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // faults of clients
