@@ -18,7 +18,7 @@ func (e *Executor) Accept(ctx context.Context, c store.Command, h Input) error {
 	}
 	err := e.accept(ctx, &c, h)
 	if store.Lasting(err) {
-		return e.giveUp(ctx, c, addressed(presser(h), givenUp(false)), err)
+		return e.giveUp(ctx, c, addressed(presser(e.languageOf(h), h), givenUp(e.languageOf(h), false)), err)
 	}
 	return err
 }
@@ -70,10 +70,10 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 				return err
 			}
 			if req.Asking != nil {
-				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, "❔ I don't have this digest any more, so I did nothing. Say `ack` with the event ids."})
+				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, room.Lang.T("❔ I don't have this digest any more, so I did nothing. Say `ack` with the event ids.")})
 			}
 			if req.Yes || req.AllText == "" {
-				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, allOfWhat(in.ParentID != "")})
+				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, allOfWhat(room.Lang, in.ParentID != "")})
 			}
 			req.All = false // "all" is one of the person's own words
 		}
@@ -85,7 +85,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			return err
 		}
 		if v.act != nil && len(targets) > maxUnasked && !req.Yes {
-			return e.askMany(ctx, *c, d, req, targets, s.Several)
+			return e.askMany(ctx, *c, d, req, targets, s.voice())
 		}
 		if v.answer != nil || v.act != nil && v.act.closes {
 			e.present(ctx, targets)
@@ -131,14 +131,14 @@ type refusal struct {
 }
 
 func (e *Executor) refuse(ctx context.Context, c store.Command, in Input, r *refusal) error {
-	return e.finish(ctx, c, "", r.state, addressed(presser(in), r.reply))
+	return e.finish(ctx, c, "", r.state, addressed(presser(e.languageOf(in), in), r.reply))
 }
 
 // limited ends a command of a person who sends too many. warn: this is the first one.
 func (e *Executor) limited(ctx context.Context, c store.Command, warn bool) error {
 	c.Outcome = "not run: too many commands"
 	if warn {
-		if err := e.answer(ctx, c, "", tooFast(perMinute), nil); err != nil {
+		if err := e.answer(ctx, c, "", tooFast(roomOf(c, e.o.View()).Lang, perMinute), nil); err != nil {
 			return err
 		}
 	}
@@ -147,15 +147,16 @@ func (e *Executor) limited(ctx context.Context, c store.Command, warn bool) erro
 
 // forbidden refuses what the person may not do here, whatever it is about, and what isn't understood.
 func forbidden(s scope, req Request, q *question) *refusal {
+	l := s.voice().Lang
 	switch role := s.role(); {
 	case q == nil && req.withdraws():
 		return nil
 	case role == "":
-		return &refusal{store.CommandDenied, noRole(s.Direct)}
+		return &refusal{store.CommandDenied, noRole(l, s.Direct)}
 	case q != nil:
-		return &refusal{store.CommandFailed, "❔ " + q.text}
+		return &refusal{store.CommandFailed, "❔ " + q.said.in(l)}
 	case !may(role, req.Verb):
-		return &refusal{store.CommandDenied, denied(req.Verb, role, s.where())}
+		return &refusal{store.CommandDenied, denied(l, req.Verb, role, s.where())}
 	}
 	return nil
 }
@@ -174,13 +175,14 @@ func (e *Executor) allowed(ctx context.Context, s scope, c *store.Command, req R
 	if question != "" {
 		return nil, &refusal{store.CommandFailed, question}, nil
 	}
+	say := s.voice()
 	for _, t := range targets {
 		switch {
 		case may(t.Role, req.Verb):
 		case len(targets) > 1: // in a direct chat the role differs by problem
-			return nil, &refusal{store.CommandDenied, denied(req.Verb, t.Role, "for "+nameIn(t.Key, s.Several)) + " Nothing was done to the others either."}, nil
+			return nil, &refusal{store.CommandDenied, denied(say.Lang, req.Verb, t.Role, say.T("for %s", nameIn(t.Key, s.Several))) + say.T(" Nothing was done to the others either.")}, nil
 		default:
-			return nil, &refusal{store.CommandDenied, denied(req.Verb, t.Role, s.where())}, nil
+			return nil, &refusal{store.CommandDenied, denied(say.Lang, req.Verb, t.Role, s.where())}, nil
 		}
 	}
 	return targets, nil, nil
@@ -189,9 +191,9 @@ func (e *Executor) allowed(ctx context.Context, s scope, c *store.Command, req R
 // where says what the person's role is for.
 func (s scope) where() string {
 	if s.Direct {
-		return "for this problem"
+		return s.voice().T("for this problem")
 	}
-	return "in this room"
+	return s.voice().T("in this room")
 }
 
 // understand parses a message or press. For a press it sets c.Text, and c.ParentID to the thread that gets the reply.
@@ -232,11 +234,11 @@ func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error
 	case c.Room == "":
 		return e.close(ctx, c, c.State, string(c.State))
 	case store.Lasting(why):
-		return e.giveUp(ctx, c, givenUp(false), why)
+		return e.giveUp(ctx, c, givenUp(roomOf(c, e.o.View()).Lang, false), why)
 	case c.State == store.CommandExpired:
-		return e.finish(ctx, c, "", c.State, lost(c, time.Now(), roomOf(c, e.o.View()).Location))
+		return e.finish(ctx, c, "", c.State, lost(c, time.Now(), e.o.View().voiceIn(c.Room)))
 	}
-	return e.finish(ctx, c, "", c.State, unreadable())
+	return e.finish(ctx, c, "", c.State, unreadable(roomOf(c, e.o.View()).Lang))
 }
 
 // attempt prepares the attempt for one problem. It has already ended if nothing needs to be done, or can be.
@@ -244,12 +246,12 @@ func (e *Executor) attempt(command string, t target, req Request, s scope, room 
 	a := newAttempt(t.Problem, command, req.Text, req.Owner, s.Person, as)
 	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem
-		a.Stage, a.Outcome = stageRefused, superseded(t.Key, t.Problem.Name, s.Several)
-	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.Several, time.Now(), room.Location); earlier != "" {
+		a.Stage, a.Outcome = stageRefused, superseded(t.Key, t.Problem.Name, s.voice())
+	} else if earlier := doneEarlier(t.Problem, req, s.Button != nil, s.voice(), time.Now()); earlier != "" {
 		a.Stage, a.NeedsReply, a.Outcome = stageDone, true, earlier
 		e.o.Changed(t.Key, 0) // in case that has changed
 	} else if !ofTrigger(t.Problem) {
-		a.Stage, a.Outcome = stageRefused, notATrigger(t.Problem, s.Several)
+		a.Stage, a.Outcome = stageRefused, notATrigger(t.Problem, s.voice())
 	}
 	return a
 }

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -68,13 +67,13 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	case err != nil:
 		return false, err
 	case len(all) == 0:
-		return true, e.finish(ctx, *c, "", store.CommandDone, summary(*d.Wide))
+		return true, e.finish(ctx, *c, "", store.CommandDone, summary(s.voice().Lang, *d.Wide))
 	case !req.Yes:
-		return true, e.askFirst(ctx, *c, d, req, doubt{question: fmt.Sprintf("❔ This will acknowledge **%s**.", problemsInAll(len(all))), button: "Acknowledge all", comment: true})
+		return true, e.askFirst(ctx, *c, d, req, doubt{question: s.voice().T("❔ This will acknowledge **%s**.", problemsInAll(s.voice().Lang, len(all))), button: s.voice().T("Acknowledge all"), comment: true})
 	}
 	if len(all) > wideParts {
 		d.Wide.Total = len(all)
-		if err := e.answer(ctx, *c, interim, progress(*d.Wide), nil); err != nil {
+		if err := e.answer(ctx, *c, interim, progress(s.voice().Lang, *d.Wide), nil); err != nil {
 			return false, err
 		}
 		all = all[:wideParts]
@@ -131,7 +130,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, req Reque
 				w.After = k
 			}
 			if t.Unreadable && may(t.Role, Ack) {
-				out = append(out, attempt{Key: k, Stage: stageFailed, Outcome: damagedProblem(k, s.Several)})
+				out = append(out, attempt{Key: k, Stage: stageFailed, Outcome: damagedProblem(k, s.voice())})
 				continue
 			}
 			if !ok || !may(t.Role, Ack) || !p.Open() || !w.wants(p) || !ofTrigger(p) || p.OpenedAt.After(until) {
@@ -146,7 +145,7 @@ func (e *Executor) part(ctx context.Context, c store.Command, s scope, req Reque
 // nextPart continues a wide command once every attempt of its part has ended, and replies after the last
 // part. The caller holds j.mu.
 func (e *Executor) nextPart(ctx context.Context, j *job) error {
-	w := *j.d.Wide
+	w, l := *j.d.Wide, e.o.View().voiceIn(j.c.Room).Lang
 	attempts := j.d.Attempts
 	for {
 		for _, a := range attempts {
@@ -180,7 +179,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		}
 		if done := w.ended(); w.Total > 0 && 4*done/w.Total > w.Quarter {
 			w.Quarter = 4 * done / w.Total
-			if err := e.answer(ctx, j.c, interim, progress(w), nil); err != nil {
+			if err := e.answer(ctx, j.c, interim, progress(l, w), nil); err != nil {
 				return err
 			}
 		}
@@ -199,13 +198,13 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 	case w.Expired > 0:
 		state = store.CommandExpired
 	}
-	said, part := summary(w), ""
+	said, part := summary(l, w), ""
 	switch {
 	case !j.d.Waiting && w.Total == 0:
 	case state == store.CommandDone:
 		part = interim
 	default: // a new message: an edit notifies nobody
-		if err := e.answer(ctx, j.c, interim, stopped(w), nil); err != nil {
+		if err := e.answer(ctx, j.c, interim, stopped(l, w), nil); err != nil {
 			return err
 		}
 	}

@@ -299,7 +299,7 @@ func TestAckAllOfThousands(t *testing.T) {
 				began := time.Now()
 				r.receives("M1", Input{Text: "ack all yes on it", Room: "noc", ParentID: "DIGEST"})
 				synctest.Wait()
-				require.Equal(t, []string{"⏳ Acknowledging 3000 problems. I'll update this message as I go."}, w.answers())
+				require.Equal(t, []string{"⏳ Acknowledging 3,000 problems. I'll update this message as I go."}, w.answers())
 				bodies := map[string]bool{}
 				for w.command("M1").DoneAt.IsZero() {
 					time.Sleep(100 * time.Millisecond)
@@ -310,7 +310,7 @@ func TestAckAllOfThousands(t *testing.T) {
 				require.Less(t, time.Since(began), 30*time.Second)
 				synctest.Wait()
 				require.Less(t, w.zabbixes["main"].asked+w.zabbixes["lab"].asked, 60)
-				require.Contains(t, bodies, "⏳ Acknowledging 3000 problems: 1500 done so far.")
+				require.Contains(t, bodies, "⏳ Acknowledging 3,000 problems: 1500 done so far.")
 				require.LessOrEqual(t, len(bodies), 6, "a message can be edited ten times")
 				seen := map[string]int{}
 				for _, source := range []string{"main", "lab"} {
@@ -414,7 +414,7 @@ func TestAckAllUnreadableProblem(t *testing.T) {
 					}
 					answers := w.answers()
 					require.Contains(t, answers[len(answers)-1], fmt.Sprintf("Acknowledged %d of %d problems", n-1, n))
-					require.Contains(t, answers[len(answers)-1], damagedProblem(damaged, true))
+					require.Contains(t, answers[len(answers)-1], damagedProblem(damaged, voice{several: true}))
 					require.Equal(t, store.CommandFailed, w.command("M1").State)
 				})
 			})

@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -107,7 +108,7 @@ func actingVerbs() (names []string) {
 func answerAudit(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
 	rooms, allowed := s.auditScope()
 	if !allowed { // the role was taken away after the first page
-		return denied(Audit, s.role(), s.where()), "listed", nil
+		return denied(room.Lang, Audit, s.role(), s.where()), "listed", nil
 	}
 	f := store.CommandFilter{Rooms: rooms, Person: r.Person, Actions: actingVerbs(), Offset: r.Page * audited, Limit: audited + 1}
 	if r.Length.For > 0 {
@@ -132,9 +133,9 @@ func answerAudit(ctx context.Context, e *Executor, s scope, r Request, _ []targe
 	e.lists.remember(s, r)
 	if len(found) == 0 {
 		if r.Page > 0 {
-			return "That is all.", "listed", nil
+			return room.Lang.T("That is all."), "listed", nil
 		}
-		return nothingAudited, "listed", nil
+		return room.Lang.Of(nothingAudited), "listed", nil
 	}
 	more := len(found) > audited
 	found = found[:min(len(found), audited)]
@@ -147,12 +148,12 @@ func answerAudit(ctx context.Context, e *Executor, s scope, r Request, _ []targe
 		})
 	}
 	if len(found) == 0 {
-		return nothingAudited, "listed", nil
+		return room.Lang.Of(nothingAudited), "listed", nil
 	}
-	return s.auditList(found, more, time.Now(), room.Location), "listed", nil
+	return s.auditList(found, more, time.Now()), "listed", nil
 }
 
-const nothingAudited = "ℹ️ Nobody has done anything that matches."
+const nothingAudited = lang.Key("ℹ️ Nobody has done anything that matches.")
 
 // hideElsewhere removes from commands about several problems, given in another room, what isn't about problems of these rooms; nil
 // for all rooms.
@@ -181,29 +182,30 @@ func (e *Executor) hideElsewhere(ctx context.Context, found []store.Command, roo
 }
 
 // auditList describes commands, newest first. It names no room in which the person has no role.
-func (s scope) auditList(found []store.Command, more bool, now time.Time, loc *time.Location) string {
+func (s scope) auditList(found []store.Command, more bool, now time.Time) string {
+	say := s.voice()
 	var b strings.Builder
 	for _, c := range found {
-		where := "in another room"
+		where := say.T("in another room")
 		switch {
 		case c.Room == "" && c.Action == string(Bind), binding.IsSpace(c.Room):
-			where = "in a space that isn't configured"
+			where = say.T("in a space that isn't configured")
 		case c.Direct():
-			where = "in a direct chat"
+			where = say.T("in a direct chat")
 		case c.Room == "":
-			where = "outside of the rooms"
+			where = say.T("outside of the rooms")
 		case may(s.roleIn(c.Room), Rooms):
-			where = "in " + webex.EscapeMarkdown(c.Room)
+			where = say.T("in %s", webex.EscapeMarkdown(c.Room))
 		}
-		fmt.Fprintf(&b, "- %s %s, %s: `%s`", render.Moment(c.CreatedAt, now, loc), actorName(alert.Actor{Name: c.Name, Email: c.Email}), where,
+		fmt.Fprintf(&b, "- %s %s, %s: `%s`", say.moment(c.CreatedAt, now), actorName(say.Lang, alert.Actor{Name: c.Name, Email: c.Email}), where,
 			webex.EscapeCode(text.Shorten(text.Line(c.Text), 100)))
-		if about := auditKeys(c.Keys, s.Several); about != "" {
+		if about := auditKeys(c.Keys, say); about != "" {
 			b.WriteString(" · " + about)
 		}
-		b.WriteString(" → " + auditResult(endOf(c), c.Outcome) + "\n")
+		b.WriteString(" → " + auditResult(say.Lang, endOf(c), c.Outcome) + "\n")
 	}
 	if more {
-		b.WriteString("\n`more` shows older ones.")
+		b.WriteString("\n" + say.T("`more` shows older ones."))
 	}
 	return webex.CutMarkdown(strings.TrimSpace(b.String()), webex.MaxMessageBytes)
 }
@@ -237,8 +239,17 @@ func endOf(c store.Command) string {
 	return string(c.State)
 }
 
+// endWords are the results for readers.
+var endWords = map[string]lang.Key{
+	askedFirst: lang.Key("asked for a confirmation"), askedSecond: lang.Key("asked for a second person's approval"),
+	"unclear": lang.Key("unclear"), "partly done": lang.Key("partly done"), "incomplete": lang.Key("incomplete"), "not done": lang.Key("not done"),
+	string(store.CommandReceived): lang.Key("received"), string(store.CommandExecuting): lang.Key("executing"), string(store.CommandRetrying): lang.Key("retrying"),
+	string(store.CommandDone): lang.Key("done"), string(store.CommandFailed): lang.Key("failed"), string(store.CommandExpired): lang.Key("expired"),
+	string(store.CommandDenied): lang.Key("denied"),
+}
+
 // auditResult says how a command ended, with the beginning of the outcome.
-func auditResult(result, outcome string) string {
+func auditResult(l lang.Lang, result, outcome string) string {
 	const most = 3
 	var said []string
 	lines := strings.Split(outcome, "\n")
@@ -248,23 +259,23 @@ func auditResult(result, outcome string) string {
 		}
 	}
 	if n := len(lines) - most; n > 0 {
-		said = append(said, fmt.Sprintf("and %d more", n))
+		said = append(said, l.T("and %d more", n))
 	}
 	if outcome == "" || outcome == result {
-		return "**" + result + "**"
+		return "**" + l.Of(endWords[result]) + "**"
 	}
-	return "**" + result + "**: " + strings.Join(said, " ")
+	return "**" + l.Of(endWords[result]) + "**: " + strings.Join(said, " ")
 }
 
 // auditKeys names the problems of a command, the first few.
-func auditKeys(keys []string, several bool) string {
+func auditKeys(keys []string, say voice) string {
 	const most = 3
 	names := make([]string, 0, most)
 	for _, k := range keys[:min(len(keys), most)] {
-		names = append(names, nameIn(alert.ParseKey(k), several))
+		names = append(names, nameIn(alert.ParseKey(k), say.several))
 	}
 	if n := len(keys) - most; n > 0 {
-		names = append(names, fmt.Sprintf("and %d more", n))
+		names = append(names, say.T("and %d more", n))
 	}
 	return strings.Join(names, " ")
 }

@@ -31,7 +31,7 @@ func TestParseAudit(t *testing.T) {
 	for said, want := range map[string]string{"audit since": "Since when?", "audit since forever": "Since when?", "audit room=noc": "I don't know the filter", "audit page 99": "pages 1 to"} {
 		_, q := n.Parse(said)
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, want, "%q", said)
+		require.Contains(t, q.Error(), want, "%q", said)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestAuditResult(t *testing.T) {
 		{store.CommandFailed, attempts(stageFailed), "✅ ❔ words that a script printed", "**failed**: ✅ ❔ words that a script printed"},
 		{store.CommandDenied, detail{}, "🚫 <@all> `close` needs the role operator.", "**denied**: 🚫 &lt;&#64;all&gt; \\`close\\` needs the role operator."},
 	} {
-		require.Equal(t, c.want, auditResult(endOf(store.Command{State: c.state, Detail: c.detail.encode()}), c.outcome), c.outcome)
+		require.Equal(t, c.want, auditResult("", endOf(store.Command{State: c.state, Detail: c.detail.encode()}), c.outcome), c.outcome)
 	}
 	require.Equal(t, "failed", endOf(store.Command{State: store.CommandFailed}), "a row without detail")
 }

@@ -14,7 +14,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -183,7 +183,7 @@ func (s scope) pointless(b store.Binding) string {
 	if why == "" {
 		return ""
 	}
-	return fmt.Sprintf("🚫 I would post nothing by it, so I did nothing: %s. Only the address under which you act counts here.", inPlain(text.Cut(why, 300)))
+	return s.voice().T("🚫 I would post nothing by it, so I did nothing: %s. Only the address under which you act counts here.", inPlain(text.Cut(why, 300)))
 }
 
 // addBinding makes a binding. refusal is the reply if it can't.
@@ -191,18 +191,19 @@ func (e *Executor) addBinding(ctx context.Context, s scope, b store.Binding) (ma
 	if refusal := s.pointless(b); refusal != "" {
 		return b, nil, refusal, nil
 	}
+	say := s.voice()
 	made, replaced, err = e.o.Bindings.Add(ctx, b)
 	switch {
 	case errors.Is(err, binding.ErrTooManyHere):
-		return made, nil, fmt.Sprintf("🚫 There are %d already, which is the most that I keep. End one first.", binding.MaxOfRoom), nil
+		return made, nil, say.T("🚫 There are %d already, which is the most that I keep. End one first.", binding.MaxOfRoom), nil
 	case errors.Is(err, binding.ErrTooMany):
-		return made, nil, fmt.Sprintf("🚫 The relay keeps %d subscriptions and bindings already, which is the most. Tell its administrator: `alert-relay bindings list`.", binding.MaxOfAll), nil
+		return made, nil, say.T("🚫 The relay keeps %d subscriptions and bindings already, which is the most. Tell its administrator: `alert-relay bindings list`.", binding.MaxOfAll), nil
 	}
 	return made, replaced, "", err
 }
 
 // strangeHost says that no problem that the person may see was on a host like that; "" if one was.
-func (e *Executor) strangeHost(ctx context.Context, among store.Filter, host string) (string, error) {
+func (e *Executor) strangeHost(ctx context.Context, l lang.Lang, among store.Filter, host string) (string, error) {
 	if host == "" {
 		return "", nil
 	}
@@ -211,7 +212,7 @@ func (e *Executor) strangeHost(ctx context.Context, among store.Filter, host str
 	if err != nil || len(known) > 0 {
 		return "", err
 	}
-	return fmt.Sprintf("ℹ️ I know no problem on a host like %s so far. Is the pattern right? `*` stands for any characters.", inCode(host)), nil
+	return l.T("ℹ️ I know no problem on a host like %s so far. Is the pattern right? `*` stands for any characters.", inCode(host)), nil
 }
 
 // Replies about bindings are lines of plain text in which `…` is a command, as in tokenCard: clients without cards get them as markdown.
@@ -230,10 +231,10 @@ func (e *Executor) reply(ctx context.Context, c store.Command, markdown string) 
 }
 
 // bindingLine describes a binding.
-func bindingLine(b store.Binding, now time.Time, loc *time.Location) string {
+func bindingLine(b store.Binding, now time.Time, say voice) string {
 	said := fmt.Sprintf("#%d %s", b.ID, inCode(binding.Words(b)))
 	if !b.Until.IsZero() {
-		said += ", until " + render.Moment(b.Until, now, loc)
+		said += say.T(", until %s", say.moment(b.Until, now))
 	}
 	return said
 }
@@ -242,7 +243,7 @@ func bindingLine(b store.Binding, now time.Time, loc *time.Location) string {
 func (s scope) rests(b store.Binding) string {
 	r, err := binding.Route(b)
 	if err != nil {
-		return "what it matches can't be read"
+		return s.voice().T("what it matches can't be read")
 	}
 	return s.Routing.Rests(r)
 }
@@ -250,7 +251,7 @@ func (s scope) rests(b store.Binding) string {
 // restWords follows a binding in a list.
 func (s scope) restWords(b store.Binding) string {
 	if why := s.rests(b); why != "" {
-		return " · 💤 it rests: " + inPlain(text.Cut(why, 300))
+		return s.voice().T(" · 💤 it rests: %s", inPlain(text.Cut(why, 300)))
 	}
 	return ""
 }
@@ -267,9 +268,9 @@ func (e *Executor) subscriptions(s scope) []store.Binding {
 func (s scope) onlyDirect(v Verb) string {
 	switch {
 	case !s.Direct:
-		return fmt.Sprintf("🔔 Subscriptions are between you and me: send `%s` in a direct chat with me.", v)
+		return s.voice().T("🔔 Subscriptions are between you and me: send `%s` in a direct chat with me.", v)
 	case s.Room != "":
-		return fmt.Sprintf("🚫 This chat is the room `%s` of the relay's configuration, so what goes here is decided there.", webex.EscapeCode(s.Room))
+		return s.voice().T("🚫 This chat is the room `%s` of the relay's configuration, so what goes here is decided there.", webex.EscapeCode(s.Room))
 	}
 	return ""
 }
@@ -281,9 +282,9 @@ func (e *Executor) subscribe(ctx context.Context, c store.Command, s scope, r Re
 	now := time.Now()
 	b, q := s.binding(c, r, binding.Person(s.Input.Person.Email), now)
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.text)
+		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
 	}
-	note, err := e.strangeHost(ctx, s.listed(), b.Host)
+	note, err := e.strangeHost(ctx, s.voice().Lang, s.listed(), b.Host)
 	if err != nil {
 		return "", err
 	}
@@ -294,12 +295,12 @@ func (e *Executor) subscribe(ctx context.Context, c store.Command, s scope, r Re
 	case refusal != "":
 		return e.replySubscriptions(ctx, c, s, r, refusal)
 	}
-	said := "🔔 Subscribed: " + bindingLine(b, now, roomOf(c, s.View).Location) + ". I post new problems like that here, " + s.reach() + "."
+	said := s.voice().T("🔔 Subscribed: %s. I post new problems like that here, %s.", bindingLine(b, now, s.voice()), s.reach())
 	if replaced != nil {
-		said += fmt.Sprintf(" It replaces #%d.", replaced.ID)
+		said += s.voice().T(" It replaces #%s.", strconv.FormatInt(replaced.ID, 10))
 	}
 	if bot := s.botOf(""); bot != "" && bot != c.Bot {
-		said += fmt.Sprintf(" They come from the bot %s, in its direct chat with you.", inCode(bot))
+		said += s.voice().T(" They come from the bot %s, in its direct chat with you.", inCode(bot))
 	}
 	return e.replySubscriptions(ctx, c, s, r, said, note)
 }
@@ -308,11 +309,11 @@ func (e *Executor) subscribe(ctx context.Context, c store.Command, s scope, r Re
 func (s scope) reach() string {
 	as := ""
 	if len(s.Person.Also) > 0 {
-		as = " as " + inPlain(s.Person.Email)
+		as = inPlain(s.Person.Email)
 	}
 	s.Person.Also = nil
 	if s.roleIn("").AtLeast(viewer) {
-		return "whatever room they go to"
+		return s.voice().T("whatever room they go to")
 	}
 	var rooms []string
 	for _, room := range s.Rooms {
@@ -320,7 +321,10 @@ func (s scope) reach() string {
 			rooms = append(rooms, inPlain(room.Name))
 		}
 	}
-	return "if they go to a room in which you have a role" + as + ": " + text.Or(rooms)
+	if as != "" {
+		return s.voice().T("if they go to a room in which you have a role as %s: %s", as, s.voice().Or(rooms))
+	}
+	return s.voice().T("if they go to a room in which you have a role: %s", s.voice().Or(rooms))
 }
 
 func (e *Executor) listSubscriptions(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
@@ -334,7 +338,7 @@ func (e *Executor) unsubscribe(ctx context.Context, c store.Command, s scope, r 
 	if refusal := s.onlyDirect(r.Verb); refusal != "" {
 		return e.reply(ctx, c, refusal)
 	}
-	said, err := e.endBindings(ctx, e.subscriptions(s), r)
+	said, err := e.endBindings(ctx, s.voice().Lang, e.subscriptions(s), r)
 	if err != nil {
 		return "", err
 	}
@@ -342,8 +346,8 @@ func (e *Executor) unsubscribe(ctx context.Context, c store.Command, s scope, r 
 }
 
 // endBindings ends those of a list that a request means, and returns the reply.
-func (e *Executor) endBindings(ctx context.Context, list []store.Binding, r Request) (reply string, err error) {
-	chosen, refusal := chosenOf(list, r)
+func (e *Executor) endBindings(ctx context.Context, l lang.Lang, list []store.Binding, r Request) (reply string, err error) {
+	chosen, refusal := chosenOf(l, list, r)
 	if refusal != "" {
 		return refusal, nil
 	}
@@ -354,23 +358,28 @@ func (e *Executor) endBindings(ctx context.Context, list []store.Binding, r Requ
 		}
 		ended = append(ended, fmt.Sprintf("#%d %s", b.ID, inCode(binding.Words(b))))
 	}
-	return fmt.Sprintf("✅ Ended: %s. No new problem comes by it; messages that are here are kept up to date until their problems are resolved.", strings.Join(ended, ", ")), nil
+	return l.T("✅ Ended: %s. No new problem comes by it; messages that are here are kept up to date until their problems are resolved.", strings.Join(ended, ", ")), nil
 }
 
 // chosenOf returns those of a list that a request means. Without a number it is the only one.
-func chosenOf(list []store.Binding, r Request) (chosen []store.Binding, refusal string) {
-	what := map[bool]string{true: "subscription", false: "binding"}[r.Verb == Unsubscribe]
+func chosenOf(l lang.Lang, list []store.Binding, r Request) (chosen []store.Binding, refusal string) {
+	subscription := r.Verb == Unsubscribe
 	switch {
+	case len(list) == 0 && subscription:
+		return nil, l.T("ℹ️ There is no subscription here.")
 	case len(list) == 0:
-		return nil, fmt.Sprintf("ℹ️ There is no %s here.", what)
+		return nil, l.T("ℹ️ There is no binding here.")
 	case r.Number == allOf || r.Number == 0 && len(list) == 1:
 		return list, ""
 	case r.Number == 0:
-		return nil, fmt.Sprintf("❔ Which one? Give its number, or `%s all`. Nothing was done.", r.Verb)
+		return nil, l.T("❔ Which one? Give its number, or `%s all`. Nothing was done.", r.Verb)
 	}
 	i := slices.IndexFunc(list, func(b store.Binding) bool { return b.ID == r.Number })
-	if i < 0 {
-		return nil, fmt.Sprintf("❔ There is no %s #%d here, so I did nothing.", what, r.Number)
+	switch number := strconv.FormatInt(r.Number, 10); {
+	case i < 0 && subscription:
+		return nil, l.T("❔ There is no subscription #%s here, so I did nothing.", number)
+	case i < 0:
+		return nil, l.T("❔ There is no binding #%s here, so I did nothing.", number)
 	}
 	return list[i : i+1], ""
 }
@@ -379,9 +388,9 @@ func chosenOf(list []store.Binding, r Request) (chosen []store.Binding, refusal 
 func (s scope) onlySpace(v Verb) string {
 	switch {
 	case s.Direct:
-		return fmt.Sprintf("🔗 Send `%s` in the space itself: add me to it, and mention me there. For yourself: `subscribe`.", v)
+		return s.voice().T("🔗 Send `%s` in the space itself: add me to it, and mention me there. For yourself: `subscribe`.", v)
 	case s.Room != "" && !binding.IsSpace(s.Room):
-		return fmt.Sprintf("🚫 This room is `%s` in the relay's configuration, which decides what goes here. To change that, change its routes.", webex.EscapeCode(s.Room))
+		return s.voice().T("🚫 This room is `%s` in the relay's configuration, which decides what goes here. To change that, change its routes.", webex.EscapeCode(s.Room))
 	}
 	return ""
 }
@@ -393,18 +402,18 @@ func confirmBind(_ *Executor, s scope, c store.Command, r Request) (q doubt, ref
 	}
 	b, fault := s.binding(c, r, binding.Space(c.RoomID), time.Now())
 	if fault != nil {
-		return doubt{}, "❔ " + fault.text, nil
+		return doubt{}, "❔ " + fault.said.in(s.voice().Lang), nil
 	}
 	if refusal := s.pointless(b); refusal != "" {
 		return doubt{}, inMarkdown(refusal), nil
 	}
 	until := ""
 	if !b.Until.IsZero() {
-		until = ", until " + render.Moment(b.Until, time.Now(), roomOf(c, s.View).Location)
+		until = s.voice().T(", until %s", s.voice().moment(b.Until, time.Now()))
 	}
 	return doubt{
-		question: fmt.Sprintf("❔ This posts every new problem with **%s** into this space%s, for everybody who is in it, now and later.", webex.EscapeMarkdown(binding.Words(b)), until),
-		button:   "Yes, bind it",
+		question: s.voice().T("❔ This posts every new problem with **%s** into this space%s, for everybody who is in it, now and later.", webex.EscapeMarkdown(binding.Words(b)), until),
+		button:   s.voice().T("Yes, bind it"),
 	}, "", nil
 }
 
@@ -415,12 +424,12 @@ func (e *Executor) bind(ctx context.Context, c store.Command, s scope, r Request
 	}
 	b, q := s.binding(c, r, room, now)
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.text)
+		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
 	}
 	if others := e.o.Bindings.Of(room); len(others) > 0 && others[0].Bot != c.Bot {
-		return e.reply(ctx, c, fmt.Sprintf("🚫 This space is bound to the bot `%s`, which posts here. Send it to that one.", webex.EscapeCode(others[0].Bot)))
+		return e.reply(ctx, c, s.voice().T("🚫 This space is bound to the bot `%s`, which posts here. Send it to that one.", webex.EscapeCode(others[0].Bot)))
 	}
-	note, err := e.strangeHost(ctx, store.Filter{}, b.Host)
+	note, err := e.strangeHost(ctx, s.voice().Lang, store.Filter{}, b.Host)
 	if err != nil {
 		return "", err
 	}
@@ -431,9 +440,9 @@ func (e *Executor) bind(ctx context.Context, c store.Command, s scope, r Request
 	case refusal != "":
 		return e.reply(ctx, c, inMarkdown(refusal))
 	}
-	said := "🔗 Bound: " + bindingLine(b, now, roomOf(c, s.View).Location) + ". I post new problems like that here, for as long as you are an admin of the relay, and everybody here has the role that they have everywhere. `unbind` ends it."
+	said := s.voice().T("🔗 Bound: %s. I post new problems like that here, for as long as you are an admin of the relay, and everybody here has the role that they have everywhere. `unbind` ends it.", bindingLine(b, now, s.voice()))
 	if replaced != nil {
-		said += fmt.Sprintf(" It replaces #%d.", replaced.ID)
+		said += s.voice().T(" It replaces #%s.", strconv.FormatInt(replaced.ID, 10))
 	}
 	return e.reply(ctx, c, inMarkdown(said, note))
 }
@@ -442,7 +451,7 @@ func confirmUnbind(e *Executor, s scope, c store.Command, r Request) (q doubt, r
 	if refusal := s.onlySpace(r.Verb); refusal != "" {
 		return doubt{}, refusal, nil
 	}
-	chosen, refusal := chosenOf(e.o.Bindings.Of(binding.Space(c.RoomID)), r)
+	chosen, refusal := chosenOf(s.voice().Lang, e.o.Bindings.Of(binding.Space(c.RoomID)), r)
 	if refusal != "" {
 		return doubt{}, refusal, nil
 	}
@@ -450,14 +459,14 @@ func confirmUnbind(e *Executor, s scope, c store.Command, r Request) (q doubt, r
 	for _, b := range chosen {
 		what = append(what, fmt.Sprintf("**#%d %s**", b.ID, webex.EscapeMarkdown(binding.Words(b))))
 	}
-	return doubt{question: fmt.Sprintf("❔ This ends %s: new problems like that don't come to this space any more.", strings.Join(what, ", ")), button: "Yes, unbind it"}, "", nil
+	return doubt{question: s.voice().T("❔ This ends %s: new problems like that don't come to this space any more.", strings.Join(what, ", ")), button: s.voice().T("Yes, unbind it")}, "", nil
 }
 
 func (e *Executor) unbind(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	if refusal := s.onlySpace(r.Verb); refusal != "" {
 		return e.reply(ctx, c, refusal)
 	}
-	said, err := e.endBindings(ctx, e.o.Bindings.Of(binding.Space(c.RoomID)), r)
+	said, err := e.endBindings(ctx, s.voice().Lang, e.o.Bindings.Of(binding.Space(c.RoomID)), r)
 	if err != nil {
 		return "", err
 	}

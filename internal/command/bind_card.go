@@ -58,7 +58,7 @@ func (e *Executor) replySubscriptions(ctx context.Context, c store.Command, s sc
 			asked = before
 		}
 	}
-	card, now, loc := tokenCard{}, time.Now(), roomOf(c, s.View).Location
+	card, now, say := tokenCard{}, time.Now(), s.voice()
 	for _, line := range lines {
 		if line != "" {
 			card.lines = append(card.lines, line)
@@ -66,21 +66,21 @@ func (e *Executor) replySubscriptions(ctx context.Context, c store.Command, s sc
 	}
 	list := e.subscriptions(s)
 	if len(list) == 0 {
-		card.lines = append(card.lines, "ℹ️ You have no subscriptions. For example: `subscribe >=high host=db*`, or press the button.")
+		card.lines = append(card.lines, say.T("ℹ️ You have no subscriptions. For example: `subscribe >=high host=db*`, or press the button."))
 	} else {
-		card.lines = append(card.lines, "🔔 Your subscriptions:")
+		card.lines = append(card.lines, say.T("🔔 Your subscriptions:"))
 	}
 	high := false
 	for i, b := range list {
-		card.lines = append(card.lines, bindingLine(b, now, loc)+s.restWords(b))
+		card.lines = append(card.lines, bindingLine(b, now, say)+s.restWords(b))
 		high = high || b.Severity == ">=high" && b.Host == "" && b.Text == ""
 		if i < maxEndButtons {
-			card.buttons = append(card.buttons, tokenButton{fmt.Sprintf("End #%d", b.ID), "destructive", buttonSubscription, fmt.Sprintf("%s%d/%s", subscribeEnd, b.ID, asked.ID)})
+			card.buttons = append(card.buttons, tokenButton{say.T("End #%s", strconv.FormatInt(b.ID, 10)), "destructive", buttonSubscription, fmt.Sprintf("%s%d/%s", subscribeEnd, b.ID, asked.ID)})
 		}
 	}
 	if !high {
-		card.buttons = append([]tokenButton{{"High and above", "positive", buttonSubscription, subscribeHigh + "/" + asked.ID}}, card.buttons...)
+		card.buttons = append([]tokenButton{{say.T("High and above"), "positive", buttonSubscription, subscribeHigh + "/" + asked.ID}}, card.buttons...)
 	}
-	card.buttons = append(card.buttons, tokenButton{"List", "default", buttonSubscription, subscribeList + "/" + asked.ID})
+	card.buttons = append(card.buttons, tokenButton{say.T("List"), "default", buttonSubscription, subscribeList + "/" + asked.ID})
 	return e.replyCard(ctx, asked, card)
 }

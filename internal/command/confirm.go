@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -54,15 +54,16 @@ func (r Request) confirmed() Request {
 // askFirst ends a command with a question, and keeps its request for the confirmation.
 func (e *Executor) askFirst(ctx context.Context, c store.Command, d detail, req Request, q doubt) error {
 	view := e.o.View()
-	until := render.Moment(c.CreatedAt.Add(view.Expiry), time.Now(), roomOf(c, view).Location)
-	how := fmt.Sprintf(" To confirm it until %s, press the button, or reply `confirm` in this thread.", until)
+	room := roomOf(c, view)
+	l, until := room.Lang, room.Moment(c.CreatedAt.Add(view.Expiry), time.Now())
+	how := l.T(" To confirm it until %s, press the button, or reply `confirm` in this thread.", until)
 	c.Outcome = askedFirst
 	if q.second != "" {
-		how = fmt.Sprintf(" A second person with the role **%s** can approve it until %s: press the button, or reply `approve` in this thread.", q.second, until)
+		how = l.T(" A second person with the role **%s** can approve it until %s: press the button, or reply `approve` in this thread.", q.second, until)
 		c.Outcome = askedSecond
 	}
 	message := webex.CutMarkdown(q.question+how+q.details, webex.MaxMessageBytes)
-	if err := e.answer(ctx, c, "", message, questionCard(message, q, c.ID)); err != nil {
+	if err := e.answer(ctx, c, "", message, questionCard(l, message, q, c.ID)); err != nil {
 		return err
 	}
 	c.Detail = detail{Envelope: d.Envelope, Input: d.Input, Asked: &req, Second: q.second != ""}.encode()
@@ -82,10 +83,10 @@ func (b *batch) askFirst(ctx context.Context, e *Executor, q doubt) error {
 }
 
 // askMany asks whether so many problems are meant, by their names.
-func (e *Executor) askMany(ctx context.Context, c store.Command, d detail, req Request, targets []target, several bool) error {
-	q := doubt{question: fmt.Sprintf("❔ This will %s **%s**.", req.act().infinitive, problemsInAll(len(targets))), button: "Yes, all of them", details: "\n"}
+func (e *Executor) askMany(ctx context.Context, c store.Command, d detail, req Request, targets []target, say voice) error {
+	q := doubt{question: say.T("❔ This will %s **%s**.", say.Of(req.act().infinitive), problemsInAll(say.Lang, len(targets))), button: say.T("Yes, all of them"), details: "\n"}
 	for _, t := range targets {
-		q.details += "\n- " + titled(t.Key, t.Problem.Name, several)
+		q.details += "\n- " + titled(t.Key, t.Problem.Name, say.several)
 	}
 	return e.askFirst(ctx, c, d, req, q)
 }
@@ -119,14 +120,14 @@ func (e *Executor) confirmation(ctx context.Context, c *store.Command, s scope, 
 	}
 	d, fault := decodeDetail(asked.Detail)
 	if err != nil || fault != nil || d.Asked == nil || asked.RoomID != c.RoomID {
-		return Request{}, &question{text: unknownButton()}, nil
+		return Request{}, &question{said: unknownButton()}, nil
 	}
 	r := *d.Asked
 	who := cmp.Or(asked.Name, asked.Email)
 	c.ParentID = asked.Thread()
 	c.Text = confirmationWords(s.Input, who, asked.Text, r.Task)
 	if until := asked.CreatedAt.Add(s.Expiry); c.CreatedAt.After(until) {
-		return Request{}, ask(r.Verb, "That question expired at %s, so I did nothing. Send the command again.", render.Moment(until, time.Now(), roomOf(*c, s.View).Location)), nil
+		return Request{}, ask(r.Verb, "That question expired at %s, so I did nothing. Send the command again.", roomOf(*c, s.View).Moment(until, time.Now())), nil
 	}
 	r.Confirms, r.AskedAt, r.Yes = id, asked.CreatedAt, true
 	if d.Second {
@@ -153,7 +154,7 @@ func confirmationWords(in Input, who, words string, t *Task) string {
 	}
 	said += ", asked by " + text.Cut(text.Line(who), 40) + ": " + text.Cut(text.Line(words), 1000)
 	if t != nil && t.Thread {
-		said += " (" + plain(t.named()) + ")"
+		said += " (" + plain(t.named(lang.English)) + ")"
 	}
 	if in.Button != nil && in.Button.Comment != "" {
 		said += ": " + in.Button.Comment
@@ -171,21 +172,22 @@ func (e *Executor) spend(ctx context.Context, c store.Command, p Person, id stri
 	if err != nil {
 		return nil, err
 	}
+	say := e.o.View().voiceIn(c.Room)
 	switch {
 	case d.Second && d.Input.Person.is(p):
-		return &refusal{store.CommandDenied, "🚫 A second person must approve this, and you asked for it yourself."}, nil
+		return &refusal{store.CommandDenied, say.T("🚫 A second person must approve this, and you asked for it yourself.")}, nil
 	case d.SpentBy == c.ID: // read again after a crash
 		return nil, nil
 	case replaced(asked, d):
-		return &refusal{store.CommandFailed, "ℹ️ The message that I asked about was edited since, so I did nothing. What I replied to the edit counts."}, nil
+		return &refusal{store.CommandFailed, say.T("ℹ️ The message that I asked about was edited since, so I did nothing. What I replied to the edit counts.")}, nil
 	case d.SpentBy != "":
-		return &refusal{store.CommandFailed, "ℹ️ That was confirmed already, so I did nothing more."}, nil
+		return &refusal{store.CommandFailed, say.T("ℹ️ That was confirmed already, so I did nothing more.")}, nil
 	case d.Second:
 		if has, err := e.askerHas(ctx, asked, d); err != nil {
 			return nil, err
 		} else if !has {
-			return &refusal{store.CommandDenied, fmt.Sprintf("🚫 %s asked for this and doesn't have the role for it any more. Nothing was done.",
-				actorName(alert.Actor{Name: asked.Name, Email: asked.Email}))}, nil
+			return &refusal{store.CommandDenied, say.T("🚫 %s asked for this and doesn't have the role for it any more. Nothing was done.",
+				actorName(say.Lang, alert.Actor{Name: asked.Name, Email: asked.Email}))}, nil
 		}
 	}
 	d.SpentBy = c.ID
@@ -287,10 +289,10 @@ func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Requ
 }
 
 // questionCard is the message with a button: clients that show cards don't show the message. id is the command that asked.
-func questionCard(message string, q doubt, id string) []byte {
+func questionCard(l lang.Lang, message string, q doubt, id string) []byte {
 	body := cardLines(message)
 	if q.comment {
-		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": "Comment", "maxLength": render.MaxCardComment, "isMultiline": true})
+		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": l.T("Comment"), "maxLength": render.MaxCardComment, "isMultiline": true})
 	}
 	return encodeCard(body, []element{submit(q.button, "positive", buttonConfirm, id)})
 }

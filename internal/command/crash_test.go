@@ -189,7 +189,7 @@ func TestMissingRecord(t *testing.T) {
 					}
 				}
 				require.Len(t, replies, 2, "an interim reply and the final one")
-				require.Equal(t, givenUp(true), replies[1])
+				require.Equal(t, givenUp("", true), replies[1])
 				require.Equal(t, 1.0, testutil.ToFloat64(r.o.Metrics.commands.WithLabelValues("ack", "failed")))
 			})
 		})
@@ -215,7 +215,7 @@ func TestMissingRecordBetweenParts(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.calls("main"), wideParts, "the first part")
 		answers := w.answers()
-		require.Equal(t, givenUp(true), answers[len(answers)-1])
+		require.Equal(t, givenUp("", true), answers[len(answers)-1])
 	})
 }
 
@@ -236,7 +236,7 @@ func TestUnreadableProblem(t *testing.T) {
 				require.Empty(t, w.calls("main"))
 				require.Equal(t, store.CommandFailed, w.command("M1").State)
 				answers := w.answers()
-				require.Equal(t, damagedProblem(alert.ParseKey("main/4711"), true), answers[len(answers)-1])
+				require.Equal(t, damagedProblem(alert.ParseKey("main/4711"), voice{several: true}), answers[len(answers)-1])
 			})
 		})
 	}

@@ -79,8 +79,9 @@ func actionRole(v View, t Task) config.Role {
 func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, _ render.Room) ([]attempt, *refusal, error) {
 	t := *r.Task
 	r.Task = &t
-	refuse := func(state store.CommandState, format string, args ...any) ([]attempt, *refusal, error) {
-		return nil, &refusal{state: state, reply: fmt.Sprintf(format, args...)}, nil
+	say := s.voice()
+	refuse := func(state store.CommandState, reply string) ([]attempt, *refusal, error) {
+		return nil, &refusal{state: state, reply: reply}, nil
 	}
 	own, _, err := e.ownProblem(ctx, s, c.ParentID, c.CreatedAt)
 	if err != nil {
@@ -92,12 +93,12 @@ func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Req
 	}
 	act := s.action(t.Action)
 	if act == nil {
-		return refuse(store.CommandFailed, "%s", s.unknownAction(t.Action))
+		return refuse(store.CommandFailed, s.unknownAction(t.Action))
 	}
 	t.Action = act.Name
 	name := webex.EscapeCode(act.Name)
 	if len(r.Refs) == 0 && own == (alert.Key{}) {
-		return refuse(store.CommandFailed, "❔ For which problem? Give its event id, for example `do %s 4711`, or reply in the problem's thread.", name)
+		return refuse(store.CommandFailed, say.T("❔ For which problem? Give its event id, for example `do %s 4711`, or reply in the problem's thread.", name))
 	}
 	targets, question, err := e.targets(ctx, s, *c, *r, s.Button != nil)
 	if err != nil {
@@ -109,28 +110,28 @@ func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Req
 	}
 	switch {
 	case question != "":
-		return refuse(store.CommandFailed, "%s", question)
+		return refuse(store.CommandFailed, question)
 	case len(targets) > maxUnasked:
-		return refuse(store.CommandFailed, "❔ That is more than %d problems at once, so I did nothing. Please split the command.", maxUnasked)
+		return refuse(store.CommandFailed, say.T("❔ That is more than %d problems at once, so I did nothing. Please split the command.", maxUnasked))
 	}
 	var attempts []attempt
 	for _, t := range targets {
 		title := titled(t.Key, t.Problem.Name, s.Several)
 		switch {
 		case !t.Role.AtLeast(act.Role):
-			return refuse(store.CommandDenied, "🚫 `do %s` needs the role **%s**. Your role %s is **%s**. Nothing was done.", name, act.Role, s.where(), t.Role)
+			return refuse(store.CommandDenied, say.T("🚫 `do %s` needs the role **%s**. Your role %s is **%s**. Nothing was done.", name, act.Role, s.where(), t.Role))
 		case s.Button != nil && s.Button.Action == string(Do) && t.Problem.State == alert.StateResolved:
-			return refuse(store.CommandFailed, "ℹ️ %s is already resolved. Its buttons no longer do anything. To do it anyway: `do %s`.", title, name)
+			return refuse(store.CommandFailed, say.T("ℹ️ %s is already resolved. Its buttons no longer do anything. To do it anyway: `do %s`.", title, name))
 		case !act.Fits(t.Problem):
-			return refuse(store.CommandFailed, "🚫 `%s` isn't for %s: the conditions of the action in the relay's configuration leave it out. Nothing was done.", name, title)
+			return refuse(store.CommandFailed, say.T("🚫 `%s` isn't for %s: the conditions of the action in the relay's configuration leave it out. Nothing was done.", name, title))
 		}
 		attempts = append(attempts, attempt{
 			Key: t.Key, Name: t.Problem.Name, Severity: t.Problem.Severity, Generation: t.Problem.Generation, NeedsReply: true,
-			Lane: actionLane + act.Name, Does: fmt.Sprintf("do `%s` for %s", name, title),
+			Lane: actionLane + act.Name, Does: say.T("do `%s` for %s", name, title),
 		})
 	}
 	if act.Approval && r.Confirms == "" && s.Direct {
-		return refuse(store.CommandDenied, "🚫 `%s` needs the approval of a second person: ask for it in a room.", name)
+		return refuse(store.CommandDenied, say.T("🚫 `%s` needs the approval of a second person: ask for it in a room.", name))
 	}
 	return attempts, nil, nil
 }
@@ -143,8 +144,8 @@ func asksDo(s scope, r Request, attempts []attempt) doubt {
 	}
 	about := text.Names(attempts, func(a attempt) string { return titled(a.Key, a.Name, s.Several) })
 	return doubt{
-		question: fmt.Sprintf("❔ %s wants to do `%s` for %s.", actorName(alert.Actor{Name: s.Person.Name, Email: s.Person.Email}), webex.EscapeCode(act.Name), text.And(about)),
-		button:   "Approve", second: act.Role,
+		question: s.voice().T("❔ %s wants to do `%s` for %s.", actorName(s.voice().Lang, alert.Actor{Name: s.Person.Name, Email: s.Person.Email}), webex.EscapeCode(act.Name), s.voice().And(about)),
+		button:   s.voice().T("Approve"), second: act.Role,
 	}
 }
 
@@ -173,23 +174,24 @@ func (e *Executor) actionList(ctx context.Context, s scope, own alert.Key) (stri
 			name = ": " + webex.EscapeMarkdown(a.Title)
 		}
 		if a.Approval {
-			name += ", with a second person's approval"
+			name += s.voice().T(", with a second person's approval")
 		}
 		lines = append(lines, line+name)
 	}
 	if len(lines) == 0 {
-		return "ℹ️ There is no action that you may do here. The relay's administrator can list some, under `actions` in the configuration.", nil
+		return s.voice().T("ℹ️ There is no action that you may do here. The relay's administrator can list some, under `actions` in the configuration."), nil
 	}
-	return "Actions that you may do here:\n\n" + strings.Join(lines, "\n"), nil
+	return s.voice().T("Actions that you may do here:") + "\n\n" + strings.Join(lines, "\n"), nil
 }
 
 func (s scope) unknownAction(name string) string {
 	names := text.Names(s.Actions, func(a *action.Action) string { return strings.ToLower(a.Name) })
-	said := fmt.Sprintf("❔ I don't know the action `%s`, so I did nothing.", echo(name))
+	l := s.voice().Lang
+	said := l.T("❔ I don't know the action `%s`, so I did nothing.", echo(name))
 	if best := text.Nearest(strings.ToLower(name), names); best != "" {
-		return said + fmt.Sprintf(" Did you mean `do %s`?", webex.EscapeCode(best))
+		return said + l.T(" Did you mean `do %s`?", webex.EscapeCode(best))
 	}
-	return said + " `do` lists the actions."
+	return said + l.T(" `do` lists the actions.")
 }
 
 // stepDo makes the request of one attempt. It is repeated, with the same id and the same body, until the endpoint answers or the command
@@ -197,26 +199,27 @@ func (s scope) unknownAction(name string) string {
 func stepDo(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error) {
 	a := b.attempts[0]
 	sent := a.Stage == stageExecuting
-	act := e.o.View().action(b.req.Task.Action)
+	view := e.o.View()
+	say, act := b.voice(view), view.action(b.req.Task.Action)
 	if act == nil { // a reload removes its lane next
 		return 0, e.endGone(ctx, b)
 	}
 	if r.late {
-		until := render.Moment(r.until, time.Now(), b.job.location(e.o.View()))
+		until := say.moment(r.until, time.Now())
 		if sent {
-			return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, "never confirmed it until "+until+", and I gave up"))
+			return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, say, say.T("never confirmed it until %s, and I gave up", until)))
 		}
-		return 0, e.endAttemptsAs(ctx, b, stageExpired, fmt.Sprintf("⌛ Couldn't %s: its endpoint `%s` couldn't be used until %s, so I gave up. If you still want this, send the command again.", a.Does, webex.EscapeCode(act.Host()), until))
+		return 0, e.endAttemptsAs(ctx, b, stageExpired, say.T("⌛ Couldn't %s: its endpoint `%s` couldn't be used until %s, so I gave up. If you still want this, send the command again.", a.Does, webex.EscapeCode(act.Host()), until))
 	}
 	if sent && act.Once { // the relay stopped during the call
-		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, "its answer was lost"))
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, say, say.T("its answer was lost")))
 	}
 	body, refusal, err := e.doBody(ctx, b, act)
 	switch {
 	case err != nil:
 		return 0, err
 	case refusal != "" && sent:
-		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, "I won't repeat it: the relay can't read the problem any more, or its event id is another one's now"))
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, say, say.T("I won't repeat it: the relay can't read the problem any more, or its event id is another one's now")))
 	case refusal != "":
 		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
@@ -228,14 +231,14 @@ func stepDo(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.
 	log := e.o.Log.With("command", b.job.c.ID, "action", act.Name, "key", a.Key)
 	switch result.Outcome {
 	case action.Done:
-		return 0, e.endAttemptsAs(ctx, b, stageDone, addressed(presser(*b.job.d.Input), doDone(a, act, result, b.req.For)))
+		return 0, e.endAttemptsAs(ctx, b, stageDone, addressed(presser(say.Lang, *b.job.d.Input), doDone(a, act, result, b.req.For, say)))
 	case action.Refused:
 		log.Warn("the endpoint of an action refused a request", "error", result.Err)
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, doRefused(a, act, result))
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, doRefused(a, act, result, say))
 	}
 	if act.Once && result.Effect {
 		log.Warn("unknown whether an action was done: its request isn't repeated", "error", result.Err)
-		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, "didn't confirm it"))
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, doUnknown(a, act, say, say.T("didn't confirm it")))
 	}
 	in := r.retry()
 	if result.RetryAfter > 0 {
@@ -256,6 +259,7 @@ func stepDo(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.
 // request that may have an effect, it refuses what the configuration doesn't allow any more.
 func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (body []byte, refusal string, err error) {
 	a, view := b.attempts[0], e.o.View()
+	say := b.voice(view)
 	var problems map[alert.Key]alert.Problem
 	damaged := false
 	err = e.persist(ctx, "reading the problem of a command", func(ctx context.Context) (err error) {
@@ -267,13 +271,13 @@ func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (bo
 	case err != nil:
 		return nil, "", err
 	case !known && damaged:
-		return nil, damagedProblem(a.Key, view.Several), nil
+		return nil, damagedProblem(a.Key, say), nil
 	case !known || p.Generation != a.Generation:
-		return nil, fmt.Sprintf("🚫 Didn't %s: the relay doesn't have this problem any more, or its event id is another one's now.", a.Does), nil
+		return nil, say.T("🚫 Didn't %s: the relay doesn't have this problem any more, or its event id is another one's now.", a.Does), nil
 	case a.Stage == stagePending && !act.Fits(p):
-		return nil, fmt.Sprintf("🚫 Didn't %s: the conditions of the action in the relay's configuration leave the problem out now. Nothing was done.", a.Does), nil
+		return nil, say.T("🚫 Didn't %s: the conditions of the action in the relay's configuration leave the problem out now. Nothing was done.", a.Does), nil
 	case a.Stage == stagePending && act.Approval && b.req.Confirms == "":
-		return nil, fmt.Sprintf("🚫 Didn't %s: the action needs the approval of a second person now. Nothing was done. Send the command again.", a.Does), nil
+		return nil, say.T("🚫 Didn't %s: the action needs the approval of a second person now. Nothing was done. Send the command again.", a.Does), nil
 	case a.Body != nil:
 		return a.Body, "", nil
 	}
@@ -289,7 +293,7 @@ func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (bo
 	}
 	if body, err = act.Body(d); err != nil {
 		e.o.Log.Error("the template of an action failed", "action", act.Name, "key", a.Key, "error", err)
-		return nil, fmt.Sprintf("❌ Couldn't %s: the template of the action failed. Nothing was sent. Tell the relay's administrator: the relay's log has the reason.", a.Does), nil
+		return nil, say.T("❌ Couldn't %s: the template of the action failed. Nothing was sent. Tell the relay's administrator: the relay's log has the reason.", a.Does), nil
 	}
 	return body, "", nil
 }
@@ -300,25 +304,26 @@ func (e *Executor) endGone(ctx context.Context, b *batch) error {
 	if b.attempts[0].Stage == stageExecuting {
 		stage = stageUnknown
 	}
-	return e.endAttempts(ctx, b, stage, doGone)
+	say := b.voice(e.o.View())
+	return e.endAttempts(ctx, b, stage, func(a attempt) string { return doGone(a, say) })
 }
 
-func doGone(a attempt) string {
+func doGone(a attempt, say voice) string {
 	if a.Stage == stageExecuting {
-		return fmt.Sprintf("❓ I don't know whether I could %s: the action isn't configured any more, and its endpoint hasn't confirmed it. I won't try again.", a.Does)
+		return say.T("❓ I don't know whether I could %s: the action isn't configured any more, and its endpoint hasn't confirmed it. I won't try again.", a.Does)
 	}
-	return fmt.Sprintf("🚫 Couldn't %s: the action isn't configured any more. Nothing was done.", a.Does)
+	return say.T("🚫 Couldn't %s: the action isn't configured any more. Nothing was done.", a.Does)
 }
 
-func doUnknown(a attempt, act *action.Action, why string) string {
-	return fmt.Sprintf("❓ I don't know whether I could %s: its endpoint `%s` may have got the request, and %s. Check there before you send it again: another command has another id.", a.Does, webex.EscapeCode(act.Host()), why)
+func doUnknown(a attempt, act *action.Action, say voice, why string) string {
+	return say.T("❓ I don't know whether I could %s: its endpoint `%s` may have got the request, and %s. Check there before you send it again: another command has another id.", a.Does, webex.EscapeCode(act.Host()), why)
 }
 
 // doDone is the reply with what the endpoint said.
-func doDone(a attempt, act *action.Action, r action.Result, asked string) string {
-	said := "✅ " + "Did" + strings.TrimPrefix(a.Does, "do")
+func doDone(a attempt, act *action.Action, r action.Result, asked string, say voice) string {
+	said := say.T("✅ Did `%s` for %s", webex.EscapeCode(act.Name), titled(a.Key, a.Name, say.several))
 	if asked != "" {
-		said += ", asked for by " + webex.EscapeMarkdown(text.Cut(asked, 100))
+		said += say.T(", asked for by %s", webex.EscapeMarkdown(text.Cut(asked, 100)))
 	}
 	if words := webex.EscapeMarkdown(r.Text); words != "" {
 		said += ": " + words
@@ -329,34 +334,34 @@ func doDone(a attempt, act *action.Action, r action.Result, asked string) string
 	return said
 }
 
-func doRefused(a attempt, act *action.Action, r action.Result) string {
-	said := fmt.Sprintf("❌ Couldn't %s: its endpoint `%s` refused (HTTP %d).", a.Does, webex.EscapeCode(act.Host()), r.Status)
+func doRefused(a attempt, act *action.Action, r action.Result, say voice) string {
+	said := say.T("❌ Couldn't %s: its endpoint `%s` refused (HTTP %d).", a.Does, webex.EscapeCode(act.Host()), r.Status)
 	if r.Text != "" {
-		said += " It says: “" + webex.EscapeMarkdown(r.Text) + "”"
+		said += say.T(" It says: “%s”", webex.EscapeMarkdown(r.Text))
 	}
 	switch {
 	case r.Status/100 == 3:
-		said += " It redirects, which isn't followed: the relay's administrator has to correct the action's `url`."
+		said += say.T(" It redirects, which isn't followed: the relay's administrator has to correct the action's `url`.")
 	case r.Status == 401 || r.Status == 403:
-		said += " Tell the relay's administrator: the action's token or secret may be wrong."
+		said += say.T(" Tell the relay's administrator: the action's token or secret may be wrong.")
 	}
 	return said
 }
 
 // doReason describes a request that is repeated; the words follow "ticket (HOST)".
-func doReason(act *action.Action, r action.Result) string {
-	why := "can't be reached"
+func doReason(act *action.Action, r action.Result) phrase {
+	why := phraseOf("can't be reached")
 	switch {
 	case r.Status != 0:
-		why = fmt.Sprintf("is failing (HTTP %d)", r.Status)
+		why = phraseOf("is failing (HTTP %d)", r.Status)
 	case r.Effect:
-		why = "got the request but didn't answer"
+		why = phraseOf("got the request but didn't answer")
 	}
-	return fmt.Sprintf("the endpoint of `%s`, `%s`, %s", webex.EscapeCode(act.Name), webex.EscapeCode(act.Host()), why)
+	return phraseOf("the endpoint of `%s`, `%s`, %s", webex.EscapeCode(act.Name), webex.EscapeCode(act.Host()), why)
 }
 
 // doWaiting is the interim reply while an endpoint is unreachable or failing.
-func doWaiting(why string, until time.Time, now time.Time, loc *time.Location) string {
-	return fmt.Sprintf("⏳ Not done yet: %s. I'll do it as soon as it answers, and report back here. I'll keep trying until %s, each time with the same id.",
-		cmp.Or(why, "its endpoint is busy"), render.Moment(until, now, loc))
+func doWaiting(why phrase, until time.Time, now time.Time, say voice) string {
+	return say.T("⏳ Not done yet: %s. I'll do it as soon as it answers, and report back here. I'll keep trying until %s, each time with the same id.",
+		cmp.Or(why.in(say.Lang), say.T("its endpoint is busy")), say.moment(until, now))
 }

@@ -193,7 +193,7 @@ func TestParseDo(t *testing.T) {
 	for _, said := range []string{"do restart sw2", "do ticket 4711 please", "do ticket 4711x", "do ticket 4711-4715", "do ticket: 4712", "do ticket --now"} {
 		_, q := n.Parse(said)
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, "did nothing", said)
+		require.Contains(t, q.Error(), "did nothing", said)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestDo(t *testing.T) {
 		before := len(w.answers())
 		r.receives("A1", pressed("ticket", "by the button"))
 		synctest.Wait()
-		require.Equal(t, []string{"✅ " + actorName(alert.Actor{Name: alice.Name, Email: alice.Email}) + ": Did `ticket` for `main/4711` problem 4711: Created"}, w.answers()[before:])
+		require.Equal(t, []string{"✅ " + actorName("", alert.Actor{Name: alice.Name, Email: alice.Email}) + ": Did `ticket` for `main/4711` problem 4711: Created"}, w.answers()[before:])
 		require.Equal(t, "by the button", e.requests()[2].body.Comment)
 		require.Equal(t, "pressed do ticket on main/4711: by the button", w.command("A1").Text)
 		require.Equal(t, []string{"main/4711"}, w.command("A1").Keys)

@@ -8,7 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/duty"
-	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
@@ -18,14 +18,14 @@ const dutyAhead = 35 * 24 * time.Hour
 
 // onDuty says who is on duty for the rooms that the person asks from: in a direct chat, for all in which they have a role. It mentions
 // nobody. "" if no schedule is configured there.
-func (s scope) onDuty(now time.Time, loc *time.Location) string {
+func (s scope) onDuty(now time.Time) string {
 	if s.Duty == nil {
 		return ""
 	}
 	var said []string
 	for _, name := range s.schedules() {
 		if schedule, calendars, ok := s.Duty(name); ok {
-			said = append(said, describeDuty(schedule, calendars, now, loc))
+			said = append(said, describeDuty(schedule, calendars, now, s.voice()))
 		}
 	}
 	return strings.Join(said, "\n\n")
@@ -53,34 +53,34 @@ func (s scope) schedules() (names []string) {
 }
 
 // describeDuty says who is on duty now by a schedule, until when, and who is next, by layer.
-func describeDuty(s duty.Schedule, calendars []duty.CalendarState, now time.Time, loc *time.Location) string {
+func describeDuty(s duty.Schedule, calendars []duty.CalendarState, now time.Time, say voice) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "📟 On duty, **%s**:\n", webex.EscapeMarkdown(s.Name))
+	b.WriteString(say.T("📟 On duty, **%s**:", webex.EscapeMarkdown(s.Name)) + "\n")
 	for _, layer := range s.Layers {
 		turns := s.Turns(layer, now, now.Add(dutyAhead))
-		fmt.Fprintf(&b, "\n- %s: %s", webex.EscapeMarkdown(layer), dutyNames(turns[0].People))
+		fmt.Fprintf(&b, "\n- %s: %s", webex.EscapeMarkdown(layer), dutyNames(say.Lang, turns[0].People))
 		if len(turns) == 1 {
 			if s.Unread == nil {
-				b.WriteString(", for the next weeks")
+				b.WriteString(say.T(", for the next weeks"))
 			}
 			continue
 		}
-		fmt.Fprintf(&b, " until %s, then %s", render.Moment(turns[0].Until, now, loc), dutyNames(turns[1].People))
+		b.WriteString(say.T(" until %s, then %s", say.moment(turns[0].Until, now), dutyNames(say.Lang, turns[1].People)))
 		if len(turns) > 2 && len(turns[1].People) == 0 {
-			fmt.Fprintf(&b, " until %s, then %s", render.Moment(turns[1].Until, now, loc), dutyNames(turns[2].People))
+			b.WriteString(say.T(" until %s, then %s", say.moment(turns[1].Until, now), dutyNames(say.Lang, turns[2].People)))
 		}
 	}
 	for _, c := range calendars {
 		switch {
 		case c.At.IsZero() && c.Fault != nil:
-			fmt.Fprintf(&b, "\n- ⚠️ the calendar couldn't be read yet: %s", webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300)))
+			b.WriteString("\n- " + say.T("⚠️ the calendar couldn't be read yet: %s", webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300))))
 		case c.At.IsZero():
-			b.WriteString("\n- ⏳ the calendar is being read")
+			b.WriteString("\n- " + say.T("⏳ the calendar is being read"))
 		case c.Fault != nil:
-			fmt.Fprintf(&b, "\n- ⚠️ this is the calendar's copy of %s: %s", render.Moment(c.At, now, loc), webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300)))
+			b.WriteString("\n- " + say.T("⚠️ this is the calendar's copy of %s: %s", say.moment(c.At, now), webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300))))
 		}
 		if c.Bad > 0 {
-			fmt.Fprintf(&b, "\n- ⚠️ %s in the calendar can't be read: %s", counted(c.Bad, "event"), webex.EscapeMarkdown(c.Faults[0]))
+			b.WriteString("\n- " + say.N(c.Bad, "⚠️ %d event in the calendar can't be read: %s", "⚠️ %d events in the calendar can't be read: %s", webex.EscapeMarkdown(c.Faults[0])))
 		}
 	}
 	return b.String()
@@ -90,23 +90,23 @@ func describeDuty(s duty.Schedule, calendars []duty.CalendarState, now time.Time
 const maxOnDuty = 5
 
 // dutyNames names the people of a turn.
-func dutyNames(people []duty.Person) string {
+func dutyNames(l lang.Lang, people []duty.Person) string {
 	if len(people) == 0 {
-		return "**nobody**"
+		return l.T("**nobody**")
 	}
 	var names []string
 	for _, p := range people[:min(len(people), maxOnDuty)] {
-		name := "**" + actorName(alert.Actor{Name: p.Name, Email: p.Email}) + "**"
+		name := "**" + actorName(l, alert.Actor{Name: p.Name, Email: p.Email}) + "**"
 		switch {
 		case p.Email == "":
-			name += " (⚠️ I can't write to them: " + webex.EscapeMarkdown(p.Why) + ")"
+			name += l.T(" (⚠️ I can't write to them: %s)", webex.EscapeMarkdown(p.Why))
 		case p.Name != "":
 			name += " (" + webex.EscapeMarkdown(p.Email) + ")"
 		}
 		names = append(names, name)
 	}
 	if more := len(people) - maxOnDuty; more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
+		names = append(names, l.T("%d more", more))
 	}
-	return strings.Join(names, " and ")
+	return strings.Join(names, l.T(" and "))
 }

@@ -30,6 +30,7 @@ func TestWhoIsOnDuty(t *testing.T) {
 	s := scope{
 		Input: Input{Room: "noc", Person: Person{Email: "alice@example.com"}},
 		View: View{
+			Location:  berlin,
 			Directory: &config.Config{People: []config.Person{{Email: "alice@example.com", Role: config.RoleViewer, Rooms: []string{"noc", "db"}}}},
 			Rooms:     []config.Room{{Name: "noc", Duty: "network"}, {Name: "db"}, {Name: "secret", Duty: "secret"}, {Name: "gone", Duty: "gone"}},
 			Routes:    []config.Route{{Name: "disks", Rooms: []string{"db"}, Duty: "storage"}, {Name: "more", Rooms: []string{"secret"}, Duty: "secret"}},
@@ -47,14 +48,14 @@ func TestWhoIsOnDuty(t *testing.T) {
 	const network = "📟 On duty, **network**:\n" +
 		"\n- primary: **alice&#64;example.com** until 09:00 CET, then **bob&#64;example.com**" +
 		"\n- secondary: **carol&#64;example.com**, for the next weeks"
-	require.Equal(t, network, s.onDuty(now, berlin))
+	require.Equal(t, network, s.onDuty(now))
 	s.Room = "secret"
-	require.Contains(t, s.onDuty(now, berlin), "**secret**", "in its own room")
+	require.Contains(t, s.onDuty(now), "**secret**", "in its own room")
 	s.Room = "gone"
-	require.Empty(t, s.onDuty(now, berlin), "a schedule that is gone")
+	require.Empty(t, s.onDuty(now), "a schedule that is gone")
 	s.Room, s.Direct = "", true
 	require.Equal(t, network+"\n\n📟 On duty, **storage**:\n"+
 		"\n- primary: **&lt;&#64;all&gt; \\*Mallory\\*** (⚠️ I can't write to them: not in an allowed domain) until 09:30 CET, then **nobody** until 11:30 CET, then **Dave** (dave&#64;example.com)"+
 		"\n- ⚠️ this is the calendar's copy of 05:30 CET: its server answered 503"+
-		"\n- ⚠️ 2 events in the calendar can't be read: event 1: it has no start", s.onDuty(now, berlin), "in a direct chat: of all rooms in which the person has a role, and no other")
+		"\n- ⚠️ 2 events in the calendar can't be read: event 1: it has no start", s.onDuty(now), "in a direct chat: of all rooms in which the person has a role, and no other")
 }

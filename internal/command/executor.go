@@ -20,6 +20,7 @@ import (
 	"nms-alert-relay/internal/duty"
 	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
@@ -124,6 +125,7 @@ type View struct {
 	Actions  []*action.Action
 	Expiry   time.Duration  // how long a command is retried
 	Location *time.Location // of direct chats, never nil, as those of Rooms
+	Language lang.Lang      // of direct chats
 	Names    Names
 	Several  bool // there is more than one source: replies name it with each id
 	Renderer Renderer
@@ -268,7 +270,7 @@ func (e *Executor) recover(ctx context.Context) error {
 func (e *Executor) resume(ctx context.Context, c store.Command) error {
 	d, err := decodeDetail(c.Detail)
 	if err != nil || d.Input == nil || d.Request == nil || len(d.Attempts) == 0 {
-		return e.giveUp(ctx, c, givenUp(true), cmp.Or(err, errors.New("its stored detail is incomplete")))
+		return e.giveUp(ctx, c, givenUp(roomOf(c, e.o.View()).Lang, true), cmp.Or(err, errors.New("its stored detail is incomplete")))
 	}
 	e.o.Log.Info("resuming a command of an earlier run", "command", c.ID, "action", c.Action, "state", c.State)
 	return e.dispatch(ctx, &job{c: c, d: d})
@@ -281,17 +283,6 @@ func (e *Executor) persist(ctx context.Context, what string, call func(context.C
 
 func (e *Executor) save(ctx context.Context, c store.Command) error {
 	return e.persist(ctx, "saving a command", func(ctx context.Context) error { return e.o.Store.SaveCommand(ctx, c) })
-}
-
-// roomOf returns the settings for messages in the room of a command.
-func roomOf(c store.Command, v View) render.Room {
-	room := render.Room{Location: v.Location}
-	for _, r := range v.Rooms {
-		if r.Name == c.Room && c.Room != "" {
-			room = render.Room{Name: r.Name, Location: r.TimeZone.Location, Presentation: r.Presentation}
-		}
-	}
-	return room
 }
 
 // answer enqueues a reply. Another one with the same part replaces it, so after a crash there aren't two.

@@ -1,12 +1,13 @@
 package command
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
 )
@@ -145,25 +146,29 @@ func parseSeverities(v Verb, word string) (set map[alert.Severity]bool, ok bool,
 }
 
 // wanted returns the filter in words; "" for none.
-func (f Filter) wanted() string {
+func (f Filter) wanted(l lang.Lang) string {
 	var parts []string
 	if f.Severity != nil {
 		var names []string
 		for _, s := range alert.Severities {
 			if f.Severity[s] {
-				names = append(names, s.String())
+				names = append(names, render.Word(l, s))
 			}
 		}
-		parts = append(parts, "severity "+text.Or(names))
+		parts = append(parts, l.T("severity %s", l.Or(names)))
 	}
 	if f.Acknowledged != nil {
-		parts = append(parts, map[bool]string{true: "acknowledged", false: "not acknowledged"}[*f.Acknowledged])
+		if *f.Acknowledged {
+			parts = append(parts, l.C("state", "acknowledged"))
+		} else {
+			parts = append(parts, l.T("not acknowledged"))
+		}
 	}
 	if f.Host != "" {
-		parts = append(parts, fmt.Sprintf("host `%s`", echo(f.Host)))
+		parts = append(parts, l.T("host `%s`", echo(f.Host)))
 	}
 	if f.Text != "" {
-		parts = append(parts, fmt.Sprintf("“%s” in the name", webex.EscapeMarkdown(text.Cut(f.Text, 100))))
+		parts = append(parts, l.T("“%s” in the name", webex.EscapeMarkdown(text.Cut(f.Text, 100))))
 	}
 	return strings.Join(parts, ", ")
 }

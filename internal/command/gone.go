@@ -23,17 +23,17 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 		log.Warn("cannot find out whether Zabbix still has an event: retrying", "error", err)
 		return -1, e.change(ctx, b, store.CommandRetrying, func(a *attempt) { a.Stage = stagePending })
 	case err != nil || !gone:
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, refusal, e.o.View().Several))
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, refusal, b.voice(e.o.View())))
 	case doubt != "":
 		log.Error("problem not closed as gone: check the permissions of the relay's user", "reason", string(doubt))
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, doubtful(a, doubt, e.o.View().Several))
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, doubtful(a, doubt, b.voice(e.o.View())))
 	}
 	envelope := store.Envelope{EventID: a.Key.EventID, Observation: &alert.Observation{At: time.Now().UTC(), Gone: true}}
 	if err := e.journal(ctx, b.job.c.Trace, a.Key, store.EntryObservation, envelope); err != nil {
 		return 0, err
 	}
 	log.Info("problem closed as gone from Zabbix")
-	return 0, e.endAttemptsAs(ctx, b, stageDone, closedGone(a, e.o.View().Several))
+	return 0, e.endAttemptsAs(ctx, b, stageDone, closedGone(a, b.voice(e.o.View())))
 }
 
 // isGone reports whether Zabbix no longer shows an event, and why it may have it all the same; "" for no reason.

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -61,7 +60,7 @@ func parseGraph(n Names, v *verb, _ spoken, t named) (Request, *question) {
 	return Request{Verb: v.name, Refs: t.refs, Length: l}, nil
 }
 
-const howGraph = "For example: `graph 4711`, `graph 4711 3h`, or in a problem's thread `graph 2d`."
+var howGraph = phraseOf("For example: `graph 4711`, `graph 4711 3h`, or in a problem's thread `graph 2d`.")
 
 func beginGraph(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, _ render.Room) ([]attempt, *refusal, error) {
 	targets, refused, err := e.allowed(ctx, s, c, *r)
@@ -72,9 +71,9 @@ func beginGraph(ctx context.Context, e *Executor, s scope, c *store.Command, r *
 	var attempts []attempt
 	for _, t := range targets {
 		// Own: the picture is the reply, wherever the command was written.
-		a := attempt{Key: t.Key, Name: t.Problem.Name, Lane: graphLane + t.Key.Source, Own: true, Generation: t.Problem.Generation, Does: "draw the graph of " + titled(t.Key, t.Problem.Name, s.Several)}
+		a := attempt{Key: t.Key, Name: t.Problem.Name, Lane: graphLane + t.Key.Source, Own: true, Generation: t.Problem.Generation, Does: s.voice().T("draw the graph of %s", titled(t.Key, t.Problem.Name, s.Several))}
 		if _, ok := t.Problem.Trigger(); !ok {
-			a.Stage, a.Outcome = stageFailed, fmt.Sprintf("🚫 Couldn't %s: only the problem of a trigger has values.", a.Does)
+			a.Stage, a.Outcome = stageFailed, s.voice().T("🚫 Couldn't %s: only the problem of a trigger has values.", a.Does)
 		}
 		attempts = append(attempts, a)
 	}
@@ -93,44 +92,46 @@ func stepGraph(ctx context.Context, e *Executor, l *lane, b *batch, r round) (ti
 		return 0, err
 	}
 	view := e.o.View()
+	say := b.voice(view)
 	p, known := problems[a.Key]
 	switch {
 	case damaged && !known:
-		return atOnce, e.endAttemptsAs(ctx, b, stageFailed, damagedProblem(a.Key, view.Several))
+		return atOnce, e.endAttemptsAs(ctx, b, stageFailed, damagedProblem(a.Key, say))
 	case !known || p.Generation != a.Generation:
-		return atOnce, e.endAttemptsAs(ctx, b, stageFailed, superseded(a.Key, a.Name, view.Several))
+		return atOnce, e.endAttemptsAs(ctx, b, stageFailed, superseded(a.Key, a.Name, say))
 	}
 	begun := time.Now()
 	picture, err := history.Of(context.WithoutCancel(ctx), l.zabbix, history.Request{
-		Problem: p, Asked: b.req.Length.For, Zone: b.job.location(view), Title: titled(a.Key, p.Name, view.Several), Now: begun,
+		Problem: p, Asked: b.req.Length.For, Zone: say.room.Location, Lang: say.Lang, Title: titled(a.Key, p.Name, view.Several), Now: begun,
 	})
 	e.o.Graphs.Count(history.ForCommand, picture, err, time.Since(begun))
 	var ze *zabbix.Error
 	switch {
 	case errors.As(err, &ze) && meaningOf(err) == refuses:
-		return atOnce, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedGraph(a, ze) })
+		return atOnce, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedGraph(a, ze, say) })
 	case err != nil:
 		return e.tryAgain(ctx, l, b, err, r)
 	}
 	if b.req.Text != "" { // in the card's field when its button was pressed
-		picture.Words += "\n\nYour comment was not sent. To send it: `comment " + webex.EscapeCode(idIn(a.Key, view.Several)) + " …`."
+		picture.Words += "\n\n" + say.T("Your comment was not sent. To send it: `comment %s …`.", webex.EscapeCode(idIn(a.Key, view.Several)))
 	}
-	part, done := "graph:"+a.Key.String(), "✅ Drew the graph of "
+	title := titled(a.Key, a.Name, view.Several)
+	part, done := "graph:"+a.Key.String(), say.T("✅ Drew the graph of %s", title)
 	if picture.PNG == nil {
-		done = "✅ Read the values of "
+		done = say.T("✅ Read the values of %s", title)
 		err = e.answer(ctx, b.job.command(), ":"+part, picture.Words, nil)
 	} else {
 		var missing string
 		missing, err = e.attach(ctx, b.job.command(), part, picture.Words, store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG})
 		if err == nil && missing != "" {
-			done = "❌ Posted no picture: too many files wait to be sent. Ask again in a while. It is the graph of "
+			done = say.T("❌ Posted no picture: too many files wait to be sent. Ask again in a while. It is the graph of %s", title)
 			err = e.answer(ctx, b.job.command(), ":"+part+":missing", picture.Words+missing, nil)
 		}
 	}
 	if err != nil {
 		return 0, err
 	}
-	return atOnce, e.endAttemptsAs(ctx, b, stageDone, done+titled(a.Key, a.Name, view.Several))
+	return atOnce, e.endAttemptsAs(ctx, b, stageDone, done)
 }
 
 // History returns the API of a source, for graphs; false if there is none.
@@ -152,16 +153,16 @@ func (e *Executor) graphed(ctx context.Context, key alert.Key) (problems map[ale
 }
 
 // refusedGraph explains a refusal of Zabbix, and the remedy.
-func refusedGraph(a attempt, e *zabbix.Error) string {
+func refusedGraph(a attempt, e *zabbix.Error, say voice) string {
 	source, said := webex.EscapeCode(a.Key.Source), ""
 	if e.Message != "" {
-		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
+		said = say.T(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
 	}
 	switch e.Kind {
 	case zabbix.NotAuthorised:
-		return fmt.Sprintf("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
+		return say.T("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
 	case zabbix.RoleForbids:
-		return fmt.Sprintf("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow `history.get`, `trend.get` and `item.get`: `alert-relay setup zabbix`, or by hand: docs/zabbix.md.%s", a.Does, source, said)
+		return say.T("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow `history.get`, `trend.get` and `item.get`: `alert-relay setup zabbix`, or by hand: docs/zabbix.md.%s", a.Does, source, said)
 	}
-	return fmt.Sprintf("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
+	return say.T("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
 }

@@ -104,8 +104,8 @@ func TestParseGraph(t *testing.T) {
 	} {
 		_, q := n.Parse(said)
 		require.NotNil(t, q, said)
-		require.Contains(t, q.text, want, said)
-		require.NotContains(t, q.text, "<@all>")
+		require.Contains(t, q.Error(), want, said)
+		require.NotContains(t, q.Error(), "<@all>")
 	}
 }
 

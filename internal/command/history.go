@@ -2,11 +2,11 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/webex"
 )
@@ -29,15 +29,15 @@ func answerHistory(ctx context.Context, e *Executor, s scope, _ Request, targets
 		trigger, _ := t.Problem.Trigger()
 		texts = append(texts, e.o.View().Renderer.History(t.Problem, known[trigger], room, time.Now()))
 	}
-	return joined(texts), "shown", nil
+	return joined(room.Lang, texts), "shown", nil
 }
 
 // joined joins the replies about several problems, as many as fit into one message.
-func joined(texts []string) string {
+func joined(l lang.Lang, texts []string) string {
 	const between = "\n\n---\n\n"
 	var b strings.Builder
 	for i, text := range texts {
-		if left := fmt.Sprintf("… and %d more. Ask for fewer at once.", len(texts)-i); i > 0 && b.Len()+len(between)*2+len(text)+len(left) > webex.MaxMessageBytes {
+		if left := l.T("… and %d more. Ask for fewer at once.", len(texts)-i); i > 0 && b.Len()+len(between)*2+len(text)+len(left) > webex.MaxMessageBytes {
 			b.WriteString(between + left)
 			break
 		}

@@ -31,9 +31,6 @@ func (j *job) command() store.Command {
 	return j.c
 }
 
-// location returns the time zone of the command's room.
-func (j *job) location(v View) *time.Location { return roomOf(j.command(), v).Location }
-
 // turn is a job's place in the queue of a lane.
 type turn struct {
 	job  *job
@@ -48,7 +45,7 @@ type lane struct {
 	woken  chan struct{}
 
 	// Used only by work: the reason why the queue is blocked, the end of a Retry-After, and what was accepted but may not be done.
-	why       string
+	why       phrase
 	notBefore time.Time
 	verifying []verification
 
@@ -186,13 +183,13 @@ func (e *Executor) dispatch(ctx context.Context, j *job) error {
 // enqueue adds the job to the lane of each source that it has attempts for. It returns false if none remain. The
 // caller holds j.mu.
 func (e *Executor) enqueue(j *job) bool {
-	lanes := make(map[*lane]bool)
+	lanes, say := make(map[*lane]bool), e.o.View().voiceIn(j.c.Room)
 	for i := range j.d.Attempts {
 		a := &j.d.Attempts[i]
 		switch l, ok := e.lanes.Get(a.lane()); {
 		case a.Stage.final():
 		case !ok && strings.HasPrefix(a.Lane, actionLane):
-			a.Outcome = doGone(*a)
+			a.Outcome = doGone(*a, say)
 			if a.Body = nil; a.Stage == stageExecuting {
 				a.Stage = stageUnknown
 			} else {
@@ -201,9 +198,9 @@ func (e *Executor) enqueue(j *job) bool {
 		case !ok && a.Stage == stageVerifying:
 			a.Stage = stageDone // as far as the relay can know
 		case !ok && a.Stage == stageExecuting:
-			a.Stage, a.Outcome = stageUnknown, unknown(*a, *j.d.Request, absent, e.o.View().Several)
+			a.Stage, a.Outcome = stageUnknown, unknown(*a, *j.d.Request, absent, say)
 		case !ok:
-			a.Stage, a.Outcome = stageFailed, noClient(*a, e.o.View().Several)
+			a.Stage, a.Outcome = stageFailed, noClient(*a, say)
 		default:
 			lanes[l] = true
 		}
@@ -280,10 +277,11 @@ func (e *Executor) abandon(ctx context.Context, j *job, why error) error {
 	}
 	j.abandoned = true
 	j.part++
+	l := e.o.View().voiceIn(j.c.Room).Lang
 	begun := j.d.Wide != nil || slices.ContainsFunc(j.d.Attempts, func(a attempt) bool {
 		return a.Stage == stageExecuting || a.Stage == stageDone || a.Stage == stageUnknown
 	})
-	return e.giveUp(ctx, j.c, addressed(presser(*j.d.Input), givenUp(begun)), why)
+	return e.giveUp(ctx, j.c, addressed(presser(l, *j.d.Input), givenUp(l, begun)), why)
 }
 
 // replyToQueue sends an interim reply for each command in a blocked lane.
@@ -346,7 +344,7 @@ func (e *Executor) end(ctx context.Context, j *job) error {
 		part = j.replyPart()
 	}
 	if state != store.CommandDone {
-		said = addressed(presser(*j.d.Input), said)
+		said = addressed(presser(e.languageOf(*j.d.Input), *j.d.Input), said)
 	}
 	if j.d.Answered && !slices.ContainsFunc(j.d.Attempts, func(a attempt) bool { return a.Stage == stageUnverified }) {
 		said = "" // it was sent
@@ -367,10 +365,10 @@ func (e *Executor) replyWaiting(ctx context.Context, l *lane, t turn) error {
 	if j.d.Waiting || t.part != j.part || !j.d.Lapse.IsZero() {
 		return nil
 	}
-	until, now, loc := j.c.CreatedAt.Add(view.Expiry), time.Now(), roomOf(j.c, view).Location
-	text := waiting(l.source, until, l.why, now, loc)
+	until, now, say := j.c.CreatedAt.Add(view.Expiry), time.Now(), view.voiceIn(j.c.Room)
+	text := waiting(l.source, until, l.why, now, say)
 	if strings.HasPrefix(l.name, actionLane) {
-		text = doWaiting(l.why, until, now, loc)
+		text = doWaiting(l.why, until, now, say)
 	}
 	if err := e.answer(ctx, j.c, interim, text, nil); err != nil {
 		return err

@@ -107,13 +107,13 @@ func (e *Executor) ackExpires(ctx context.Context, s scope, key alert.Key) (shor
 }
 
 // lapseWords says when a problem's acknowledgement lapses; "" if it doesn't.
-func lapseWords(p alert.Problem, expires time.Duration, now time.Time, moment func(time.Time) string) string {
+func lapseWords(say voice, p alert.Problem, expires time.Duration, now time.Time) string {
 	if asked := p.Asked(); asked != nil && expires > 0 {
-		return "⌛ Nobody has answered whether they are still on it, asked at " + moment(asked.At) + ". Without an answer the acknowledgement is taken back about 15 minutes later. `ack` keeps it."
+		return say.T("⌛ Nobody has answered whether they are still on it, asked at %s. Without an answer the acknowledgement is taken back about 15 minutes later. `ack` keeps it.", say.moment(asked.At, now))
 	}
 	at := p.AskAt(expires, now)
 	if at.IsZero() {
 		return ""
 	}
-	return "⌛ The acknowledgement lapses from " + moment(at) + " on, unless somebody acts on the problem before or answers then."
+	return say.T("⌛ The acknowledgement lapses from %s on, unless somebody acts on the problem before or answers then.", say.moment(at, now))
 }

@@ -33,11 +33,11 @@ const (
 	dateForm = "2006-01-02"
 )
 
-// end returns when a length ends that was given at now; zero for never. fault says why it can't be; "" if it can.
-func (l Length) end(now time.Time, loc *time.Location) (end time.Time, fault string) {
+// end returns when a length ends that was given at now; zero for never. fault says why it can't be, if it can't.
+func (l Length) end(now time.Time, loc *time.Location) (end time.Time, fault phrase) {
 	switch {
 	case l.Forever:
-		return time.Time{}, ""
+		return time.Time{}, phrase{}
 	case l.Until != nil:
 		end = l.Until.next(now, loc)
 	default:
@@ -45,13 +45,13 @@ func (l Length) end(now time.Time, loc *time.Location) (end time.Time, fault str
 	}
 	switch left := end.Sub(now); {
 	case left <= 0:
-		return end, "That time has passed"
+		return end, phraseOf("That time has passed")
 	case left < minLength-time.Second:
-		return end, "That is less than a minute"
+		return end, phraseOf("That is less than a minute")
 	case left > maxLength:
-		return end, "That is more than a year"
+		return end, phraseOf("That is more than a year")
 	}
-	return end, ""
+	return end, phrase{}
 }
 
 // next returns the next moment with this clock after now. On a day that was named it may have passed.

@@ -34,7 +34,7 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 		}
 	}
 	return e.list(ctx, filter, s, r, room, func() (string, error) {
-		wanted := f.wanted()
+		wanted := f.wanted(room.Lang)
 		if wanted == "" {
 			text, _ := e.o.View().Renderer.Problems(nil, 0, 0, room, time.Now())
 			return text, nil
@@ -42,7 +42,7 @@ func answerProblems(ctx context.Context, e *Executor, s scope, r Request, _ []ta
 		all := s.listed()
 		all.Open = true
 		others, err := e.o.Store.CountProblems(ctx, all)
-		return noMatch(wanted, others), err
+		return noMatch(room.Lang, wanted, others), err
 	})
 }
 
@@ -68,7 +68,7 @@ func (e *Executor) list(ctx context.Context, f store.Filter, s scope, r Request,
 	now, before := time.Now(), 0
 	for page := 0; ; page++ {
 		if before == len(found) {
-			return noSuchPage(r.Page+1, page), "listed", nil
+			return noSuchPage(room.Lang, r.Page+1, page), "listed", nil
 		}
 		part := found[before:min(before+maxListed, len(found))]
 		text, shown := e.o.View().Renderer.Problems(part, before, max(total, len(found)), room, now)
@@ -115,9 +115,9 @@ func answerMore(ctx context.Context, e *Executor, s scope, _ Request, _ []target
 	r, ok := e.lists.next(s, time.Now())
 	switch {
 	case !ok || r.Verb.entry().answer == nil || r.Verb == More:
-		return "❔ More of what? List something first: `problems` or `mine`.", "listed", nil
+		return room.Lang.T("❔ More of what? List something first: `problems` or `mine`."), "listed", nil
 	case r.Page >= maxPages:
-		return tooFar(), "listed", nil
+		return tooFar(room.Lang), "listed", nil
 	}
 	return r.Verb.entry().answer(ctx, e, s, r, nil, room)
 }

@@ -2,12 +2,12 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -139,11 +139,11 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 	if t.What == startIt {
 		var q *question
 		if r.Until, q = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), room); q != nil {
-			return nil, &refusal{store.CommandFailed, "❔ " + q.text}, nil
+			return nil, &refusal{store.CommandFailed, "❔ " + q.said.in(room.Lang)}, nil
 		}
 		r.Until = zabbix.MaintenanceEnd(r.Until)
 		if r.Until.Sub(c.CreatedAt) < zabbix.MinMaintenance-time.Second {
-			return nil, &refusal{store.CommandFailed, "❔ A maintenance lasts at least 5 minutes in Zabbix. Nothing was done."}, nil
+			return nil, &refusal{store.CommandFailed, room.Lang.T("❔ A maintenance lasts at least 5 minutes in Zabbix. Nothing was done.")}, nil
 		}
 	}
 	at, refused, err := e.placeOf(ctx, s, c, v, v.role, &t, sources)
@@ -154,17 +154,22 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 	switch {
 	case t.What == listThem && len(t.Hosts) == 0 && t.Group == "" && at.source == "" && len(sources) > 0: // each one's
 	case t.What != listThem && len(t.Hosts) == 0 && t.Group == "":
-		return nil, &refusal{store.CommandFailed, fmt.Sprintf("❔ Which host? For example: `maintenance %s sw1%s`. In a problem's thread you can leave it out.", t.What, hint)}, nil
+		return nil, &refusal{store.CommandFailed, room.Lang.T("❔ Which host? For example: `maintenance %s sw1%s`. In a problem's thread you can leave it out.", t.What, hint)}, nil
 	case at.source == "":
-		return nil, whichZabbix(v, sources, "maintenance "+t.What+" %ssw1"+hint), nil
+		return nil, whichZabbix(room.Lang, v, sources, "maintenance "+t.What+" %ssw1"+hint), nil
 	case !slices.Contains(sources, at.source):
-		return nil, &refusal{store.CommandFailed, fmt.Sprintf("🚫 The relay has no API token for Zabbix `%s`, so it can't act there.", webex.EscapeCode(at.source))}, nil
+		return nil, &refusal{store.CommandFailed, room.Lang.T("🚫 The relay has no API token for Zabbix `%s`, so it can't act there.", webex.EscapeCode(at.source))}, nil
 	default:
 		sources = []string{at.source}
 	}
-	does := map[string]string{startIt: "start a maintenance of ", listThem: "list the maintenances of ", stopIt: "end a maintenance of "}[t.What] + t.named()
-	if len(t.Hosts) == 0 && t.Group == "" {
-		does = "list the maintenances"
+	does := room.Lang.T("list the maintenances")
+	switch named := t.named(room.Lang); {
+	case t.What == startIt:
+		does = room.Lang.T("start a maintenance of %s", named)
+	case t.What == stopIt:
+		does = room.Lang.T("end a maintenance of %s", named)
+	case named != "":
+		does = room.Lang.T("list the maintenances of %s", named)
 	}
 	var attempts []attempt
 	for _, source := range sources {
@@ -174,18 +179,15 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 }
 
 // named returns the hosts or the group for a reply.
-func (t Task) named() string {
+func (t Task) named(l lang.Lang) string {
 	if t.Group != "" {
-		return "the host group `" + webex.EscapeCode(text.Shorten(t.Group, 100)) + "`"
+		return l.T("the host group `%s`", webex.EscapeCode(text.Shorten(t.Group, 100)))
 	}
 	var names []string
 	for _, h := range t.Hosts {
 		names = append(names, "`"+webex.EscapeCode(text.Shorten(text.Line(h), 100))+"`")
 	}
-	if len(names) > maxHostsNamed {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxHostsNamed], ", "), len(names)-maxHostsNamed)
-	}
-	return strings.Join(names, ", ")
+	return l.Some(names, maxHostsNamed)
 }
 
 func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error) {
@@ -201,7 +203,7 @@ func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r roun
 		return e.cannotYet(ctx, l, b, err, r)
 	}
 	b.req.Task = &t // of this batch
-	at := clockOf(b.job.location(e.o.View()))
+	at := b.voice(e.o.View())
 	switch t.What {
 	case startIt:
 		return e.startMaintenance(ctx, l, b, r, running, at)
@@ -213,9 +215,9 @@ func stepMaintenance(ctx context.Context, e *Executor, l *lane, b *batch, r roun
 }
 
 // listMaintenances lists all maintenances, or those of hosts, also through their groups.
-func (e *Executor) listMaintenances(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at func(time.Time) string) (time.Duration, error) {
+func (e *Executor) listMaintenances(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at voice) (time.Duration, error) {
 	t := *b.req.Task
-	groups, refusal, err := groupsOf(ctx, l, t, running)
+	groups, refusal, err := groupsOf(ctx, l, at, t, running)
 	switch {
 	case err != nil:
 		return e.cannotYet(ctx, l, b, err, r)
@@ -226,8 +228,8 @@ func (e *Executor) listMaintenances(ctx context.Context, l *lane, b *batch, r ro
 }
 
 // groupsOf returns the host groups of the hosts that are named, if a maintenance is of a group. refusal: they aren't exactly one host each.
-func groupsOf(ctx context.Context, l *lane, t Task, running []zabbix.Maintenance) (groups []string, refusal string, err error) {
-	hosts, refusal, err := findHosts(ctx, l, t)
+func groupsOf(ctx context.Context, l *lane, at voice, t Task, running []zabbix.Maintenance) (groups []string, refusal string, err error) {
+	hosts, refusal, err := findHosts(ctx, l, at.Lang, t)
 	if len(hosts) == 0 || refusal != "" || err != nil || !slices.ContainsFunc(running, func(m zabbix.Maintenance) bool { return len(m.Groups) > 0 }) {
 		return nil, refusal, err
 	}
@@ -245,16 +247,11 @@ func through(m zabbix.Maintenance, groups []string) string {
 	return ""
 }
 
-// clockOf returns how times are written in a room.
-func clockOf(loc *time.Location) func(time.Time) string {
-	return func(t time.Time) string { return render.Moment(t, time.Now(), loc) }
-}
-
 // startMaintenance starts a maintenance once: its mark shows whether an earlier call did.
-func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at func(time.Time) string) (time.Duration, error) {
+func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at voice) (time.Duration, error) {
 	a, t := b.attempts[0], *b.req.Task
 	if i := slices.IndexFunc(running, func(m zabbix.Maintenance) bool { return m.Mark == a.Message }); i >= 0 {
-		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceStarted(running[i].Mark, t.named(), running[i].Until, b.req.Text, at))
+		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceStarted(running[i].Mark, t.named(at.Lang), running[i].Until, b.req.Text, at))
 	}
 	if a.Stage == stageExecuting {
 		if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
@@ -275,17 +272,17 @@ func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r ro
 		switch g, ok, err = l.zabbix.FindHostGroup(context.WithoutCancel(ctx), t.Group); {
 		case err != nil:
 		case !ok:
-			refusal = fmt.Sprintf("❔ Zabbix `%s` has no host group `%s`, or the relay's user may not read it. Nothing was done.", webex.EscapeCode(l.source), echo(t.Group))
+			refusal = at.T("❔ Zabbix `%s` has no host group `%s`, or the relay's user may not read it. Nothing was done.", webex.EscapeCode(l.source), echo(t.Group))
 		case g.Hosts == 0:
-			refusal = fmt.Sprintf("❔ The host group `%s` has no host that the relay's user may read. Nothing was done.", echo(g.Name))
+			refusal = at.T("❔ The host group `%s` has no host that the relay's user may read. Nothing was done.", echo(g.Name))
 		case !b.req.Yes:
-			question := fmt.Sprintf("❔ This will start a maintenance of all **%s** of the host group `%s` in Zabbix `%s` until %s.",
-				hostsInAll(g.Hosts), webex.EscapeCode(text.Shorten(text.Line(g.Name), 100)), webex.EscapeCode(l.source), at(b.req.Until))
-			return 0, b.askFirst(ctx, e, doubt{question: question, button: "Yes, all of them"})
+			question := at.T("❔ This will start a maintenance of all **%s** of the host group `%s` in Zabbix `%s` until %s.",
+				at.N(g.Hosts, "%d host", "%d hosts"), webex.EscapeCode(text.Shorten(text.Line(g.Name), 100)), webex.EscapeCode(l.source), at.moment(b.req.Until, time.Now()))
+			return 0, b.askFirst(ctx, e, doubt{question: question, button: at.T("Yes, all of them")})
 		}
 		m.GroupIDs, m.Title = []string{g.ID}, g.Name
 	} else {
-		m.Hosts, refusal, err = findHosts(ctx, l, t)
+		m.Hosts, refusal, err = findHosts(ctx, l, at.Lang, t)
 		m.Title = strings.Join(t.Hosts, ", ")
 	}
 	switch {
@@ -301,20 +298,20 @@ func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r ro
 	if err := l.zabbix.StartMaintenance(context.WithoutCancel(ctx), m); err != nil {
 		return e.uncertainYet(ctx, l, b, err, r)
 	}
-	name := t.named()
+	name := t.named(at.Lang)
 	if t.Group == "" {
-		name = hostList(m.Hosts)
+		name = hostList(at.Lang, m.Hosts)
 	}
 	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceStarted(a.Message, name, b.req.Until, b.req.Text, at))
 }
 
 // stopMaintenance ends maintenances that the relay started.
-func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at func(time.Time) string) (time.Duration, error) {
+func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r round, running []zabbix.Maintenance, at voice) (time.Duration, error) {
 	t := *b.req.Task
 	again := b.attempts[0].Stage == stageExecuting
 	end, refusal := toStop(running, t, l.source, at)
 	if refusal != "" && !again {
-		groups, _, err := groupsOf(ctx, l, t, running) // a mark isn't a host
+		groups, _, err := groupsOf(ctx, l, at, t, running) // a mark isn't a host
 		if err != nil {
 			return e.cannotYet(ctx, l, b, err, r)
 		}
@@ -322,7 +319,7 @@ func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r rou
 	}
 	switch {
 	case refusal != "" && again, len(end) == 0 && again: // an earlier call did it
-		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(t.named()))
+		return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(at, t.named(at.Lang)))
 	case refusal != "":
 		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
@@ -335,7 +332,7 @@ func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r rou
 		if err != nil && zabbix.KindOf(err) != zabbix.NoObject {
 			return e.uncertainYet(ctx, l, b, err, r)
 		}
-		ended = append(ended, covers(m))
+		ended = append(ended, covers(at, m))
 	}
 	left, err := l.zabbix.Maintenances(context.WithoutCancel(ctx), time.Now())
 	if err != nil {
@@ -346,12 +343,12 @@ func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r rou
 			return e.cannotYet(ctx, l, b, &zabbix.Error{Method: "maintenance.delete", Kind: zabbix.NoObject, Code: -32500}, r)
 		}
 	}
-	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(strings.Join(ended, "; ")))
+	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(at, strings.Join(ended, "; ")))
 }
 
 // toStop returns the maintenances that `stop` means: the one with this mark, or those of the relay that are of these hosts, or of this
 // host group, and of nothing else. refusal is the reply if there is none.
-func toStop(running []zabbix.Maintenance, t Task, source string, at func(time.Time) string) (end []zabbix.Maintenance, refusal string) {
+func toStop(running []zabbix.Maintenance, t Task, source string, at voice) (end []zabbix.Maintenance, refusal string) {
 	var wide, foreign []zabbix.Maintenance
 	for _, m := range running {
 		byMark := m.Mark != "" && len(t.Hosts) == 1 && strings.EqualFold(strings.TrimPrefix(t.Hosts[0], "#"), m.Mark)
@@ -371,17 +368,17 @@ func toStop(running []zabbix.Maintenance, t Task, source string, at func(time.Ti
 	}
 	switch {
 	case len(wide) > 0:
-		said := "❔ That would end the maintenance of more than " + t.named() + ", so I did nothing. To end one for all of its hosts, give its mark:\n"
+		said := at.T("❔ That would end the maintenance of more than %s, so I did nothing. To end one for all of its hosts, give its mark:", t.named(at.Lang)) + "\n"
 		for _, m := range wide {
-			said += fmt.Sprintf("\n- `maintenance stop %s`: %s, until %s", webex.EscapeCode(m.Mark), covers(m), at(m.Until))
+			said += "\n- " + at.T("`maintenance stop %s`: %s, until %s", webex.EscapeCode(m.Mark), covers(at, m), at.moment(m.Until, time.Now()))
 		}
 		return nil, said
 	case len(end) > 0:
 		return end, ""
 	}
-	said := fmt.Sprintf("ℹ️ No maintenance that was started here is running for %s in Zabbix `%s`.", t.named(), webex.EscapeCode(source))
+	said := at.T("ℹ️ No maintenance that was started here is running for %s in Zabbix `%s`.", t.named(at.Lang), webex.EscapeCode(source))
 	for _, m := range foreign {
-		said += fmt.Sprintf(" “%s” was started in Zabbix and must be ended there (until %s).", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), at(m.Until))
+		said += at.T(" “%s” was started in Zabbix and must be ended there (until %s).", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), at.moment(m.Until, time.Now()))
 	}
 	return nil, said
 }
@@ -399,16 +396,16 @@ func (t Task) meansGroup(group string) bool {
 }
 
 // throughGroups says which maintenances cover these groups, and with them hosts that weren't named; "" for none.
-func throughGroups(running []zabbix.Maintenance, groups []string, at func(time.Time) string) string {
+func throughGroups(running []zabbix.Maintenance, groups []string, at voice) string {
 	var said strings.Builder
 	for _, m := range running {
 		group := through(m, groups)
 		switch {
 		case group == "":
 		case m.Mark == "":
-			fmt.Fprintf(&said, "\n- It is in the maintenance of its group %s, which was started in Zabbix and must be ended there (until %s).", groupName(group), at(m.Until))
+			said.WriteString("\n- " + at.T("It is in the maintenance of its group %s, which was started in Zabbix and must be ended there (until %s).", groupName(group), at.moment(m.Until, time.Now())))
 		default:
-			fmt.Fprintf(&said, "\n- It is in the maintenance of its group %s until %s. To end that for all of the group: `maintenance stop %s`.", groupName(group), at(m.Until), webex.EscapeCode(m.Mark))
+			said.WriteString("\n- " + at.T("It is in the maintenance of its group %s until %s. To end that for all of the group: `maintenance stop %s`.", groupName(group), at.moment(m.Until, time.Now()), webex.EscapeCode(m.Mark)))
 		}
 	}
 	if said.Len() == 0 {
@@ -426,71 +423,64 @@ func maintenanceWords(p Person, words string) string {
 	return out
 }
 
-func maintenanceStarted(mark, hosts string, until time.Time, words string, at func(time.Time) string) string {
-	out := fmt.Sprintf("✅ Started a maintenance of %s until %s", hosts, at(until))
+func maintenanceStarted(mark, hosts string, until time.Time, words string, at voice) string {
+	out := at.T("✅ Started a maintenance of %s until %s", hosts, at.moment(until, time.Now()))
 	if words != "" {
-		out += ": “" + webex.EscapeMarkdown(text.Cut(text.Line(words), 500)) + "”"
+		out += ": " + at.Said(webex.EscapeMarkdown(text.Cut(text.Line(words), 500)))
 	}
-	return out + fmt.Sprintf(". Zabbix begins it within a minute. To end it: `maintenance stop %s`.", webex.EscapeCode(mark))
+	return out + at.T(". Zabbix begins it within a minute. To end it: `maintenance stop %s`.", webex.EscapeCode(mark))
 }
 
-func maintenanceEnded(hosts string) string {
-	return fmt.Sprintf("✅ Ended the maintenance of %s. Zabbix takes the hosts out of it within a minute.", hosts)
+func maintenanceEnded(at voice, hosts string) string {
+	return at.T("✅ Ended the maintenance of %s. Zabbix takes the hosts out of it within a minute.", hosts)
 }
 
 // maxMaintenances is how many maintenances a list shows.
 const maxMaintenances = 30
 
 // maintenanceList lists maintenances by their end: those of the hosts or the group that are named, or all. groups are those of the hosts.
-func maintenanceList(source string, t Task, running []zabbix.Maintenance, groups []string, at func(time.Time) string) string {
+func maintenanceList(source string, t Task, running []zabbix.Maintenance, groups []string, at voice) string {
 	of := ""
 	if len(t.Hosts) > 0 || t.Group != "" {
-		of = " of " + t.named()
+		of = at.T(" of %s", t.named(at.Lang))
 		running = slices.DeleteFunc(slices.Clone(running), func(m zabbix.Maintenance) bool {
 			return !slices.ContainsFunc(m.Hosts, t.means) && !slices.ContainsFunc(m.Groups, t.meansGroup) && through(m, groups) == ""
 		})
 	}
 	if len(running) == 0 {
-		return fmt.Sprintf("ℹ️ No maintenance%s is running in Zabbix `%s`.", of, webex.EscapeCode(source))
+		return at.T("ℹ️ No maintenance%s is running in Zabbix `%s`.", of, webex.EscapeCode(source))
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "🔧 Maintenances%s in Zabbix `%s`:\n", of, webex.EscapeCode(source))
+	out.WriteString(at.T("🔧 Maintenances%s in Zabbix `%s`:", of, webex.EscapeCode(source)) + "\n")
 	for i, m := range running {
-		what := covers(m)
+		what := covers(at, m)
 		if group := through(m, groups); group != "" && !slices.ContainsFunc(m.Hosts, t.means) {
-			what = "through its group " + groupName(group)
+			what = at.T("through its group %s", groupName(group))
 		}
 		if i == maxMaintenances {
-			fmt.Fprintf(&out, "\n- … and %d more", len(running)-i)
+			out.WriteString("\n- " + at.T("… and %d more", len(running)-i))
 			break
 		}
 		words := webex.EscapeMarkdown(text.Shorten(text.Line(m.Words), 200))
 		if m.Mark != "" {
-			fmt.Fprintf(&out, "\n- `%s` %s · until %s · %s", webex.EscapeCode(m.Mark), what, at(m.Until), words)
+			out.WriteString("\n- " + at.T("`%s` %s · until %s · %s", webex.EscapeCode(m.Mark), what, at.moment(m.Until, time.Now()), words))
 			continue
 		}
-		fmt.Fprintf(&out, "\n- “%s” (not started here) %s · until %s", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), what, at(m.Until))
+		out.WriteString("\n- " + at.T("“%s” (not started here) %s · until %s", webex.EscapeMarkdown(text.Shorten(text.Line(m.Name), 100)), what, at.moment(m.Until, time.Now())))
 	}
 	return out.String()
 }
 
 // covers returns what a maintenance is of.
-func covers(m zabbix.Maintenance) string {
+func covers(at voice, m zabbix.Maintenance) string {
 	var parts []string
 	for _, g := range m.Groups[:min(len(m.Groups), maxHostsNamed)] {
-		parts = append(parts, "group "+groupName(g))
+		parts = append(parts, at.T("group %s", groupName(g)))
 	}
 	if len(m.Hosts) > 0 {
-		parts = append(parts, hostList(m.Hosts))
+		parts = append(parts, hostList(at.Lang, m.Hosts))
 	}
 	return strings.Join(parts, ", ")
 }
 
 func groupName(g string) string { return "`" + webex.EscapeCode(text.Shorten(text.Line(g), 100)) + "`" }
-
-func hostsInAll(n int) string {
-	if n == 1 {
-		return "1 host"
-	}
-	return fmt.Sprintf("%d hosts", n)
-}

@@ -173,18 +173,19 @@ func (s scope) muteable(r Request) (config.Route, string) {
 		for _, route := range s.Routes {
 			known = append(known, route.Name)
 		}
-		said := fmt.Sprintf("❔ I don't know the route `%s`, so I did nothing.", echo(r.Route))
+		l := s.voice().Lang
+		said := l.T("❔ I don't know the route `%s`, so I did nothing.", echo(r.Route))
 		if best := text.Nearest(strings.ToLower(r.Route), known); best != "" {
-			return config.Route{}, said + fmt.Sprintf(" Did you mean `%s`?", echo(best))
+			return config.Route{}, said + l.T(" Did you mean `%s`?", echo(best))
 		}
-		return config.Route{}, said + " `rooms` names the routes."
+		return config.Route{}, said + l.T(" `rooms` names the routes.")
 	}
 	if name := s.Routes[i].Name; config.Numbered(name) {
-		return config.Route{}, fmt.Sprintf("🚫 `%s` has no name, only a position, which another route may have after the next reload. I did nothing. Give it a name in the configuration (`routes[].name`), then mute it by that.", echo(name))
+		return config.Route{}, s.voice().T("🚫 `%s` has no name, only a position, which another route may have after the next reload. I did nothing. Give it a name in the configuration (`routes[].name`), then mute it by that.", echo(name))
 	}
 	for _, room := range s.Routes[i].Rooms {
 		if !may(s.roleIn(room), r.Verb) {
-			return config.Route{}, fmt.Sprintf("🚫 The route `%s` leads to a room in which you aren't **%s**, so I did nothing.", echo(s.Routes[i].Name), config.RoleAdmin)
+			return config.Route{}, s.voice().T("🚫 The route `%s` leads to a room in which you aren't **%s**, so I did nothing.", echo(s.Routes[i].Name), config.RoleAdmin)
 		}
 	}
 	return s.Routes[i], ""
@@ -195,22 +196,22 @@ func answerMute(ctx context.Context, e *Executor, s scope, r Request, _ []target
 	if refusal != "" {
 		return refusal, "", nil
 	}
-	by := actorName(alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
+	by := actorName(room.Lang, alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
 	if err := e.o.Mutes.set(ctx, route.Name, Mute{r.Until, s.Input.Person.Email, r.Text}); err != nil {
 		return "", "", err
 	}
-	said := func(loc *time.Location) string {
-		line := fmt.Sprintf("🔇 %s muted the route `%s` until %s. New problems that it sends here are posted then, if they are still open.",
-			by, webex.EscapeCode(route.Name), render.Moment(r.Until, time.Now(), loc))
+	said := func(room render.Room) string {
+		line := room.Lang.T("🔇 %s muted the route `%s` until %s. New problems that it sends here are posted then, if they are still open.",
+			by, webex.EscapeCode(route.Name), room.Moment(r.Until, time.Now()))
 		if r.Text != "" {
-			line += " “" + webex.EscapeMarkdown(text.Cut(r.Text, 500)) + "”"
+			line += " " + room.Lang.Said(webex.EscapeMarkdown(text.Cut(r.Text, 500)))
 		}
 		return line
 	}
 	if err := e.tellRooms(ctx, s.View, route, s.Room, "mute:"+strconv.FormatInt(r.Until.Unix(), 10), said); err != nil {
 		return "", "", err
 	}
-	return said(room.Location), "", nil
+	return said(room), "", nil
 }
 
 func answerUnmute(ctx context.Context, e *Executor, s scope, r Request, _ []target, room render.Room) (reply, outcome string, err error) {
@@ -220,30 +221,30 @@ func answerUnmute(ctx context.Context, e *Executor, s scope, r Request, _ []targ
 	case refusal != "":
 		return refusal, "", nil
 	case !until.After(time.Now()):
-		return fmt.Sprintf("ℹ️ The route `%s` isn't muted.", webex.EscapeCode(route.Name)), "", nil
+		return room.Lang.T("ℹ️ The route `%s` isn't muted.", webex.EscapeCode(route.Name)), "", nil
 	}
 	if err := e.o.Mutes.set(ctx, route.Name, Mute{}); err != nil {
 		return "", "", err
 	}
-	by := actorName(alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
-	said := func(*time.Location) string {
-		return fmt.Sprintf("🔔 %s unmuted the route `%s`. What is still open is posted within a minute.", by, webex.EscapeCode(route.Name))
+	by := actorName(room.Lang, alert.Actor{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
+	said := func(room render.Room) string {
+		return room.Lang.T("🔔 %s unmuted the route `%s`. What is still open is posted within a minute.", by, webex.EscapeCode(route.Name))
 	}
 	if err := e.tellRooms(ctx, s.View, route, s.Room, "unmute:"+strconv.FormatInt(until.Unix(), 10), said); err != nil {
 		return "", "", err
 	}
-	return said(room.Location), "", nil
+	return said(room), "", nil
 }
 
 // tellRooms tells the rooms of a route about its mute, once; except has been told already.
-func (e *Executor) tellRooms(ctx context.Context, v View, route config.Route, except, once string, said func(*time.Location) string) error {
+func (e *Executor) tellRooms(ctx context.Context, v View, route config.Route, except, once string, said func(render.Room) string) error {
 	for _, name := range route.Rooms {
 		i := slices.IndexFunc(v.Rooms, func(r config.Room) bool { return r.Name == name })
 		if i < 0 || name == except {
 			continue
 		}
 		n := store.Notice{
-			Kind: store.NoticeAnswer, Room: name, Bot: v.Rooms[i].Bot, Markdown: said(v.Rooms[i].TimeZone.Location),
+			Kind: store.NoticeAnswer, Room: name, Bot: v.Rooms[i].Bot, Markdown: said(v.roomSettings(name)),
 			Dedup: once + ":" + route.Name + ":" + name, State: store.NoticePending, CreatedAt: time.Now(),
 		}
 		if _, err := e.o.Store.AddNotice(ctx, n); err != nil {

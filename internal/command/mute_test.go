@@ -30,7 +30,7 @@ func TestParseMute(t *testing.T) {
 	for said, want := range map[string]string{"mute": "Which route, and for how long?", "mute db": "for how long?", "mute 2h": "Which route?", "mute db forever": "needs an end", "unmute": "Which route?"} {
 		_, q := Names{}.Parse(said)
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, want, "%q", said)
+		require.Contains(t, q.Error(), want, "%q", said)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -26,9 +27,9 @@ func ownerVerbs() []verb {
 			problems: true, parse: parseTake,
 			act: &act{
 				infinitive: "take", done: "Took", button: true, owns: true, actions: asked,
-				after: func(r Request, _ func(time.Time) string) string {
+				after: func(l lang.Lang, r Request, _ func(time.Time) string) string {
 					if r.Ack {
-						return " and acknowledged it"
+						return l.T(" and acknowledged it")
 					}
 					return ""
 				},
@@ -41,11 +42,11 @@ func ownerVerbs() []verb {
 			problems: true, parse: parseAssign,
 			act: &act{
 				infinitive: "assign", done: "Assigned", owns: true, actions: asked,
-				after: func(r Request, _ func(time.Time) string) string {
+				after: func(l lang.Lang, r Request, _ func(time.Time) string) string {
 					if r.Owner == nil || r.Owner.Email == "" {
-						return " to nobody"
+						return l.T(" to nobody")
 					}
-					return " to " + ownerName(*r.Owner)
+					return l.T(" to %s", ownerName(l, *r.Owner))
 				},
 			},
 		},
@@ -129,7 +130,7 @@ func (s scope) newOwner(r Request) (*alert.Owner, *question) {
 	for _, email := range found {
 		quoted = append(quoted, "`"+echo(email)+"`")
 	}
-	return nil, ask(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), text.Or(quoted))
+	return nil, ask(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), phraseOr(quoted))
 }
 
 // checkOwner returns the reply if a problem can't be given to a person, who couldn't act on it.
@@ -146,7 +147,7 @@ func (e *Executor) checkOwner(ctx context.Context, s scope, owner alert.Owner, f
 	visible, err := e.visible(ctx, other, keys)
 	for _, k := range keys {
 		if !visible[k].Role.AtLeast(config.RoleOperator) {
-			return fmt.Sprintf("🚫 %s can't act on %s: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(owner), nameIn(k, s.Several), config.RoleOperator), err
+			return s.voice().T("🚫 %s can't act on %s: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(s.voice().Lang, owner), nameIn(k, s.Several), config.RoleOperator), err
 		}
 	}
 	return "", err
@@ -165,7 +166,9 @@ func ownerNote(o alert.Owner, by Person) string {
 }
 
 // ownerName returns an owner for a reply.
-func ownerName(o alert.Owner) string { return actorName(alert.Actor{Name: o.Name, Email: o.Email}) }
+func ownerName(l lang.Lang, o alert.Owner) string {
+	return actorName(l, alert.Actor{Name: o.Name, Email: o.Email})
+}
 
 // owns reports whether the problem is the person's already.
 func owns(p alert.Problem, o *alert.Owner) bool {
@@ -210,14 +213,14 @@ func (e *Executor) postedToMe(ctx context.Context, s scope, room render.Room) (s
 		return "", nil
 	}
 	list, _ := e.o.View().Renderer.Problems(found, 0, len(found), room, time.Now())
-	return "\n\n🔔 **Posted to you here**, by your subscriptions or by Zabbix:\n\n" + list, nil
+	return "\n\n" + room.Lang.T("🔔 **Posted to you here**, by your subscriptions or by Zabbix:") + "\n\n" + list, nil
 }
 
 func (e *Executor) listOwned(ctx context.Context, s scope, r Request, room render.Room) (reply, outcome string, err error) {
 	filter := s.listed()
 	filter.Open, filter.Owners = true, s.addresses()
 	return e.list(ctx, filter, s, r, room, func() (string, error) {
-		return "ℹ️ No open problem here is yours. `take ID` makes one yours.", nil
+		return room.Lang.T("ℹ️ No open problem here is yours. `take ID` makes one yours."), nil
 	})
 }
 
@@ -229,9 +232,9 @@ func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []t
 	now := time.Now()
 	var lines []string
 	for _, t := range targets {
-		lines = append(lines, whoActed(t.Problem, s.Several, now, room.Location))
+		lines = append(lines, whoActed(t.Problem, s.voice(), now))
 	}
-	onDuty := s.onDuty(now, room.Location)
+	onDuty := s.onDuty(now)
 	if len(targets) > 0 {
 		if onDuty != "" {
 			lines = append(lines, onDuty)
@@ -245,7 +248,7 @@ func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []t
 	if err != nil {
 		return "", "", err
 	}
-	owned := whoOwns(found, len(found) == most, s.Several)
+	owned := whoOwns(found, len(found) == most, s.voice())
 	if onDuty != "" {
 		owned = webex.CutMarkdown(onDuty+"\n\n"+owned, webex.MaxMessageBytes)
 	}
@@ -253,12 +256,12 @@ func answerWho(ctx context.Context, e *Executor, s scope, _ Request, targets []t
 }
 
 // whoActed describes the owner of a problem and the people who acted on it.
-func whoActed(p alert.Problem, several bool, now time.Time, loc *time.Location) string {
-	out := "**" + titled(p.Key, p.Name, several) + "**"
+func whoActed(p alert.Problem, say voice, now time.Time) string {
+	out := "**" + titled(p.Key, p.Name, say.several) + "**"
 	if p.Owner.Email == "" {
-		out += "\n- 👤 nobody yet"
+		out += "\n- 👤 " + say.T("nobody yet")
 	} else {
-		out += fmt.Sprintf("\n- 👤 %s, since %s", ownerName(p.Owner), render.Moment(p.Owner.Since, now, loc))
+		out += "\n- 👤 " + say.T("%s, since %s", ownerName(say.Lang, p.Owner), say.moment(p.Owner.Since, now))
 	}
 	type actor struct {
 		name string
@@ -270,7 +273,7 @@ func whoActed(p alert.Problem, several bool, now time.Time, loc *time.Location) 
 		if entry.Update == nil {
 			continue
 		}
-		name := actorName(entry.Update.Actor)
+		name := actorName(say.Lang, entry.Update.Actor)
 		i := slices.IndexFunc(actors, func(a actor) bool { return a.name == name })
 		if i < 0 {
 			i, actors = len(actors), append(actors, actor{name: name})
@@ -283,52 +286,49 @@ func whoActed(p alert.Problem, several bool, now time.Time, loc *time.Location) 
 	slices.SortStableFunc(actors, func(a, b actor) int { return b.last.Compare(a.last) })
 	for i, a := range actors {
 		if i == maxActors {
-			out += fmt.Sprintf("\n- … and %d more people", len(actors)-i)
+			out += "\n- " + say.T("… and %d more people", len(actors)-i)
 			break
 		}
-		out += fmt.Sprintf("\n- ✋ %s acted %s, last at %s", a.name, times(a.acts), render.Moment(a.last, now, loc))
+		out += "\n- ✋ " + say.T("%s acted %s, last at %s", a.name, times(say.Lang, a.acts), say.moment(a.last, now))
 	}
 	if len(actors) == 0 {
-		out += "\n- ✋ nobody has acted on it"
+		out += "\n- ✋ " + say.T("nobody has acted on it")
 	}
 	return out
 }
 
-func times(n int) string {
-	switch n {
-	case 1:
-		return "once"
-	case 2:
-		return "twice"
+func times(l lang.Lang, n int) string {
+	if n == 2 {
+		return l.T("twice")
 	}
-	return fmt.Sprintf("%d times", n)
+	return l.N(n, "once", "%d times")
 }
 
 // whoOwns lists the owners of problems, which are sorted.
-func whoOwns(found []alert.Problem, cut, several bool) string {
+func whoOwns(found []alert.Problem, cut bool, say voice) string {
 	if len(found) == 0 {
-		return "ℹ️ Nobody owns an open problem here. `take ID` makes one yours."
+		return say.T("ℹ️ Nobody owns an open problem here. `take ID` makes one yours.")
 	}
 	var names []string
 	owned := map[string][]string{}
 	for _, p := range found {
-		name := ownerName(p.Owner)
+		name := ownerName(say.Lang, p.Owner)
 		if owned[name] == nil {
 			names = append(names, name)
 		}
-		owned[name] = append(owned[name], titled(p.Key, text.Shorten(p.Name, 40), several))
+		owned[name] = append(owned[name], titled(p.Key, text.Shorten(p.Name, 40), say.several))
 	}
 	var b strings.Builder
-	b.WriteString("Owners of open problems:\n")
+	b.WriteString(say.T("Owners of open problems:") + "\n")
 	for _, name := range names {
 		list := owned[name]
 		fmt.Fprintf(&b, "\n- 👤 %s: %s", name, strings.Join(list[:min(len(list), maxOwned)], ", "))
 		if more := len(list) - maxOwned; more > 0 {
-			fmt.Fprintf(&b, " and %d more", more)
+			b.WriteString(say.T(" and %d more", more))
 		}
 	}
 	if cut {
-		b.WriteString("\n\nThese are the worst only.")
+		b.WriteString("\n\n" + say.T("These are the worst only."))
 	}
 	return webex.CutMarkdown(b.String(), webex.MaxMessageBytes)
 }

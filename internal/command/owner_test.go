@@ -55,7 +55,7 @@ func TestParseOwners(t *testing.T) {
 	} {
 		_, q := Names{}.Parse(said)
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, want, "%q", said)
+		require.Contains(t, q.Error(), want, "%q", said)
 	}
 }
 

@@ -3,7 +3,6 @@ package command
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"unicode"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -75,13 +75,14 @@ type Filter struct {
 // question is the reply to a command that isn't understood, in markdown, with the person's words escaped.
 type question struct {
 	verb Verb // as far as it was understood
-	text string
+	said phrase
 }
 
-func (q *question) Error() string { return q.text }
+func (q *question) Error() string { return q.said.in(lang.English) }
 
+// ask returns a question. format is a text of the catalogue.
 func ask(v Verb, format string, args ...any) *question {
-	return &question{verb: v, text: fmt.Sprintf(format, args...)}
+	return &question{verb: v, said: phrase{text: format, args: args}}
 }
 
 // Parse parses a message to the bot, without the mention. An empty message asks for help.
@@ -113,7 +114,7 @@ func (n Names) Parse(words string) (Request, *question) {
 	case !t.words && asksHelp(t.rest):
 		return Request{Verb: Help, Topic: v.name}, nil
 	case t.ambiguous != "":
-		return Request{}, ask(v.name, "%s", unsure(v, t.ambiguous, t.refs, said.words(t.rest)))
+		return Request{}, &question{v.name, unsure(v, t.ambiguous, t.refs, said.words(t.rest))}
 	case len(t.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	}
@@ -124,11 +125,11 @@ func (n Names) Parse(words string) (Request, *question) {
 }
 
 func unknownOption(v *verb, option string) *question {
-	said := "I don't know the option `%s`, so I did nothing. `help %s` explains the command."
+	said := phraseOf("I don't know the option `%s`, so I did nothing. `help %s` explains the command.", echo(option), v.name)
 	if v.problems {
-		said += " If it belongs to your words, put a colon before them: `%[2]s: %[1]s`."
+		said = said.and(phraseOf(" If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name))
 	}
-	return ask(v.name, said, echo(option), v.name)
+	return &question{v.name, said}
 }
 
 func tooMany(v *verb) *question {
@@ -357,7 +358,7 @@ func (n Names) behind(v *verb, said spoken, r Request, after, object string) (Re
 	t := n.scanIDs(v, after)
 	switch {
 	case t.ambiguous != "":
-		return Request{}, ask(v.name, "%s", unsure(v, t.ambiguous, r.Refs, said.words(t.rest)))
+		return Request{}, &question{v.name, unsure(v, t.ambiguous, r.Refs, said.words(t.rest))}
 	case len(r.Refs) == 0 && len(t.refs) > 0:
 		return Request{}, ask(v.name, "Put the event id first: `%s %s %s`. If it belongs to your words: `%[1]s %[3]s: %[2]s …`.", v.name, echo(idOf(t.refs[0])), echo(object))
 	}

@@ -130,7 +130,7 @@ func TestMisspeltCommands(t *testing.T) {
 	} {
 		_, fault := Names{}.Parse(said)
 		require.NotNil(t, fault, "%q", said)
-		require.Contains(t, fault.text, want, "%q", said)
+		require.Contains(t, fault.Error(), want, "%q", said)
 	}
 }
 
@@ -148,11 +148,11 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said string) {
 		r, fault := Names{people: []string{"Bob", "Bob Baker", "4711", "`<@all>`", ""}}.Parse(said)
 		if fault != nil {
-			require.NotEmpty(t, fault.text)
-			require.True(t, utf8.ValidString(fault.text))
-			require.NotContains(t, fault.text, "<@")
-			require.Zero(t, strings.Count(fault.text, "`")%2, "%q: an open code span lets markup out: %q", said, fault.text)
-			require.LessOrEqual(t, len(fault.text), 2000)
+			require.NotEmpty(t, fault.Error())
+			require.True(t, utf8.ValidString(fault.Error()))
+			require.NotContains(t, fault.Error(), "<@")
+			require.Zero(t, strings.Count(fault.Error(), "`")%2, "%q: an open code span lets markup out: %q", said, fault.Error())
+			require.LessOrEqual(t, len(fault.Error()), 2000)
 			return
 		}
 		require.NotNil(t, lookup(string(r.Verb)))

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -88,7 +87,7 @@ func (e *Executor) forgetRefused(ctx context.Context, row store.PersonToken, why
 	if err != nil {
 		return err
 	}
-	return e.tellPerson(ctx, row, "refused", fmt.Sprintf("🔑 Zabbix `%s` refuses your API token (%s), so I forgot it. What you do there is done by the relay's user again, with your name in the comment. For a new token, send `token`.",
+	return e.tellPerson(ctx, row, "refused", e.o.View().Language.T("🔑 Zabbix `%s` refuses your API token (%s), so I forgot it. What you do there is done by the relay's user again, with your name in the comment. For a new token, send `token`.",
 		webex.EscapeCode(row.Source), webex.EscapeMarkdown(text.Cut(said(why), 200))))
 }
 
@@ -97,7 +96,7 @@ func (e *Executor) tellUnreadable(ctx context.Context, row store.PersonToken) er
 	if !row.ToldAt.IsZero() {
 		return nil
 	}
-	err := e.tellPerson(ctx, row, "unreadable", fmt.Sprintf("🔑 I can't read your API token for Zabbix `%s` any more: the relay's encryption key was changed. Until that is repaired, or you send `token` for a new one, the relay's user acts there, with your name in the comment.",
+	err := e.tellPerson(ctx, row, "unreadable", e.o.View().Language.T("🔑 I can't read your API token for Zabbix `%s` any more: the relay's encryption key was changed. Until that is repaired, or you send `token` for a new one, the relay's user acts there, with your name in the comment.",
 		webex.EscapeCode(row.Source)))
 	if err != nil {
 		return err
@@ -159,8 +158,8 @@ func (e *Executor) lookThroughTokens(ctx context.Context, now time.Time) error {
 		case !row.Confirmed && now.Sub(row.CreatedAt) >= unconfirmedFor:
 			err = e.o.Store.ForgetSealed(ctx, row.Sealed)
 		case row.Confirmed && row.ToldAt.IsZero() && !row.ExpiresAt.IsZero() && row.ExpiresAt.Sub(now) < tokenWarning:
-			err = e.tellPerson(ctx, row, "expires", fmt.Sprintf("⏳ Your API token for Zabbix `%s` expires on %s. For a new one, send `token`.",
-				webex.EscapeCode(row.Source), row.ExpiresAt.In(e.o.View().Location).Format("2 Jan 2006")))
+			err = e.tellPerson(ctx, row, "expires", e.o.View().Language.T("⏳ Your API token for Zabbix `%s` expires on %s. For a new one, send `token`.",
+				webex.EscapeCode(row.Source), e.o.View().voiceIn("").date(row.ExpiresAt)))
 			if err == nil {
 				err = e.o.Store.TellPersonToken(ctx, row.Sealed, now)
 			}

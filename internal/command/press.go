@@ -100,9 +100,9 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	}
 	switch ref, valid := s.Names.parseRef(b.Key); {
 	case !valid || ref.Source == "":
-		return Request{}, &question{text: unknownButton()}, nil
+		return Request{}, &question{said: unknownButton()}, nil
 	case known && shown.Key != key:
-		return Request{}, &question{text: otherCard()}, nil
+		return Request{}, &question{said: otherCard()}, nil
 	}
 	req, q := b.request(key)
 	return req, q, nil
@@ -112,7 +112,7 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 func stillOn(c *store.Command, b Button) (Request, *question) {
 	asking, ok := alert.ParseAsking(b.Value)
 	if !ok {
-		return Request{}, &question{text: unknownButton()}
+		return Request{}, &question{said: unknownButton()}
 	}
 	c.ParentID, c.Text = b.Key, "pressed still on, about the problems of a digest"
 	return Request{Verb: Ack, All: true, Yes: true, AllText: "Still on it", Asking: &asking}, nil
@@ -125,7 +125,7 @@ func (b Button) request(key alert.Key) (Request, *question) {
 		return Request{Verb: Do, Refs: []alert.Key{key}, Text: b.Comment, Task: &Task{Action: b.Value}}, nil
 	}
 	if !v.pressable() || string(v.name) != b.Action {
-		return Request{}, &question{text: unknownButton()}
+		return Request{}, &question{said: unknownButton()}
 	}
 	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: b.Comment}
 	switch {

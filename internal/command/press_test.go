@@ -50,7 +50,7 @@ func FuzzPress(f *testing.F) {
 		target := alert.ParseKey(b.Key)
 		r, q := b.request(target)
 		if q != nil {
-			require.NotEmpty(t, q.text)
+			require.NotEmpty(t, q.Error())
 			return
 		}
 		v := lookup(b.Action)

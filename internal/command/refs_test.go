@@ -155,15 +155,15 @@ func TestAlmostIDsAreQuestions(t *testing.T) {
 		for _, verb := range []string{"ack", "close", "unack"} {
 			r, fault := configured.Parse(verb + " " + words)
 			require.NotNil(t, fault, "%q was parsed as %+v", words, r)
-			require.Contains(t, fault.text, "I did nothing", words)
-			require.Contains(t, fault.text, "`"+verb+" ", "%q: no exact form is suggested", words)
+			require.Contains(t, fault.Error(), "I did nothing", words)
+			require.Contains(t, fault.Error(), "`"+verb+" ", "%q: no exact form is suggested", words)
 			if !strings.ContainsAny(words, "\"“”") && !configured.onlyIDs(strings.TrimLeft(words, ":- ")) {
 				r, fault := configured.Parse(verb + ": “" + words + "”")
 				require.Nil(t, fault, "%q: the suggested form isn't understood", words)
 				require.Equal(t, strings.TrimSpace(words), r.Text)
 				require.Empty(t, r.Suspects, words)
 			}
-			require.Contains(t, fault.text, ": \"", "%q: no form for words is suggested", words)
+			require.Contains(t, fault.Error(), ": \"", "%q: no form for words is suggested", words)
 		}
 	}
 	for _, said := range []string{"comment 10:15 rebooted", "comment https://elsewhere.example.com/?eventid=4712", "comment 4712x see there", "show 4712x", "show 4804-4806", "severity 4712x high", "severity 4804-4806 high",

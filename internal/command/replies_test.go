@@ -14,7 +14,9 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -24,89 +26,99 @@ var update = flag.Bool("update", false, "write golden files anew")
 // Every reply as people see it. The names of problem and person and Zabbix's message contain markup, which must be
 // escaped.
 func TestReplies(t *testing.T) {
+	for l, golden := range map[lang.Lang]string{lang.English: "testdata/answers.golden", lang.German: "testdata/answers.de.golden"} {
+		text := everyReply(t, l)
+		require.NotContains(t, text, "<@")
+		require.NotContains(t, text, "](http")
+		require.NotContains(t, text, "**link**")
+		if *update {
+			require.NoError(t, os.MkdirAll("testdata", 0o755))
+			require.NoError(t, os.WriteFile(golden, []byte(text), 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		require.Equal(t, string(want), strings.ReplaceAll(text, "\r", ""))
+	}
+}
+
+// everyReply is each reply in a language.
+func everyReply(t *testing.T, l lang.Lang) string {
+	t.Helper()
 	var out bytes.Buffer
 	say := func(title, text string) { fmt.Fprintf(&out, "== %s\n%s\n\n", title, text) }
 	at := time.Date(2026, 11, 24, 14, 3, 0, 0, time.UTC)
 	now := at.Add(25 * time.Hour)
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
+	in := func(several bool, zone *time.Location) voice {
+		return voice{l, render.Room{Lang: l, Location: zone}, several}
+	}
 	a := attempt{Key: alert.Key{Source: "main", EventID: "4711"}, Name: "sw1: <@all> **link** down [x](http://evil)"}
 	high := alert.High
 	for _, v := range []Verb{Ack, Unack, Comment, Close, Severity, Suppress, Unsuppress} {
 		r := Request{Verb: v, Severity: &high, Until: at.Add(48 * time.Hour)}
-		say("done "+string(v), doneWords(a, r, false, now, time.UTC))
+		say("done "+string(v), doneWords(a, r, in(false, time.UTC), now))
 		for _, kind := range zabbix.ErrorKinds {
 			if v != Ack && kind != zabbix.NoObject && (v != Close || kind != zabbix.CloseForbidden) {
 				continue // as for ack
 			}
-			say(fmt.Sprintf("refused %s %s", v, kind), refused(a, r, &zabbix.Error{Kind: kind, Message: "No `permissions` <@all>!"}, false))
+			say(fmt.Sprintf("refused %s %s", v, kind), refused(a, r, &zabbix.Error{Kind: kind, Message: "No `permissions` <@all>!"}, in(false, nil)))
 		}
-		say("expired "+string(v), expired(a, r, at, true, now, berlin))
-		say("unknown "+string(v), unknown(a, r, absent, true))
+		say("expired "+string(v), expired(a, r, at, in(true, berlin), now))
+		say("unknown "+string(v), unknown(a, r, absent, in(true, nil)))
 	}
-	say("unknown, undone since", unknown(a, Request{Verb: Ack}, contradicted, false))
-	say("event gone", refused(a, Request{Verb: Close}, &zabbix.Error{Kind: zabbix.NoObject}, false))
+	say("unknown, undone since", unknown(a, Request{Verb: Ack}, contradicted, in(false, nil)))
+	say("event gone", refused(a, Request{Verb: Close}, &zabbix.Error{Kind: zabbix.NoObject}, in(false, nil)))
 	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
 		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {
-		say("waiting", waiting("main", at, reason(err), now, berlin))
+		say("waiting", waiting("main", at, reason(err), now, in(false, berlin)))
 	}
-	say("closed as gone", closedGone(a, false))
-	say("nothing is shown", doubtful(a, reconcile.ShowsNone, false))
-	say("no client", noClient(a, true))
+	say("closed as gone", closedGone(a, in(false, nil)))
+	say("nothing is shown", doubtful(a, reconcile.ShowsNone, in(false, nil)))
+	say("no client", noClient(a, in(true, nil)))
 
 	p := alert.Problem{Key: a.Key, Facts: alert.Facts{Name: a.Name}, State: alert.StateOpen, Acknowledged: true, Severity: high}
-	say("acknowledged already, by an unknown person", doneEarlier(p, Request{Verb: Ack}, false, false, now, nil))
+	say("acknowledged already, by an unknown person", doneEarlier(p, Request{Verb: Ack}, false, in(false, nil), now))
 	p.Timeline = []alert.Entry{{Kind: alert.EntryUpdate, Update: &alert.Update{At: at, Actor: alert.Actor{Name: "<@all> Bob"}, Actions: alert.Actions{Ack: true}}}}
-	say("acknowledged already", doneEarlier(p, Request{Verb: Ack}, false, false, now, berlin))
-	say("severity already", doneEarlier(p, Request{Verb: Severity, Severity: &high}, false, false, now, nil))
+	say("acknowledged already", doneEarlier(p, Request{Verb: Ack}, false, in(false, berlin), now))
+	say("severity already", doneEarlier(p, Request{Verb: Severity, Severity: &high}, false, in(false, nil), now))
 	p.State = alert.StateResolved
-	say("resolved already", doneEarlier(p, Request{Verb: Close}, false, false, now, nil))
-	say("button of a resolved problem", doneEarlier(p, Request{Verb: Ack}, true, false, now, nil))
-	say("button of a resolved problem, with a comment", doneEarlier(p, Request{Verb: Ack, Text: "x"}, true, false, now, nil))
+	say("resolved already", doneEarlier(p, Request{Verb: Close}, false, in(false, nil), now))
+	say("button of a resolved problem", doneEarlier(p, Request{Verb: Ack}, true, in(false, nil), now))
+	say("button of a resolved problem, with a comment", doneEarlier(p, Request{Verb: Ack, Text: "x"}, true, in(false, nil), now))
 	p.Origin = alert.OriginService
-	say("a service", notATrigger(p, false))
+	say("a service", notATrigger(p, in(false, nil)))
 
-	say("no role", noRole(false))
-	say("no role, direct", noRole(true))
-	say("role too low", denied(Ack, config.RoleViewer, "in this room"))
-	say("role too low, direct", denied(Ack, config.RoleViewer, "for this problem"))
-	say("too fast", tooFast(perMinute))
+	say("no role", noRole(l, false))
+	say("no role, direct", noRole(l, true))
+	say("role too low", denied(l, Ack, config.RoleViewer, l.T("in this room")))
+	say("role too low, direct", denied(l, Ack, config.RoleViewer, l.T("for this problem")))
+	say("too fast", tooFast(l, perMinute))
 	for _, v := range []Verb{Ack, Comment, Severity, Show} {
-		say("which problem "+string(v), whichProblem(v, false))
+		say("which problem "+string(v), whichProblem(l, v, false))
 	}
-	say("which problem, in a thread of something else", whichProblem(Ack, true))
-	say("no such problem", noSuchProblem(ids("4711", "lab/4712"), Ack, false, false))
-	say("no such problem, show, direct", noSuchProblem(ids("4711"), Show, true, false))
-	say("no such problem, in a thread", noSuchProblem(ids("5"), Ack, false, true))
-	say("which source", whichSource(Ack, "4711", []target{{Key: a.Key, Problem: p}, {Key: alert.Key{Source: "lab", EventID: "4711"}}}))
-	say("unknown button", unknownButton())
-	say("a refused press", addressed("Alice Example", denied(Ack, config.RoleViewer, "in this room")))
-	say("unsure", unsure(lookup("ack"), "4804-4806", nil, "4804-4806 done"))
-	say("unsure, after an id", unsure(lookup("severity"), "4712", ids("main/4711"), "and 4712"))
-	say("role too low for one of several", denied(Ack, config.RoleViewer, "for "+nameIn(a.Key, false)))
-	say("no match", noMatch("host `sw1`", 0)+"\n"+noMatch("host `sw1`", 1)+"\n"+noMatch("host `sw1`", 17))
-	say("all of what", allOfWhat(true)+"\n"+allOfWhat(false))
-	say("given up", givenUp(false)+"\n"+givenUp(true))
-	say("lost", lost(store.Command{CreatedAt: at}, now, berlin))
-	say("help, viewer", helpText("", config.RoleViewer, false))
-	say("help, operator, direct", helpText("", config.RoleOperator, true))
+	say("which problem, in a thread of something else", whichProblem(l, Ack, true))
+	say("no such problem", noSuchProblem(l, ids("4711", "lab/4712"), Ack, false, false))
+	say("no such problem, show, direct", noSuchProblem(l, ids("4711"), Show, true, false))
+	say("no such problem, in a thread", noSuchProblem(l, ids("5"), Ack, false, true))
+	say("which source", whichSource(l, Ack, "4711", []target{{Key: a.Key, Problem: p}, {Key: alert.Key{Source: "lab", EventID: "4711"}}}))
+	say("unknown button", unknownButton().in(l))
+	say("a refused press", addressed("Alice Example", denied(l, Ack, config.RoleViewer, l.T("in this room"))))
+	say("unsure", unsure(lookup("ack"), "4804-4806", nil, "4804-4806 done").in(l))
+	say("unsure, after an id", unsure(lookup("severity"), "4712", ids("main/4711"), "and 4712").in(l))
+	say("role too low for one of several", denied(l, Ack, config.RoleViewer, l.T("for %s", nameIn(a.Key, false))))
+	say("no match", noMatch(l, "host `sw1`", 0)+"\n"+noMatch(l, "host `sw1`", 1)+"\n"+noMatch(l, "host `sw1`", 17))
+	say("all of what", allOfWhat(l, true)+"\n"+allOfWhat(l, false))
+	say("given up", givenUp(l, false)+"\n"+givenUp(l, true))
+	say("lost", lost(store.Command{CreatedAt: at}, now, in(false, berlin)))
+	say("help, viewer", helpText(l, "", config.RoleViewer, false))
+	say("help, operator, direct", helpText(l, "", config.RoleOperator, true))
 	for _, v := range verbs {
-		say("help "+string(v.name), helpText(v.name, config.RoleViewer, false))
+		say("help "+string(v.name), helpText(l, v.name, config.RoleViewer, false))
 	}
 	say("several outcomes", outcome([]attempt{{Stage: stageDone, Outcome: "✅ one"}, {Stage: stageFailed, Outcome: "🚫 two"}}, false))
 
-	text := out.String()
-	require.NotContains(t, text, "<@")
-	require.NotContains(t, text, "](http")
-	require.NotContains(t, text, "**link**")
-	const golden = "testdata/answers.golden"
-	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(golden, []byte(text), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	require.Equal(t, string(want), strings.ReplaceAll(text, "\r", ""))
+	return out.String()
 }
 
 // An act in a problem's own thread needs no reply, since the timeline shows it. Everything else gets one.
@@ -133,9 +145,9 @@ func TestUnsentCommentNamesID(t *testing.T) {
 	p := alert.Problem{Key: alert.Key{Source: "main", EventID: "4711"}, State: alert.StateResolved}
 	for _, button := range []bool{true, false} {
 		r := Request{Verb: Close, Text: "done"}
-		require.Contains(t, doneEarlier(p, r, button, false, time.Time{}, time.UTC), "To send it anyway: `comment 4711 …`.")
-		require.Contains(t, doneEarlier(p, r, button, true, time.Time{}, time.UTC), "To send it anyway: `comment main/4711 …`.")
+		require.Contains(t, doneEarlier(p, r, button, voice{}, time.Time{}), "To send it anyway: `comment 4711 …`.")
+		require.Contains(t, doneEarlier(p, r, button, voice{several: true}, time.Time{}), "To send it anyway: `comment main/4711 …`.")
 		r.Text = ""
-		require.NotContains(t, doneEarlier(p, r, button, true, time.Time{}, time.UTC), "not sent")
+		require.NotContains(t, doneEarlier(p, r, button, voice{several: true}, time.Time{}), "not sent")
 	}
 }

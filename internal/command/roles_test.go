@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -212,14 +213,16 @@ func TestRepliesHaveDates(t *testing.T) {
 	tokyo := time.FixedZone("JST", 9*3600)
 	for name, reply := range map[string]func(now time.Time, loc *time.Location) string{
 		"acknowledged already": func(now time.Time, loc *time.Location) string {
-			return doneEarlier(p, Request{Verb: Ack}, false, false, now, loc)
+			return doneEarlier(p, Request{Verb: Ack}, false, voice{room: render.Room{Location: loc}}, now)
 		},
-		"waiting": func(now time.Time, loc *time.Location) string { return waiting("main", at, "is away", now, loc) },
+		"waiting": func(now time.Time, loc *time.Location) string {
+			return waiting("main", at, phraseOf("is away"), now, voice{room: render.Room{Location: loc}})
+		},
 		"expired": func(now time.Time, loc *time.Location) string {
-			return expired(attempt{}, Request{Verb: Ack}, at, false, now, loc)
+			return expired(attempt{}, Request{Verb: Ack}, at, voice{room: render.Room{Location: loc}}, now)
 		},
 		"lost": func(now time.Time, loc *time.Location) string {
-			return lost(store.Command{CreatedAt: at}, now, loc)
+			return lost(store.Command{CreatedAt: at}, now, voice{room: render.Room{Location: loc}})
 		},
 	} {
 		require.Contains(t, reply(at.Add(time.Hour), nil), " 14:03 UTC"[1:], name)

@@ -19,15 +19,16 @@ import (
 func answerRooms(_ context.Context, e *Executor, s scope, _ Request, _ []target, room render.Room) (reply, outcome string, err error) {
 	muted := func(route string) string {
 		if until := e.o.Mutes.Until(route); until.After(time.Now()) {
-			return " · 🔇 muted until " + render.Moment(until, time.Now(), room.Location)
+			return room.Lang.T(" · 🔇 muted until %s", room.Moment(until, time.Now()))
 		}
 		return ""
 	}
-	return webex.CutMarkdown(s.roomList(muted)+s.boundList(e.o.Bindings.Live(), room.Location), webex.MaxMessageBytes), "listed", nil
+	return webex.CutMarkdown(s.roomList(muted)+s.boundList(e.o.Bindings.Live()), webex.MaxMessageBytes), "listed", nil
 }
 
 // boundList describes the bindings of spaces: of this one, or in a direct chat of all for those who have a role everywhere.
-func (s scope) boundList(all []store.Binding, loc *time.Location) string {
+func (s scope) boundList(all []store.Binding) string {
+	say := s.voice()
 	var b strings.Builder
 	binding.Sort(all)
 	last, now := "", time.Now()
@@ -39,23 +40,24 @@ func (s scope) boundList(all []store.Binding, loc *time.Location) string {
 			last = one.Room
 			here := ""
 			if s.isHere(one.Room) {
-				here = " (here)"
+				here = say.T(" (here)")
 			}
-			fmt.Fprintf(&b, "\n**A space that isn't configured**%s\n", here)
+			b.WriteString("\n" + say.T("**A space that isn't configured**%s", here) + "\n")
 		}
-		line := fmt.Sprintf("%s, bound by %s on %s%s", bindingLine(one, now, loc), inPlain(one.Email), one.CreatedAt.In(loc).Format("2 Jan 2006"), s.restWords(one))
+		line := say.T("%s, bound by %s on %s", bindingLine(one, now, say), inPlain(one.Email), say.date(one.CreatedAt)) + s.restWords(one)
 		b.WriteString("- " + inMarkdown(line) + "\n")
 	}
 	if b.Len() == 0 {
 		return ""
 	}
-	return "\n\nBound in the chat, besides what the configuration says:\n" + b.String()
+	return "\n\n" + say.T("Bound in the chat, besides what the configuration says:") + "\n" + b.String()
 }
 
 // roomList describes the rooms. muted returns what is added to a route.
 func (s scope) roomList(muted func(route string) string) string {
+	l := s.voice().Lang
 	var b strings.Builder
-	b.WriteString("What goes where, for the rooms in which you have a role:\n")
+	b.WriteString(l.T("What goes where, for the rooms in which you have a role:") + "\n")
 	hidden := 0
 	for _, room := range s.Rooms {
 		if !may(s.roleIn(room.Name), Rooms) {
@@ -64,7 +66,7 @@ func (s scope) roomList(muted func(route string) string) string {
 		}
 		fmt.Fprintf(&b, "\n**%s**", webex.EscapeMarkdown(room.Name))
 		if room.Name == s.Room {
-			b.WriteString(" (here)")
+			b.WriteString(l.T(" (here)"))
 		}
 		if zone := room.TimeZone.Location; zone != nil {
 			b.WriteString(" · " + webex.EscapeMarkdown(zone.String()))
@@ -78,37 +80,38 @@ func (s scope) roomList(muted func(route string) string) string {
 		b.WriteString("\n")
 	}
 	if hidden > 0 {
-		b.WriteString("\nOther rooms aren't shown: you have no role there.")
+		b.WriteString("\n" + l.T("Other rooms aren't shown: you have no role there."))
 	}
-	b.WriteString("\nThe first route that matches wins, unless it continues.")
+	b.WriteString("\n" + l.T("The first route that matches wins, unless it continues."))
 	return webex.CutMarkdown(b.String(), webex.MaxMessageBytes)
 }
 
 // routesTo describes what leads to a room, in the order of the routes.
 func (s scope) routesTo(room string, muted func(route string) string) (lines []string) {
+	l := s.voice().Lang
 	for _, r := range s.Routes {
 		later := slices.ContainsFunc(r.Escalate, func(e config.Escalation) bool { return slices.Contains(e.Rooms, room) })
 		if !slices.Contains(r.Rooms, room) && !later {
 			continue
 		}
-		line := "route `" + webex.EscapeCode(r.Name) + "`: " + webex.EscapeMarkdown(text.Shorten(r.Match.String(), 300))
+		line := l.T("route `%s`", webex.EscapeCode(r.Name)) + ": " + webex.EscapeMarkdown(text.Shorten(r.Match.String(), 300))
 		r.Escalate = nil // it may name rooms that the person doesn't see
 		if timing := r.Timing(); timing != "" {
 			line += "; " + webex.EscapeMarkdown(timing)
 		}
 		if r.Continue {
-			line += "; continues"
+			line += l.T("; continues")
 		}
 		if !slices.Contains(r.Rooms, room) {
-			line += " (by escalation only)"
+			line += l.T(" (by escalation only)")
 		}
 		lines = append(lines, line+muted(r.Name))
 	}
 	if slices.Contains(s.Defaults, room) {
-		lines = append(lines, "what no route matches")
+		lines = append(lines, l.T("what no route matches"))
 	}
 	if len(lines) == 0 {
-		lines = append(lines, "only what Zabbix sends there by its “Send to”")
+		lines = append(lines, l.T("only what Zabbix sends there by its “Send to”"))
 	}
 	return lines
 }

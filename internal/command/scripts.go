@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -95,53 +94,55 @@ func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Re
 	case refused != nil || err != nil:
 		return nil, refused, err
 	case len(t.Hosts) != 1:
-		return nil, &refusal{store.CommandFailed, fmt.Sprintf("❔ On which host? For example: `run %s on sw1`. A script runs on one host at a time.", webex.EscapeCode(script.Name))}, nil
+		return nil, &refusal{store.CommandFailed, s.voice().T("❔ On which host? For example: `run %s on sw1`. A script runs on one host at a time.", webex.EscapeCode(script.Name))}, nil
 	case at.source == "":
-		return nil, whichZabbix(v, sources, "run "+webex.EscapeCode(script.Name)+" on %ssw1"), nil
+		return nil, whichZabbix(s.voice().Lang, v, sources, "run "+webex.EscapeCode(script.Name)+" on %ssw1"), nil
 	case !slices.Contains(sources, at.source):
-		return nil, &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` can't be run in Zabbix `%s`.", webex.EscapeCode(script.Name), webex.EscapeCode(at.source))}, nil
+		return nil, &refusal{store.CommandFailed, s.voice().T("🚫 `%s` can't be run in Zabbix `%s`.", webex.EscapeCode(script.Name), webex.EscapeCode(at.source))}, nil
 	}
 	if script.Approval && s.Direct {
-		return nil, &refusal{store.CommandDenied, fmt.Sprintf("🚫 `%s` needs the approval of a second person: ask for it in a room.", webex.EscapeCode(script.Name))}, nil
+		return nil, &refusal{store.CommandDenied, s.voice().T("🚫 `%s` needs the approval of a second person: ask for it in a room.", webex.EscapeCode(script.Name))}, nil
 	}
-	does := fmt.Sprintf("run `%s` on %s", webex.EscapeCode(script.Name), t.named())
+	does := s.voice().T("run `%s` on %s", webex.EscapeCode(script.Name), t.named(s.voice().Lang))
 	return []attempt{{Key: sourceKey(at.source), Lane: scriptLane + at.source, Does: does}}, nil, nil
 }
 
 // scriptList lists the scripts that the person may run from here.
 func (s scope) scriptList() string {
-	role, lines := s.role(), []string{}
+	l, role, lines := s.voice().Lang, s.role(), []string{}
 	for _, script := range s.Scripts {
 		if !role.AtLeast(script.Role) {
 			continue
 		}
-		line := "`run " + webex.EscapeCode(script.Name) + " on HOST`: “" + webex.EscapeMarkdown(script.Script) + "” in Zabbix"
+		line := l.T("`run %s on HOST`: “%s” in Zabbix", webex.EscapeCode(script.Name), webex.EscapeMarkdown(script.Script))
 		if script.Approval {
-			line += ", with a second person's approval"
+			line += l.T(", with a second person's approval")
 		}
 		lines = append(lines, "- "+line)
 	}
 	if len(lines) == 0 {
-		return "ℹ️ There is no script that you may run from here. The relay's administrator can list some, under `scripts` in the configuration."
+		return l.T("ℹ️ There is no script that you may run from here. The relay's administrator can list some, under `scripts` in the configuration.")
 	}
-	return "Scripts that you may run:\n\n" + strings.Join(lines, "\n")
+	return l.T("Scripts that you may run:") + "\n\n" + strings.Join(lines, "\n")
 }
 
 func (s scope) unknownScript(name string) string {
 	names := text.Names(s.Scripts, func(c config.Script) string { return strings.ToLower(c.Name) })
-	said := fmt.Sprintf("❔ I don't know the script `%s`, so I ran nothing.", echo(name))
+	l := s.voice().Lang
+	said := l.T("❔ I don't know the script `%s`, so I ran nothing.", echo(name))
 	if best := text.Nearest(strings.ToLower(name), names); best != "" {
-		return said + fmt.Sprintf(" Did you mean `%s`?", webex.EscapeCode(best))
+		return said + l.T(" Did you mean `%s`?", webex.EscapeCode(best))
 	}
-	return said + " `run` lists the scripts."
+	return said + l.T(" `run` lists the scripts.")
 }
 
 // stepRun runs a script at most once: a script may not be repeatable, so a lost answer ends the command.
 func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error) {
 	a, t := b.attempts[0], *b.req.Task
 	view := e.o.View()
+	say := b.voice(view)
 	if a.Stage == stageExecuting {
-		return 0, e.endAttemptsAs(ctx, b, stageUnknown, scriptUnknown(a))
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, scriptUnknown(a, say))
 	}
 	if r.late {
 		return 0, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
@@ -154,17 +155,17 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	if t, err = endSentence(ctx, l, t); err != nil {
 		return e.cannotYet(ctx, l, b, err, r)
 	}
-	hosts, refusal, err := findHosts(ctx, l, t)
+	hosts, refusal, err := findHosts(ctx, l, say.Lang, t)
 	switch {
 	case err != nil:
 		return e.cannotYet(ctx, l, b, err, r)
 	case refusal != "":
 	case len(found) == 0:
-		refusal = fmt.Sprintf("❔ Zabbix `%s` has no script “%s” for hosts, or the relay's user may not see it. Nothing was run.", webex.EscapeCode(l.source), webex.EscapeMarkdown(script.Script))
+		refusal = say.T("❔ Zabbix `%s` has no script “%s” for hosts, or the relay's user may not see it. Nothing was run.", webex.EscapeCode(l.source), webex.EscapeMarkdown(script.Script))
 	case len(found) > 1:
-		refusal = fmt.Sprintf("❔ Zabbix `%s` has %d scripts named “%s”, in different menus. Nothing was run. Rename one in Zabbix.", webex.EscapeCode(l.source), len(found), webex.EscapeMarkdown(script.Script))
+		refusal = say.T("❔ Zabbix `%s` has %d scripts named “%s”, in different menus. Nothing was run. Rename one in Zabbix.", webex.EscapeCode(l.source), len(found), webex.EscapeMarkdown(script.Script))
 	case found[0].Input:
-		refusal = fmt.Sprintf("🚫 The script “%s” asks for a value in Zabbix, which isn't possible from here. Nothing was run.", webex.EscapeMarkdown(script.Script))
+		refusal = say.T("🚫 The script “%s” asks for a value in Zabbix, which isn't possible from here. Nothing was run.", webex.EscapeMarkdown(script.Script))
 	}
 	if refusal != "" {
 		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
@@ -182,16 +183,16 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 			return e.tryAgain(ctx, l, b, err, r)
 		}
 		e.o.Log.Warn("unknown whether a script ran: it isn't repeated", "command", b.job.c.ID, "script", script.Name, "error", err)
-		said := scriptUnknown(a)
+		said := scriptUnknown(a, say)
 		if ze != nil && ze.Kind == zabbix.Unsupported {
 			said += " " + webex.EscapeMarkdown(ze.Message)
 		}
 		return 0, e.endAttemptsAs(ctx, b, stageUnknown, said)
 	}
-	reply, whole := scriptReply(script.Name, hosts[0], result, b.req.For, presser(*b.job.d.Input))
+	reply, whole := scriptReply(say, script.Name, hosts[0], result, b.req.For, presser(say.Lang, *b.job.d.Input))
 	if whole != "" {
 		file := store.File{Name: text.FileName(strings.NewReplacer("/", "_", `\`, "_").Replace(script.Name + "-" + hosts[0].Host + ".txt")), Type: "text/plain", Content: []byte(whole)}
-		missing, err := e.attach(ctx, b.job.command(), "output", "📎 The whole output", file)
+		missing, err := e.attach(ctx, b.job.command(), "output", say.T("📎 The whole output"), file)
 		if err != nil {
 			return 0, err
 		}
@@ -207,9 +208,10 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 // askApproval asks for a second person.
 func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Script, host zabbix.Host) error {
 	person := b.job.d.Input.Person
-	question := fmt.Sprintf("❔ %s wants to run `%s` on `%s` (Zabbix `%s`).", actorName(alert.Actor{Name: person.Name, Email: person.Email}),
+	say := b.voice(e.o.View())
+	question := say.T("❔ %s wants to run `%s` on `%s` (Zabbix `%s`).", actorName(say.Lang, alert.Actor{Name: person.Name, Email: person.Email}),
 		webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source))
-	return b.askFirst(ctx, e, doubt{question: question, button: "Approve", second: script.Role})
+	return b.askFirst(ctx, e, doubt{question: question, button: say.T("Approve"), second: script.Role})
 }
 
 // attach sends a file in the thread of a command. part tells it from the command's other files: each is sent once. missing says why it
@@ -227,7 +229,7 @@ func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown s
 		_, err := e.o.Store.AddNotice(ctx, n)
 		switch {
 		case errors.Is(err, store.ErrFull):
-			missing = "\n\n📎 The file isn't here: too many files wait to be sent. Ask again in a while."
+			missing = "\n\n" + roomOf(c, e.o.View()).Lang.T("📎 The file isn't here: too many files wait to be sent. Ask again in a while.")
 		case errors.Is(err, store.ErrKeyReused): // it was sent before
 		default:
 			return err
@@ -239,21 +241,21 @@ func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown s
 }
 
 // scriptReply returns the reply with a script's output. whole is all of the output if the reply shows only its beginning.
-func scriptReply(name string, host zabbix.Host, result zabbix.ScriptResult, asked, presser string) (reply, whole string) {
-	said := "✅ Ran"
+func scriptReply(say voice, name string, host zabbix.Host, result zabbix.ScriptResult, asked, presser string) (reply, whole string) {
+	script, on := webex.EscapeCode(name), webex.EscapeCode(text.Line(host.String()))
+	said := say.T("✅ Ran `%s` on `%s`", script, on)
 	if result.Failed {
-		said = "❌ Zabbix answered with an error to"
+		said = say.T("❌ Zabbix answered with an error to `%s` on `%s`", script, on)
 	}
-	said += fmt.Sprintf(" `%s` on `%s`", webex.EscapeCode(name), webex.EscapeCode(text.Line(host.String())))
 	if asked != "" {
-		said += ", for " + webex.EscapeMarkdown(text.Cut(asked, 100))
+		said += say.T(", for %s", webex.EscapeMarkdown(text.Cut(asked, 100)))
 		if presser != "" {
-			said += ", approved by " + presser
+			said += say.T(", approved by %s", presser)
 		}
 	}
 	output := text.Block(text.CutBytes(result.Output, maxOutputFile))
 	if output == "" {
-		return said + ". It printed nothing.", ""
+		return said + say.T(". It printed nothing."), ""
 	}
 	shown := text.CutBytes(output, maxOutput)
 	if shown != output {
@@ -264,7 +266,7 @@ func scriptReply(name string, host zabbix.Host, result zabbix.ScriptResult, aske
 	}
 	said += ":\n\n```\n" + codeBlock(shown) + "\n```"
 	if whole != "" {
-		said += fmt.Sprintf("\n\nThis is the beginning, %d of %d lines; the file has everything.", strings.Count(shown, "\n")+1, strings.Count(output, "\n")+1)
+		said += "\n\n" + say.T("This is the beginning, %d of %d lines; the file has everything.", strings.Count(shown, "\n")+1, strings.Count(output, "\n")+1)
 	}
 	return said, whole
 }
@@ -280,6 +282,6 @@ func codeBlock(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-func scriptUnknown(a attempt) string {
-	return fmt.Sprintf("❓ I don't know whether it worked to %s: Zabbix `%s` may have got the request, and its answer was lost. I won't run it again. Check on the host, and send the command again if needed.", a.Does, webex.EscapeCode(a.Key.Source))
+func scriptUnknown(a attempt, say voice) string {
+	return say.T("❓ I don't know whether it worked to %s: Zabbix `%s` may have got the request, and its answer was lost. I won't run it again. Check on the host, and send the command again if needed.", a.Does, webex.EscapeCode(a.Key.Source))
 }

@@ -73,7 +73,7 @@ func TestParseRun(t *testing.T) {
 	for _, said := range []string{"run ping sw1", "run ping on", "run ping 3 on sw1"} {
 		_, q := n.Parse(said)
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, "ran nothing", said)
+		require.Contains(t, q.Error(), "ran nothing", said)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 
 		z.site.result = zabbix.ScriptResult{Output: strings.Repeat("a line of output\n", 1000)}
 		before := len(w.notices())
-		require.Contains(t, say(alice, "run ping on db1"), "of 1000 lines; the file has everything", "it may run again once it has ended")
+		require.Contains(t, say(alice, "run ping on db1"), "of 1,000 lines; the file has everything", "it may run again once it has ended")
 		var files []string
 		for _, n := range w.notices()[before:] {
 			require.LessOrEqual(t, len(n.Markdown), 7000)

@@ -19,17 +19,17 @@ func answerShow(ctx context.Context, e *Executor, s scope, _ Request, targets []
 		if err != nil {
 			return "", "", err
 		}
-		if line := lapseWords(t.Problem, expires, now, func(at time.Time) string { return render.Moment(at, now, room.Location) }); line != "" {
+		if line := lapseWords(s.voice(), t.Problem, expires, now); line != "" {
 			text += "\n\n" + line
 		}
 		if t.Problem.Superseded() || t.Reused {
-			text += "\n\nℹ️ This problem is gone from Zabbix, and its event id is another problem's now."
+			text += "\n\n" + room.Lang.T("ℹ️ This problem is gone from Zabbix, and its event id is another problem's now.")
 		} else if t.Gone {
-			text += "\n\n" + notShown(t.Key, e.o.View().Several)
+			text += "\n\n" + notShown(t.Key, s.voice())
 		}
 		texts = append(texts, text)
 	}
-	return joined(texts), "shown", nil
+	return joined(room.Lang, texts), "shown", nil
 }
 
 // presentTimeout bounds how long a command waits for the state of its problems in Zabbix.

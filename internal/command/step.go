@@ -104,7 +104,7 @@ func (e *Executor) stepAct(ctx context.Context, l *lane, b *batch, r round) (tim
 	s, why := scope{*b.job.d.Input, e.o.View()}, make(map[alert.Key]string)
 	for n, a := range b.attempts {
 		if why[a.Key] = found[n].overtaken; why[a.Key] == "" && found[n].known && !may(s.roleFor(found[n].posts), b.req.Verb) {
-			why[a.Key] = notAnyMore(a, b.req.Verb, s.Several)
+			why[a.Key] = notAnyMore(a, b.req.Verb, s.voice())
 		}
 	}
 	stale := b.only(func(a attempt) bool { return why[a.Key] != "" })
@@ -127,7 +127,7 @@ func (e *Executor) stepLapse(ctx context.Context, l *lane, b *batch, r round) (t
 	if err != nil {
 		return 0, err
 	}
-	a, now, several := b.attempts[0], found[0], e.o.View().Several
+	a, now, say := b.attempts[0], found[0], b.voice(e.o.View())
 	if asked == nil && now.known && !now.shown {
 		asked = unreadableEvent
 	}
@@ -136,13 +136,13 @@ func (e *Executor) stepLapse(ctx context.Context, l *lane, b *batch, r round) (t
 		return 0, e.endAttemptsAs(ctx, b, stageDone, now.overtaken)
 	case !now.known || asked == nil && !lapses(now.problem, now.event, b.job.d.Lapse):
 		e.o.Changed(a.Key, 0)
-		return 0, e.endAttemptsAs(ctx, b, stageDone, actedSince(a, several))
+		return 0, e.endAttemptsAs(ctx, b, stageDone, actedSince(a, say))
 	case meaningOf(asked) != refuses:
 		return e.tryAgain(ctx, l, b, asked, r)
 	case asked != nil: // whether somebody has acted since can't be known
 		var ze *zabbix.Error
 		errors.As(asked, &ze)
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, ze, several))
+		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, ze, say))
 	}
 	return e.call(ctx, l, b, r, true)
 }
@@ -171,7 +171,7 @@ func (e *Executor) beforeCall(ctx context.Context, l *lane, b *batch) (found []s
 		posts, err = e.o.Store.PostsOf(ctx, b.keys())
 		return err
 	})
-	several := e.o.View().Several
+	say := b.voice(e.o.View())
 	for _, a := range b.attempts {
 		s := seen{posts: posts[a.Key]}
 		s.problem, s.known = problems[a.Key]
@@ -182,9 +182,9 @@ func (e *Executor) beforeCall(ctx context.Context, l *lane, b *batch) (found []s
 		}
 		switch {
 		case reused || s.known && s.problem.Generation != a.Generation:
-			s.overtaken = superseded(a.Key, a.Name, several)
+			s.overtaken = superseded(a.Key, a.Name, say)
 		case damaged && !s.known:
-			s.overtaken = damagedProblem(a.Key, several)
+			s.overtaken = damagedProblem(a.Key, say)
 		}
 		found = append(found, s)
 	}
@@ -266,7 +266,7 @@ func (e *Executor) call(ctx context.Context, l *lane, b *batch, r round, trusted
 	} else {
 		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
-	return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, e.o.View().Several) })
+	return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, b.voice(e.o.View())) })
 }
 
 var unreadableEvent = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
@@ -318,7 +318,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 	}
 	if err != nil && !(a.Ended && r.late) {
 		e.o.Log.Warn("cannot find out the outcome of a command: giving up", "command", b.job.c.ID, "key", a.Key, "error", err)
-		return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, absent, e.o.View().Several))
+		return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, absent, b.voice(e.o.View())))
 	}
 	if err == nil {
 		switch judge(a, b.req, observation) {
@@ -328,9 +328,9 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 			if b.req.act().closes && !r.late {
 				break // the next call finds out whether Zabbix still has the event
 			}
-			return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, &zabbix.Error{Kind: zabbix.NoObject}, e.o.View().Several))
+			return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, &zabbix.Error{Kind: zabbix.NoObject}, b.voice(e.o.View())))
 		case contradicted:
-			return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, contradicted, e.o.View().Several))
+			return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, contradicted, b.voice(e.o.View())))
 		}
 	}
 	if left := time.Until(a.StartedAt.Add(settleTime)); left > 0 && !a.Ended {
@@ -372,7 +372,7 @@ func meaningOf(err error) meaning {
 // expired returns the reply for an attempt that couldn't be made in time. The caller holds j.mu.
 func (e *Executor) expired(j *job, a attempt, r Request, until time.Time) string {
 	view := e.o.View()
-	return expired(a, r, until, view.Several, time.Now(), roomOf(j.c, view).Location)
+	return expired(a, r, until, view.voiceIn(j.c.Room), time.Now())
 }
 
 // succeed journals the actions, so that the rooms show them at once, and then ends the attempts. After a crash in
@@ -408,7 +408,7 @@ func (e *Executor) succeed(ctx context.Context, b *batch) error {
 	}
 	view := e.o.View()
 	words := func(a attempt) string { // called while b.job.mu is held
-		return doneWords(a, b.req, view.Several, time.Now(), roomOf(b.job.c, view).Location)
+		return doneWords(a, b.req, b.voice(view), time.Now())
 	}
 	if act.verified != nil {
 		return e.await(ctx, b, words)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 )
 
@@ -20,11 +21,11 @@ func suppressVerbs() []verb {
 			act: &act{
 				infinitive: "suppress", done: "Suppressed", button: true,
 				verified: func(r Request, o alert.Observation) bool { return o.Suppressed || closedIn(r, o) },
-				after: func(r Request, moment func(time.Time) string) string {
+				after: func(l lang.Lang, r Request, moment func(time.Time) string) string {
 					if r.Until.IsZero() {
-						return " until somebody unsuppresses it"
+						return l.T(" until somebody unsuppresses it")
 					}
-					return " until " + moment(r.Until)
+					return l.T(" until %s", moment(r.Until))
 				},
 				actions: func(r Request, _ alert.Severity) alert.Actions {
 					return alert.Actions{Suppress: true, SuppressUntil: r.Until}
@@ -71,8 +72,8 @@ func parseLasting(n Names, v *verb, said spoken, t named) (Request, *question) {
 }
 
 // howLong shows how lengths are written.
-func howLong(v *verb) string {
-	return "For example: `" + string(v.name) + " 4711 2h`, `1h30m`, `2d`, `until 14:30`, `until mon 8:00` or `until tomorrow`."
+func howLong(v *verb) phrase {
+	return phraseOf("For example: `%s 4711 2h`, `1h30m`, `2d`, `until 14:30`, `until mon 8:00` or `until tomorrow`.", v.name)
 }
 
 // splitLength finds the first length in plain words. head is what is before it.
@@ -100,10 +101,10 @@ func splitAt(rest string, cut func(words string) (Length, string, bool)) (head s
 // no longer.
 func lastsUntil(v *verb, l Length, said, now time.Time, room render.Room) (time.Time, *question) {
 	end, fault := l.end(said, room.Location)
-	if fault == "" && !end.IsZero() && !end.After(now) {
-		fault = "That time has passed"
+	if fault.text == "" && !end.IsZero() && !end.After(now) {
+		fault = phraseOf("That time has passed")
 	}
-	if fault != "" {
+	if fault.text != "" {
 		return time.Time{}, ask(v.name, "%s, so I did nothing. %s", fault, howLong(v))
 	}
 	return end, nil

@@ -57,7 +57,7 @@ func TestParseSuppress(t *testing.T) {
 			continue
 		}
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, want, "%q", said)
+		require.Contains(t, q.Error(), want, "%q", said)
 	}
 }
 

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	if id, err := e.suspect(ctx, s, req, own); err != nil {
 		return nil, "", err
 	} else if id != "" {
-		return nil, "❔ " + unsure(req.Verb.entry(), id, req.Refs, req.Text), nil
+		return nil, "❔ " + unsure(req.Verb.entry(), id, req.Refs, req.Text).in(s.voice().Lang), nil
 	}
 	refs := req.Refs
 	if len(refs) == 0 {
@@ -30,7 +29,7 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 			return nil, "", nil
 		}
 		if own == (alert.Key{}) {
-			return nil, whichProblem(req.Verb, c.ParentID != ""), nil
+			return nil, whichProblem(s.voice().Lang, req.Verb, c.ParentID != ""), nil
 		}
 		refs = []alert.Key{own}
 	}
@@ -43,16 +42,16 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 		case len(here) == 0:
 			missing = append(missing, ref)
 		case len(here) > 1:
-			return nil, whichSource(req.Verb, ref.EventID, here), nil
+			return nil, whichSource(s.voice().Lang, req.Verb, ref.EventID, here), nil
 		case here[0].Unreadable:
-			return nil, damagedProblem(here[0].Key, s.Several), nil
+			return nil, damagedProblem(here[0].Key, s.voice()), nil
 		case !slices.ContainsFunc(found, func(t target) bool { return t.Key == here[0].Key }):
 			here[0].Own = here[0].Key == own && !shared
 			found = append(found, here[0])
 		}
 	}
 	if len(missing) > 0 {
-		return nil, noSuchProblem(missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
+		return nil, noSuchProblem(s.voice().Lang, missing, req.Verb, s.Direct, own != (alert.Key{}) && len(req.Refs) > 0 && !button), nil
 	}
 	switch {
 	case req.Verb == Symptom:
@@ -68,15 +67,15 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 func (e *Executor) checkCause(ctx context.Context, s scope, req Request, symptoms []target) (refusal string, err error) {
 	causes, err := e.byID(ctx, s, req.Cause)
 	if err != nil || len(causes) == 0 {
-		return noSuchProblem([]alert.Key{req.Cause}, req.Verb, s.Direct, false), err
+		return noSuchProblem(s.voice().Lang, []alert.Key{req.Cause}, req.Verb, s.Direct, false), err
 	}
 	for _, t := range symptoms {
 		i := slices.IndexFunc(causes, func(c target) bool { return c.Key.Source == t.Key.Source })
 		switch {
 		case i < 0:
-			return fmt.Sprintf("🚫 %s and %s are in different installations of Zabbix, so one can't be a symptom of the other. Nothing was done.", nameIn(t.Key, s.Several), nameIn(causes[0].Key, s.Several)), nil
+			return s.voice().T("🚫 %s and %s are in different installations of Zabbix, so one can't be a symptom of the other. Nothing was done.", nameIn(t.Key, s.Several), nameIn(causes[0].Key, s.Several)), nil
 		case causes[i].Key == t.Key:
-			return fmt.Sprintf("🚫 %s can't be a symptom of itself. Nothing was done.", nameIn(t.Key, s.Several)), nil
+			return s.voice().T("🚫 %s can't be a symptom of itself. Nothing was done.", nameIn(t.Key, s.Several)), nil
 		}
 	}
 	return "", nil

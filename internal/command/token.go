@@ -3,13 +3,13 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -104,15 +104,15 @@ func parseToken(n Names, v *verb, _ spoken, t named) (Request, *question) {
 			return Request{Verb: v.name, Token: tokenStep{Source: name}}, nil
 		}
 	}
-	return Request{}, ask(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), sourceList(slices.Sorted(maps.Keys(n.Sources))))
+	return Request{}, ask(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), phraseOr(sourceList(slices.Sorted(maps.Keys(n.Sources)))))
 }
 
-func sourceList(names []string) string {
+func sourceList(names []string) []string {
 	quoted := make([]string, 0, len(names))
 	for _, name := range names {
 		quoted = append(quoted, "`"+echo(name)+"`")
 	}
-	return text.Or(quoted)
+	return quoted
 }
 
 func parseForget(_ Names, v *verb, _ spoken, t named) (Request, *question) {
@@ -125,15 +125,15 @@ func parseForget(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	return Request{Verb: v.name}, nil
 }
 
-func answerForget(ctx context.Context, e *Executor, s scope, _ Request, _ []target, _ render.Room) (reply, outcome string, err error) {
+func answerForget(ctx context.Context, e *Executor, s scope, _ Request, _ []target, room render.Room) (reply, outcome string, err error) {
 	n, err := e.o.Store.ForgetPersonTokens(ctx, s.Input.Person.ID, "")
 	switch {
 	case err != nil:
 		return "", "", err
 	case n == 0:
-		return "ℹ️ I have no Zabbix API token of yours.", "", nil
+		return room.Lang.T("ℹ️ I have no Zabbix API token of yours."), "", nil
 	}
-	return "✅ I forgot your Zabbix API token. What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it: User settings → API tokens.", "", nil
+	return room.Lang.T("✅ I forgot your Zabbix API token. What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it: User settings → API tokens."), "", nil
 }
 
 // withdraws reports whether a request takes back the person's own tokens. That needs no role: who lost theirs may want it most.
@@ -144,9 +144,9 @@ func (r Request) withdraws() bool {
 // askToken is a step of entering a token. It replies with a card, which replaces the one before.
 func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	if !s.Direct {
-		return e.replyToken(ctx, c, "🔑 Your token is between you and me: send `token` in a direct chat with me.", nil)
+		return e.replyToken(ctx, c, s.voice().T("🔑 Your token is between you and me: send `token` in a direct chat with me."), nil)
 	}
-	if refusal := cantKeep(e.o.Vault); refusal != "" {
+	if refusal := cantKeep(s.voice().Lang, e.o.Vault); refusal != "" {
 		return e.replyToken(ctx, c, refusal, nil)
 	}
 	t := r.Token
@@ -157,7 +157,7 @@ func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Req
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return "", err
 		case err != nil || before.RoomID != c.RoomID || before.PersonID != c.PersonID || before.Action != string(Token):
-			return e.replyToken(ctx, c, "❔ "+unknownButton(), nil)
+			return e.replyToken(ctx, c, "❔ "+unknownButton().in(s.voice().Lang), nil)
 		}
 		asked = before
 	}
@@ -169,11 +169,11 @@ func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Req
 	switch {
 	case ok && l.name == l.source:
 	case t.Source != "":
-		return e.replyToken(ctx, asked, fmt.Sprintf("🚫 The relay can't act in Zabbix `%s`, so it needs no token for it.", webex.EscapeCode(t.Source)), nil)
+		return e.replyToken(ctx, asked, s.voice().T("🚫 The relay can't act in Zabbix `%s`, so it needs no token for it.", webex.EscapeCode(t.Source)), nil)
 	case len(names) == 0:
-		return e.replyToken(ctx, asked, "🚫 The relay can't act in any Zabbix, so it needs no token.", nil)
+		return e.replyToken(ctx, asked, s.voice().T("🚫 The relay can't act in any Zabbix, so it needs no token."), nil)
 	default:
-		return e.replyToken(ctx, asked, fmt.Sprintf("❔ For which Zabbix? %s. For example: `token %s`.", sourceList(names), webex.EscapeCode(names[0])), nil)
+		return e.replyToken(ctx, asked, s.voice().T("❔ For which Zabbix? %s. For example: `token %s`.", s.voice().Or(sourceList(names)), webex.EscapeCode(names[0])), nil)
 	}
 	switch t.Step {
 	case tokenEnter:
@@ -186,17 +186,17 @@ func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Req
 		if _, err := e.o.Store.ForgetPersonTokens(ctx, s.Input.Person.ID, t.Source); err != nil {
 			return "", err
 		}
-		return e.replyCard(ctx, asked, tokenCard{lines: []string{"✅ I forgot your token for Zabbix " + t.Source + ". What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it."}})
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{s.voice().T("✅ I forgot your token for Zabbix %s. What you do is done by the relay's user again, with your name in the comment. Delete the token in Zabbix too, if you don't need it.", t.Source)}})
 	}
 	used, err := e.tokenInUse(ctx, s.Input.Person.ID, t.Source)
 	if err != nil {
 		return "", err
 	}
-	return e.replyCard(ctx, asked, enterCard(t.Source, asked.ID, linkToTokens(s.Names.Sources[t.Source]), used, roomOf(c, s.View).Location))
+	return e.replyCard(ctx, asked, enterCard(s.voice(), t.Source, asked.ID, linkToTokens(s.Names.Sources[t.Source]), used))
 }
 
 // cantKeep returns the reply if no token can be kept; "" if it can.
-func cantKeep(v *vault.Vault) string {
+func cantKeep(l lang.Lang, v *vault.Vault) string {
 	state := vault.Off
 	if v != nil {
 		state = v.State()
@@ -205,9 +205,9 @@ func cantKeep(v *vault.Vault) string {
 	case vault.Ready:
 		return ""
 	case vault.Wrong:
-		return "🔑 I can't keep tokens now: the relay's encryption key isn't the one that its store was sealed with. Tell the relay's administrator. Until then the relay's user acts in Zabbix, with your name in the comment."
+		return l.T("🔑 I can't keep tokens now: the relay's encryption key isn't the one that its store was sealed with. Tell the relay's administrator. Until then the relay's user acts in Zabbix, with your name in the comment.")
 	}
-	return "🔑 I can't keep tokens: the relay's administrator has configured no encryption key (`encryption.keys_file`). The relay's user acts in Zabbix, with your name in the comment."
+	return l.T("🔑 I can't keep tokens: the relay's administrator has configured no encryption key (`encryption.keys_file`). The relay's user acts in Zabbix, with your name in the comment.")
 }
 
 // checkTimeout bounds the check of a token: its person waits for the reply.
@@ -215,18 +215,18 @@ const checkTimeout = 20 * time.Second
 
 // checkToken asks Zabbix whose token was entered, keeps it sealed, and asks the person whether that is right.
 func (e *Executor) checkToken(ctx context.Context, c, asked store.Command, l *lane, s scope) (outcome string, err error) {
-	source := l.source
+	source, say := l.source, s.voice()
 	token := strings.TrimSpace(s.Button.Token.Reveal())
 	again := func(why string) (string, error) {
-		card := enterCard(source, asked.ID, linkToTokens(s.Names.Sources[source]), nil, nil)
+		card := enterCard(say, source, asked.ID, linkToTokens(s.Names.Sources[source]), nil)
 		card.lines = append([]string{why}, card.lines...)
 		return e.replyCard(ctx, asked, card)
 	}
 	if !zabbix.IsAPIToken(token) {
-		return again("❌ That isn't an API token: it has 64 characters, digits and the letters a to f.")
+		return again(say.T("❌ That isn't an API token: it has 64 characters, digits and the letters a to f."))
 	}
 	// The card goes at once, with what is in its field.
-	if _, err := e.replyCard(ctx, asked, tokenCard{lines: []string{"⏳ Checking the token with Zabbix " + source + " …"}}); err != nil {
+	if _, err := e.replyCard(ctx, asked, tokenCard{lines: []string{say.T("⏳ Checking the token with Zabbix %s …", source)}}); err != nil {
 		return "", err
 	}
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
@@ -235,24 +235,24 @@ func (e *Executor) checkToken(ctx context.Context, c, asked store.Command, l *la
 	switch zabbix.KindOf(err) {
 	case "":
 	case zabbix.NotAuthorised:
-		return again("❌ Zabbix refuses this token: " + said(err))
+		return again(say.T("❌ Zabbix refuses this token: %s", said(err)))
 	case zabbix.RoleForbids:
-		return again("❌ Your role in Zabbix doesn't let the relay find out whose token this is. Ask a Zabbix administrator for access to the API (token.get, user.get, event.acknowledge). " + said(err))
+		return again(say.T("❌ Your role in Zabbix doesn't let the relay find out whose token this is. Ask a Zabbix administrator for access to the API (token.get, user.get, event.acknowledge). %s", said(err)))
 	default:
 		e.o.Log.Warn("cannot check a person's API token", "command", c.ID, "source", source, "error", err)
-		return e.replyCard(ctx, asked, tokenCard{lines: []string{fmt.Sprintf("❌ I couldn't check the token, because Zabbix %s %s. I didn't keep it: send `token` again later.", source, reason(err))}})
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{say.T("❌ I couldn't check the token, because Zabbix %s %s. I didn't keep it: send `token` again later.", source, reason(err).in(say.Lang))}})
 	}
 	row := store.PersonToken{
 		Source: source, Person: s.Input.Person.ID, Command: asked.ID, Username: owner.Username, Email: s.Input.Person.Email, Bot: c.Bot, RoomID: c.RoomID,
 		CreatedAt: time.Now(), ExpiresAt: owner.Expires,
 	}
 	if row.Sealed, err = e.o.Vault.Seal(token, row.Place()); err != nil {
-		return e.replyToken(ctx, c, cantKeep(e.o.Vault), nil)
+		return e.replyToken(ctx, c, cantKeep(s.voice().Lang, e.o.Vault), nil)
 	}
 	if err := e.o.Store.SavePersonToken(ctx, row); err != nil {
 		return "", err
 	}
-	return e.replyCard(ctx, asked, askOwnerCard(source, asked.ID, owner))
+	return e.replyCard(ctx, asked, askOwnerCard(say, source, asked.ID, owner))
 }
 
 // said returns Zabbix's own words.
@@ -275,13 +275,13 @@ func (e *Executor) confirmToken(ctx context.Context, asked store.Command, source
 	case err != nil:
 		return "", err
 	case used == nil || used.Command != asked.ID: // else it was confirmed before a crash
-		return e.replyCard(ctx, asked, tokenCard{lines: []string{"❔ That question is no longer current, so I did nothing. Send `token` again."}})
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{s.voice().T("❔ That question is no longer current, so I did nothing. Send `token` again.")}})
 	}
-	line := fmt.Sprintf("✅ From now on, what you do in Zabbix %s is done as its user %s.", source, used.Username)
+	line := s.voice().T("✅ From now on, what you do in Zabbix %s is done as its user %s.", source, used.Username)
 	if !used.ExpiresAt.IsZero() {
-		line += " The token expires on " + used.ExpiresAt.In(s.Location).Format("2 Jan 2006") + "; I'll remind you a week before."
+		line += s.voice().T(" The token expires on %s; I'll remind you a week before.", s.voice().date(used.ExpiresAt))
 	}
-	return e.replyCard(ctx, asked, tokenCard{lines: []string{line, "To take it back, send `forget me`."}})
+	return e.replyCard(ctx, asked, tokenCard{lines: []string{line, s.voice().T("To take it back, send `forget me`.")}})
 }
 
 func (e *Executor) rejectToken(ctx context.Context, asked store.Command, source string, s scope) (outcome string, err error) {
@@ -296,7 +296,7 @@ func (e *Executor) rejectToken(ctx context.Context, asked store.Command, source 
 			}
 		}
 	}
-	return e.replyCard(ctx, asked, tokenCard{lines: []string{"✅ I forgot that token. If it isn't yours, its owner should delete it in Zabbix."}})
+	return e.replyCard(ctx, asked, tokenCard{lines: []string{s.voice().T("✅ I forgot that token. If it isn't yours, its owner should delete it in Zabbix.")}})
 }
 
 // tokenInUse returns a person's token of a source; nil for none.

@@ -3,8 +3,8 @@ package command
 import (
 	"fmt"
 	"strings"
-	"time"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
@@ -12,9 +12,10 @@ import (
 
 // tokenCard is a card about a token. Without buttons it only replaces another one: a message with a card can't be edited.
 type tokenCard struct {
-	lines   []string // plain text, in which `…` is a command
-	field   bool     // it asks for the token
-	link    string   // to the tokens in Zabbix
+	lang    lang.Lang // of the field and the link
+	lines   []string  // plain text, in which `…` is a command
+	field   bool      // it asks for the token
+	link    string    // to the tokens in Zabbix
 	buttons []tokenButton
 }
 
@@ -29,32 +30,32 @@ func linkToTokens(frontend string) string {
 }
 
 // enterCard asks for a token. used is the one in use; nil for none.
-func enterCard(source, asked, link string, used *store.PersonToken, loc *time.Location) tokenCard {
-	c := tokenCard{field: true, link: link, lines: []string{
-		"🔑 Your own API token for Zabbix " + source + " makes what you do from Webex yours in Zabbix, with your rights there.",
-		"Make one in Zabbix under User settings → API tokens, put it into the field and send it. I keep it encrypted, show you whose it is before I use it, and forget it with `forget me`.",
+func enterCard(say voice, source, asked, link string, used *store.PersonToken) tokenCard {
+	c := tokenCard{lang: say.Lang, field: true, link: link, lines: []string{
+		say.T("🔑 Your own API token for Zabbix %s makes what you do from Webex yours in Zabbix, with your rights there.", source),
+		say.T("Make one in Zabbix under User settings → API tokens, put it into the field and send it. I keep it encrypted, show you whose it is before I use it, and forget it with `forget me`."),
 	}}
-	c.buttons = []tokenButton{{"Check it", "positive", tokenEnter, source + "/" + asked}}
+	c.buttons = []tokenButton{{say.T("Check it"), "positive", tokenEnter, source + "/" + asked}}
 	if used != nil {
-		line := "In use now: the token of the Zabbix user " + used.Username
+		line := say.T("In use now: the token of the Zabbix user %s", used.Username)
 		if !used.ExpiresAt.IsZero() {
-			line += ", until " + used.ExpiresAt.In(loc).Format("2 Jan 2006")
+			line += say.T(", until %s", say.date(used.ExpiresAt))
 		}
 		c.lines = append(c.lines, line+".")
-		c.buttons = append(c.buttons, tokenButton{"Forget it", "destructive", tokenForget, source + "/" + asked})
+		c.buttons = append(c.buttons, tokenButton{say.T("Forget it"), "destructive", tokenForget, source + "/" + asked})
 	}
 	return c
 }
 
 // askOwnerCard asks whether the token is the person's.
-func askOwnerCard(source, asked string, owner zabbix.TokenOwner) tokenCard {
+func askOwnerCard(say voice, source, asked string, owner zabbix.TokenOwner) tokenCard {
 	name := owner.Username
 	if owner.FullName != "" {
 		name = fmt.Sprintf("%s (%s)", owner.Username, owner.FullName)
 	}
 	return tokenCard{
-		lines:   []string{fmt.Sprintf("🔑 This is a token of the Zabbix user %s in %s. Is this you?", strings.ReplaceAll(name, "`", "'"), source)},
-		buttons: []tokenButton{{"Yes, that is me", "positive", tokenYes, source + "/" + asked}, {"No", "destructive", tokenNo, source + "/" + asked}},
+		lines:   []string{say.T("🔑 This is a token of the Zabbix user %s in %s. Is this you?", strings.ReplaceAll(name, "`", "'"), source)},
+		buttons: []tokenButton{{say.T("Yes, that is me"), "positive", tokenYes, source + "/" + asked}, {say.T("No"), "destructive", tokenNo, source + "/" + asked}},
 	}
 }
 
@@ -92,13 +93,13 @@ func (c tokenCard) content() []byte {
 		body = append(body, element{"type": "RichTextBlock", "inlines": []element{{"type": "TextRun", "text": strings.ReplaceAll(line, "`", "")}}})
 	}
 	if c.field {
-		body = append(body, element{"type": "Input.Text", "id": "token", "placeholder": "API token", "maxLength": 200})
+		body = append(body, element{"type": "Input.Text", "id": "token", "placeholder": c.lang.T("API token"), "maxLength": 200})
 	}
 	for _, b := range c.buttons {
 		actions = append(actions, submit(b.title, b.style, b.action, b.key))
 	}
 	if c.link != "" {
-		actions = append(actions, element{"type": "Action.OpenUrl", "title": "Open Zabbix", "url": c.link})
+		actions = append(actions, element{"type": "Action.OpenUrl", "title": c.lang.T("Open Zabbix"), "url": c.link})
 	}
 	return encodeCard(body, actions)
 }

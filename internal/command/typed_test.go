@@ -28,7 +28,7 @@ func TestVerbPunctuation(t *testing.T) {
 	} {
 		r, fault := Names{}.Parse(said)
 		require.NotNil(t, fault, "%q was parsed as %+v", said, r)
-		require.Contains(t, fault.text, want, said)
+		require.Contains(t, fault.Error(), want, said)
 	}
 }
 
@@ -270,7 +270,7 @@ func TestOptionsAreQuestions(t *testing.T) {
 	} {
 		_, fault := Names{}.Parse(said)
 		require.NotNil(t, fault, said)
-		require.Contains(t, fault.text, "I don't know the option", said)
+		require.Contains(t, fault.Error(), "I don't know the option", said)
 	}
 	for said, words := range map[string]string{
 		"close: --usage": "--usage", "close -- --usage": "--usage", "ack - on it": "on it", "ack -- on it": "on it", "ack — on it — really": "on it — really",
@@ -358,6 +358,6 @@ func TestTypedVerbs(t *testing.T) {
 	} {
 		r, fault := names.Parse(said)
 		require.NotNil(t, fault, "%q was parsed as %+v", said, r)
-		require.Contains(t, fault.text, want, said)
+		require.Contains(t, fault.Error(), want, said)
 	}
 }

@@ -2,13 +2,13 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
@@ -82,7 +82,7 @@ type verb struct {
 	aliases  []string
 	role     config.Role // the least role that may use it
 	usage    string
-	does     string // for help: "acknowledges …"
+	does     lang.Key // for help: "acknowledges …"
 	examples []string
 	object   string // the words after the id in an example: " high"
 
@@ -118,9 +118,9 @@ type act struct {
 	// actions are those that Zabbix will record, besides the message. was is the severity before.
 	actions func(r Request, was alert.Severity) alert.Actions
 	// The words of replies: "Couldn't INFINITIVE 4711", "✅ DONE 4711 AFTER".
-	infinitive, done string
+	infinitive, done lang.Key
 	// after follows the problem's title. moment writes a time in the room's zone.
-	after  func(r Request, moment func(time.Time) string) string
+	after  func(l lang.Lang, r Request, moment func(time.Time) string) string
 	button bool // cards have a button for it
 	write  bool // the relay's user in Zabbix needs write permission on the host
 	// verified reports whether Zabbix has done it, if that is some time after the call.
@@ -172,20 +172,22 @@ func init() {
 			problems: true, parse: parseAct,
 			act: &act{
 				infinitive: "close", done: "Asked Zabbix to close", button: true, write: true, closes: true, verified: closedIn,
-				after: func(Request, func(time.Time) string) string {
-					return ": its message here changes once Zabbix has closed it"
+				after: func(l lang.Lang, _ Request, _ func(time.Time) string) string {
+					return l.T(": its message here changes once Zabbix has closed it")
 				},
 				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{Close: true} },
 			},
 		},
 		{
 			name: Severity, aliases: []string{"sev"}, role: operator,
-			usage: "severity [ID …] SEVERITY [WORDS]", does: "changes the severity: " + strings.Join(severityWords(), ", ") + ", or 0 to 5",
+			usage: "severity [ID …] SEVERITY [WORDS]", does: "changes the severity: not-classified, information, warning, average, high, disaster, or 0 to 5",
 			examples: []string{"severity 4711 high", "severity 4711 disaster customers are down"}, object: " high",
 			problems: true, parse: parseSeverity,
 			act: &act{
 				infinitive: "change the severity of", done: "Changed the severity of", button: true, write: true,
-				after: func(r Request, _ func(time.Time) string) string { return fmt.Sprintf(" to **%s**", *r.Severity) },
+				after: func(l lang.Lang, r Request, _ func(time.Time) string) string {
+					return l.T(" to **%s**", render.Word(l, *r.Severity))
+				},
 				actions: func(r Request, was alert.Severity) alert.Actions {
 					return alert.Actions{Severity: &alert.SeverityChange{Old: was, New: *r.Severity}}
 				},
@@ -200,8 +202,8 @@ func init() {
 			act: &act{
 				infinitive: "rank", done: "Asked Zabbix to rank",
 				verified: func(r Request, o alert.Observation) bool { return o.CauseEventID == r.Cause.EventID || closedIn(r, o) },
-				after: func(r Request, _ func(time.Time) string) string {
-					return fmt.Sprintf(" as a symptom of %s", echo(r.Cause.EventID))
+				after: func(l lang.Lang, r Request, _ func(time.Time) string) string {
+					return l.T(" as a symptom of %s", echo(r.Cause.EventID))
 				},
 				actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{ToSymptom: true} },
 			},
@@ -214,7 +216,7 @@ func init() {
 			act: &act{
 				infinitive: "rank", done: "Asked Zabbix to rank",
 				verified: func(r Request, o alert.Observation) bool { return o.CauseEventID == "" || closedIn(r, o) },
-				after:    func(Request, func(time.Time) string) string { return " as a cause" },
+				after:    func(l lang.Lang, _ Request, _ func(time.Time) string) string { return l.T(" as a cause") },
 				actions:  func(Request, alert.Severity) alert.Actions { return alert.Actions{ToCause: true} },
 			},
 		},
@@ -297,7 +299,7 @@ func (r Request) act() *act {
 	if a := r.Verb.entry().act; a != nil {
 		return a
 	}
-	return &act{infinitive: string(r.Verb), done: string(r.Verb), actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} }}
+	return &act{actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} }}
 }
 
 // IsVerb reports whether a word is the name or an alias of a verb.

@@ -106,7 +106,7 @@ func (e *Executor) lookDone(ctx context.Context, l *lane, v *verification) (time
 	case now.Sub(v.missed) < lookLater: // Zabbix was away, and has work to catch up with
 		return lookLater, nil
 	}
-	return 0, e.endAttempts(ctx, b, stageUnverified, func(a attempt) string { return notDone(a, b.req, view.Several) })
+	return 0, e.endAttempts(ctx, b, stageUnverified, func(a attempt) string { return notDone(a, b.req, b.voice(view)) })
 }
 
 // only returns the attempts of a batch that meet a condition.

@@ -152,7 +152,7 @@ func TestFateOfAPost(t *testing.T) {
 		"edited, left":       {fate{problem: open, post: store.Post{LeftGroup: 3, Cursor: store.Cursor{RootID: "R", Edits: 1}}}, "✅ Its message shows the present.\n✏️ Its message was edited 1 time, of 10 that Webex allows.\n↗️ It left a message that it shared, because somebody acted on it or it became severe."},
 		"nothing to be told": {fate{problem: over, post: store.Post{}}, "🔇 Not posted: nothing about it is to be posted in this room."},
 	} {
-		c.now, c.queue, c.moment = now, 12, func(at time.Time) string { return render.Moment(at, now, time.UTC) }
+		c.now, c.queue = now, 12
 		require.Equal(t, c.want, strings.Join(c.lines(), "\n"), name)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -91,7 +92,7 @@ func (e *Executor) placeOf(ctx context.Context, s scope, c *store.Command, v *ve
 		}
 	}
 	if !s.roleIn("").AtLeast(role) {
-		return place{}, &refusal{store.CommandDenied, fmt.Sprintf("🚫 For a host of your choice, `%s` needs the role **%s** everywhere: an entry of `people` without `rooms`. "+
+		return place{}, &refusal{store.CommandDenied, s.voice().T("🚫 For a host of your choice, `%s` needs the role **%s** everywhere: an entry of `people` without `rooms`. "+
 			"In the thread of a problem, the role in its room is enough, for the hosts of that problem.", v.name, role)}, nil
 	}
 	if t.Source == "" && len(sources) == 1 {
@@ -108,13 +109,13 @@ func (e *Executor) placeOfProblem(ctx context.Context, s scope, c *store.Command
 	found, ok := visible[own]
 	switch {
 	case !ok || found.Unreadable:
-		return place{}, &refusal{store.CommandFailed, damagedProblem(own, s.Several)}, nil
+		return place{}, &refusal{store.CommandFailed, damagedProblem(own, s.voice())}, nil
 	case !found.Role.AtLeast(role):
-		return place{}, &refusal{store.CommandDenied, fmt.Sprintf("🚫 `%s` needs the role **%s**. Your role %s is **%s**.", v.name, role, s.where(), found.Role)}, nil
+		return place{}, &refusal{store.CommandDenied, s.voice().T("🚫 `%s` needs the role **%s**. Your role %s is **%s**.", v.name, role, s.where(), found.Role)}, nil
 	case !slices.Contains(sources, own.Source):
-		return place{}, &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` isn't possible in Zabbix `%s`.", v.name, webex.EscapeCode(own.Source))}, nil
+		return place{}, &refusal{store.CommandFailed, s.voice().T("🚫 `%s` isn't possible in Zabbix `%s`.", v.name, webex.EscapeCode(own.Source))}, nil
 	case len(found.Problem.Hosts) == 0:
-		return place{}, &refusal{store.CommandFailed, fmt.Sprintf("❔ %s has no host. Name one.", titled(own, found.Problem.Name, s.Several))}, nil
+		return place{}, &refusal{store.CommandFailed, s.voice().T("❔ %s has no host. Name one.", titled(own, found.Problem.Name, s.Several))}, nil
 	}
 	c.Keys = []string{own.String()}
 	t.Source, t.Technical, t.Thread = own.Source, true, true
@@ -138,9 +139,9 @@ func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err 
 		return "", err
 	}
 	if b.attempts[0].Stage == stageExecuting {
-		return fmt.Sprintf("❓ I don't know whether I could %s, and won't try again: you don't have the role for it any more.", b.attempts[0].Does), nil
+		return s.voice().T("❓ I don't know whether I could %s, and won't try again: you don't have the role for it any more.", b.attempts[0].Does), nil
 	}
-	return fmt.Sprintf("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", b.attempts[0].Does), nil
+	return s.voice().T("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", b.attempts[0].Does), nil
 }
 
 // has reports whether a person has a role for each of these problems, where the role in its room is enough; without problems, everywhere.
@@ -171,15 +172,15 @@ func (n Names) cutSource(name string) (source, rest string) {
 }
 
 // whichZabbix asks for the source of a host.
-func whichZabbix(v *verb, sources []string, example string) *refusal {
+func whichZabbix(l lang.Lang, v *verb, sources []string, example string) *refusal {
 	var forms []string
 	for _, name := range sources {
 		forms = append(forms, "`"+fmt.Sprintf(example, webex.EscapeCode(name)+"/")+"`")
 	}
 	if len(forms) == 0 {
-		return &refusal{store.CommandFailed, fmt.Sprintf("🚫 `%s` isn't possible: the relay has no API token for a Zabbix.", v.name)}
+		return &refusal{store.CommandFailed, l.T("🚫 `%s` isn't possible: the relay has no API token for a Zabbix.", v.name)}
 	}
-	return &refusal{store.CommandFailed, "❔ In which Zabbix? " + text.Or(forms)}
+	return &refusal{store.CommandFailed, l.T("❔ In which Zabbix? %s", l.Or(forms))}
 }
 
 // acting returns the sources in which the relay can act, sorted.
@@ -213,7 +214,7 @@ func endSentence(ctx context.Context, l *lane, t Task) (Task, error) {
 }
 
 // findHosts finds each host by its name. refusal is the reply if a name isn't exactly one host's.
-func findHosts(ctx context.Context, l *lane, t Task) (hosts []zabbix.Host, refusal string, err error) {
+func findHosts(ctx context.Context, l *lane, in lang.Lang, t Task) (hosts []zabbix.Host, refusal string, err error) {
 	source := webex.EscapeCode(l.source)
 	for _, name := range t.Hosts {
 		found, alike, err := l.zabbix.FindHosts(context.WithoutCancel(ctx), name)
@@ -226,16 +227,16 @@ func findHosts(ctx context.Context, l *lane, t Task) (hosts []zabbix.Host, refus
 		}
 		switch {
 		case len(found) == 0:
-			said := fmt.Sprintf("❔ Zabbix `%s` has no host `%s`, or the relay's user may not read it. Nothing was done.", source, echo(name))
+			said := in.T("❔ Zabbix `%s` has no host `%s`, or the relay's user may not read it. Nothing was done.", source, echo(name))
 			if len(alike) > 0 {
-				said += " Similar names: " + hostList(alike) + "."
+				said += in.T(" Similar names: %s.", hostList(in, alike))
 			}
 			if strings.Contains(name, " ") {
-				said += " Commas separate several hosts."
+				said += in.T(" Commas separate several hosts.")
 			}
 			return nil, said, nil
 		case len(found) > 1:
-			return nil, fmt.Sprintf("❔ `%s` is the name of several hosts in Zabbix `%s`: %s. Nothing was done. Give the technical name: `host=…`.", echo(name), source, hostList(found)), nil
+			return nil, in.T("❔ `%s` is the name of several hosts in Zabbix `%s`: %s. Nothing was done. Give the technical name: `host=…`.", echo(name), source, hostList(in, found)), nil
 		case !slices.Contains(hosts, found[0]):
 			hosts = append(hosts, found[0])
 		}
@@ -246,13 +247,13 @@ func findHosts(ctx context.Context, l *lane, t Task) (hosts []zabbix.Host, refus
 // maxHostsNamed is how many hosts a reply names.
 const maxHostsNamed = 10
 
-func hostList(hosts []zabbix.Host) string {
+func hostList(l lang.Lang, hosts []zabbix.Host) string {
 	var names []string
 	for _, h := range hosts[:min(len(hosts), maxHostsNamed)] {
 		names = append(names, "`"+webex.EscapeCode(text.Shorten(text.Line(h.String()), 100))+"`")
 	}
 	if more := len(hosts) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
+		names = append(names, l.T("%d more", more))
 	}
 	return strings.Join(names, ", ")
 }
@@ -260,13 +261,14 @@ func hostList(hosts []zabbix.Host) string {
 // cannotYet postpones an attempt whose question to Zabbix failed, or ends it if Zabbix refused. Nothing was done by this call.
 func (e *Executor) cannotYet(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
 	var ze *zabbix.Error
+	say := b.voice(e.o.View())
 	switch errors.As(err, &ze); {
 	case meaningOf(err) == refuses:
-		return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedWork(a, ze) })
+		return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedWork(a, ze, say) })
 	case b.attempts[0].Stage != stageExecuting:
 		return e.tryAgain(ctx, l, b, err, r)
 	case r.late:
-		return 0, e.endAttempts(ctx, b, stageUnknown, func(a attempt) string { return unknown(a, b.req, absent, e.o.View().Several) })
+		return 0, e.endAttempts(ctx, b, stageUnknown, func(a attempt) string { return unknown(a, b.req, absent, say) })
 	}
 	l.why = reason(err)
 	return r.postpone(l, err, r.retry()), e.replyWaiting(ctx, l, b.turn)
@@ -296,10 +298,10 @@ func (e *Executor) executing(ctx context.Context, b *batch) error {
 }
 
 // refusedWork explains a refusal of Zabbix, and the remedy.
-func refusedWork(a attempt, e *zabbix.Error) string {
+func refusedWork(a attempt, e *zabbix.Error, say voice) string {
 	said, source := "", webex.EscapeCode(a.Key.Source)
 	if e.Message != "" {
-		said = fmt.Sprintf(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
+		said = say.T(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
 	}
 	feature := "--maintenance"
 	if strings.HasPrefix(a.Lane, scriptLane) {
@@ -307,13 +309,13 @@ func refusedWork(a attempt, e *zabbix.Error) string {
 	}
 	switch e.Kind {
 	case zabbix.NotAuthorised:
-		return fmt.Sprintf("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
+		return say.T("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
 	case zabbix.RoleForbids:
-		return fmt.Sprintf("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow it with `alert-relay setup zabbix %s`, or by hand: docs/zabbix.md.%s", a.Does, source, feature, said)
+		return say.T("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow it with `alert-relay setup zabbix %s`, or by hand: docs/zabbix.md.%s", a.Does, source, feature, said)
 	case zabbix.NoObject:
-		return fmt.Sprintf("🚫 Couldn't %s: the relay's user in Zabbix `%s` has no write permission on each of these hosts, or one is gone. A Zabbix administrator can give it: `alert-relay setup zabbix --write-host-group NAME`.%s", a.Does, source, said)
+		return say.T("🚫 Couldn't %s: the relay's user in Zabbix `%s` has no write permission on each of these hosts, or one is gone. A Zabbix administrator can give it: `alert-relay setup zabbix --write-host-group NAME`.%s", a.Does, source, said)
 	}
-	return fmt.Sprintf("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
+	return say.T("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
 }
 
 // sourceKey is the key of an attempt that isn't about a problem.

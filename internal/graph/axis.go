@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"nms-alert-relay/internal/lang"
 )
 
 // tick is a mark on the axis of time.
@@ -22,12 +24,12 @@ var (
 
 // ticks are at most most marks on round local times. Where the clock goes forward the hour that doesn't exist has none, and where it goes
 // back the repeated hour has one.
-func ticks(from, to time.Time, zone *time.Location, most int) []tick {
+func ticks(l lang.Lang, from, to time.Time, zone *time.Location, most int) []tick {
 	from, to = from.In(zone), to.In(zone)
 	span := to.Sub(from)
 	for _, step := range clockSteps {
 		if span/time.Duration(step) <= time.Duration(most)*time.Minute {
-			return clockTicks(from, to, step)
+			return clockTicks(l, from, to, step)
 		}
 	}
 	step := daySteps[len(daySteps)-1]
@@ -46,12 +48,12 @@ func ticks(from, to time.Time, zone *time.Location, most int) []tick {
 			return list
 		}
 		if !at.Before(from) {
-			list = append(list, tick{at: at, label: at.Format("2 Jan")})
+			list = append(list, tick{at: at, label: l.Time(at, "2 Jan")})
 		}
 	}
 }
 
-func clockTicks(from, to time.Time, step int) (list []tick) {
+func clockTicks(l lang.Lang, from, to time.Time, step int) (list []tick) {
 	y, m, d := from.Date()
 	shown := -1
 	for ; ; d++ {
@@ -65,7 +67,7 @@ func clockTicks(from, to time.Time, step int) (list []tick) {
 			}
 			t := tick{at: at, label: at.Format("15:04")}
 			if at.YearDay() != shown {
-				t.day, shown = at.Format("Mon 2 Jan"), at.YearDay()
+				t.day, shown = l.Time(at, "Mon 2 Jan"), at.YearDay()
 			}
 			list = append(list, t)
 		}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"nms-alert-relay/internal/lang"
 )
 
 // MaxSeries is how many series a chart shows. Chart.More says how many there are besides.
@@ -18,6 +20,7 @@ type Chart struct {
 	More     int // items that aren't drawn
 	From, To time.Time
 	Zone     *time.Location // nil: UTC
+	Lang     lang.Lang
 	Span     Span
 }
 

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"cmp"
-	"fmt"
 	"image"
 	"math"
 	"slices"
@@ -121,7 +120,7 @@ func compose(c Chart) *picture {
 	if !c.To.After(c.From) {
 		p.chart.To = c.From.Add(minWindow)
 	}
-	p.ticks = ticks(p.chart.From, p.chart.To, p.zone, 9)
+	p.ticks = ticks(p.chart.Lang, p.chart.From, p.chart.To, p.zone, 9)
 	p.group()
 	p.height = height + (len(p.panels)-1)*panelHeight
 	p.canvas = canvas{Painter: charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: width, Height: p.height, Font: font})}
@@ -224,10 +223,7 @@ func (p *picture) header() {
 	p.text(p.fit(label(p.chart.Title, maxTitle), titleSize, room), margin, 62, titleSize, ink)
 	sub := label(p.chart.Subtitle, maxTitle)
 	if n := p.chart.More; n > 0 {
-		more := fmt.Sprintf("and %d more items", n)
-		if n == 1 {
-			more = "and 1 more item"
-		}
+		more := p.chart.Lang.N(n, "and %d more item", "and %d more items")
 		w := p.widthOf(more, textSize)
 		p.text(more, width-margin-w, 112, textSize, pale)
 		room -= w + margin
@@ -288,13 +284,13 @@ func (p *picture) notes(o *panel) {
 	const room, y = width - margin, titleSpace + noteSpace/2 + 8
 	began, ended := "", ""
 	if s := p.chart.Span; p.shows(s.From) {
-		began = p.clock(s.From) + " problem"
+		began = p.clock(s.From) + p.chart.Lang.T(" problem")
 		if v, ok := o.valueAt(s.From); ok {
 			began += ": " + o.series[0].Named(v, p.zone)
 		}
 	}
 	if p.shows(p.chart.Span.To) {
-		ended = p.clock(p.chart.Span.To) + " resolved"
+		ended = p.clock(p.chart.Span.To) + p.chart.Lang.T(" resolved")
 	}
 	w := p.widthOf(ended, textSize)
 	began = p.fit(began, textSize, room-2*margin-w)
@@ -307,7 +303,7 @@ func (p *picture) notes(o *panel) {
 func (p *picture) clock(at time.Time) string {
 	at = at.In(p.zone)
 	if p.chart.From.In(p.zone).Format(time.DateOnly) != p.chart.To.In(p.zone).Format(time.DateOnly) {
-		return at.Format("2 Jan 15:04")
+		return p.chart.Lang.Time(at, "2 Jan 15:04")
 	}
 	return at.Format("15:04")
 }
@@ -347,7 +343,7 @@ func (p *picture) draw(o *panel, i int) {
 	shade := colour
 	shade.A = 70
 	if len(o.samples[i]) == 0 {
-		words := "no values in this time"
+		words := p.chart.Lang.T("no values in this time")
 		x := p.left + (p.right-p.left-p.widthOf(words, textSize))/2
 		p.text(words, x, o.top+(o.bottom-o.top)*(i+1)/(len(o.series)+1), textSize, pale)
 		return

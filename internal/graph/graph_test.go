@@ -16,7 +16,9 @@ import (
 
 	"github.com/go-analyze/charts"
 	"github.com/stretchr/testify/require"
+
 	"golang.org/x/image/draw"
+	"nms-alert-relay/internal/lang"
 )
 
 var (
@@ -302,7 +304,7 @@ func TestTicks(t *testing.T) {
 		to, err := time.Parse(time.RFC3339, c.to)
 		require.NoError(t, err)
 		var labels []string
-		for _, k := range ticks(from, to, zurich, 7) {
+		for _, k := range ticks(lang.English, from, to, zurich, 7) {
 			labels = append(labels, k.label)
 		}
 		require.Equal(t, c.want, strings.Join(labels, " "), c.name)

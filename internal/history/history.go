@@ -13,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/graph"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -56,7 +57,8 @@ type Request struct {
 	Problem alert.Problem
 	Asked   time.Duration // the length of the window that somebody asked for; 0: it follows the problem
 	Zone    *time.Location
-	Title   string // markdown that names the problem
+	Lang    lang.Lang // of the words
+	Title   string    // markdown that names the problem
 	Now     time.Time
 }
 
@@ -89,7 +91,7 @@ func collect(ctx context.Context, s Source, r Request) (c graph.Chart, out Pictu
 			texts = append(texts, i)
 		}
 	}
-	c = graph.Chart{Title: p.Name, Subtitle: subtitle(p), Zone: r.Zone, Span: graph.Span{From: p.OpenedAt, To: p.ResolvedAt}}
+	c = graph.Chart{Title: p.Name, Subtitle: subtitle(p), Zone: r.Zone, Lang: r.Lang, Span: graph.Span{From: p.OpenedAt, To: p.ResolvedAt}}
 	c.From, c.To = graph.Window(p.OpenedAt, p.ResolvedAt, r.Now, r.Asked)
 	drawn := numeric[:min(len(numeric), graph.MaxSeries)]
 	c.More = len(numeric) - len(drawn)
@@ -113,20 +115,20 @@ func collect(ctx context.Context, s Source, r Request) (c graph.Chart, out Pictu
 		lines = append(lines, line)
 	}
 	if n := len(texts) - textItems; n > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more items of text.", n))
+		lines = append(lines, r.Lang.T("… and %d more items of text.", n))
 	}
 	texted := strings.Join(lines, "\n\n")
 	switch {
 	case len(drawn) == 0 && texted == "":
-		out.Words = "ℹ️ There is nothing to draw for " + r.Title + ": Zabbix shows the relay's user no item of its trigger."
+		out.Words = r.Lang.T("ℹ️ There is nothing to draw for %s: Zabbix shows the relay's user no item of its trigger.", r.Title)
 		return c, out, nil
 	case len(drawn) == 0:
-		out.Words = "📄 " + r.Title + ", last values:\n\n" + texted
+		out.Words = "📄 " + r.Lang.T("%s, last values:", r.Title) + "\n\n" + texted
 		return c, out, nil
 	case slices.ContainsFunc(c.Series, func(s graph.Series) bool { return len(s.Points)+len(s.Buckets) > 0 }):
 		out.Name, out.Words = "graph-"+fileID(p.Key.Original().EventID)+".png", caption(c, r)
 	default:
-		out.Words = fmt.Sprintf("ℹ️ There is nothing to draw for %s: Zabbix has no values of %s.", r.Title, window(c, r))
+		out.Words = r.Lang.T("ℹ️ There is nothing to draw for %s: Zabbix has no values of %s.", r.Title, window(c, r))
 	}
 	if texted != "" {
 		out.Words += "\n\n" + texted
@@ -257,7 +259,8 @@ func caption(c graph.Chart, r Request) string {
 }
 
 func window(c graph.Chart, r Request) string {
-	return render.Moment(c.From, r.Now, r.Zone) + " to " + render.Moment(c.To, r.Now, r.Zone)
+	room := render.Room{Lang: r.Lang, Location: r.Zone}
+	return r.Lang.T("%s to %s", room.Moment(c.From, r.Now), room.Moment(c.To, r.Now))
 }
 
 // last is the newest value of a series.
@@ -281,10 +284,10 @@ func lastTexts(ctx context.Context, s Source, i zabbix.Item, from, to time.Time,
 	}
 	words := "**" + shown(i.Name, 80) + "**"
 	if len(values) == 0 {
-		return words + ": no values", nil
+		return words + r.Lang.T(": no values"), nil
 	}
 	for _, v := range values {
-		words += "\n- " + render.Moment(v.At, r.Now, r.Zone) + ": `" + cmp.Or(webex.EscapeCode(text.ShortenBytes(text.Line(text.CutBytes(v.Text, 4*maxTextShown)), maxTextShown)), " ") + "`"
+		words += "\n- " + render.Room{Lang: r.Lang, Location: r.Zone}.Moment(v.At, r.Now) + ": `" + cmp.Or(webex.EscapeCode(text.ShortenBytes(text.Line(text.CutBytes(v.Text, 4*maxTextShown)), maxTextShown)), " ") + "`"
 	}
 	return words, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -25,6 +26,7 @@ type Store interface {
 type Room struct {
 	Bot  string
 	Zone *time.Location
+	Lang lang.Lang
 }
 
 // RoutesOptions make a Routes. All but Metrics are required.
@@ -167,12 +169,12 @@ func (r *Routes) post(ctx context.Context, at *posted) {
 			continue
 		}
 		begun := time.Now()
-		picture, had := drawn[room.Zone.String()]
+		picture, had := drawn[room.Zone.String()+room.Lang.String()]
 		if !had {
-			picture, err = Of(ctx, source, Request{Problem: p, Zone: room.Zone, Title: "**" + shown(p.Name, 80) + "**", Now: begun})
+			picture, err = Of(ctx, source, Request{Problem: p, Zone: room.Zone, Lang: room.Lang, Title: "**" + shown(p.Name, 80) + "**", Now: begun})
 		}
 		if err == nil && picture.PNG != nil {
-			drawn[room.Zone.String()] = picture
+			drawn[room.Zone.String()+room.Lang.String()] = picture
 			_, err = r.o.Store.AddNotice(ctx, store.Notice{
 				Kind: store.NoticeGraph, Room: name, Bot: room.Bot, ParentID: posts[i].RootID, Markdown: webex.CutMarkdown(picture.Words, webex.MaxMessageBytes),
 				File: &store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG}, Once: store.Once{Key: "graph:" + at.key.String() + "@" + name, Digest: name},

@@ -81,7 +81,9 @@ func TestNoProseOutsideOfTheCatalogue(t *testing.T) {
 	require.GreaterOrEqual(t, seen, 20)
 	slices.Sort(found)
 	found = slices.Compact(found)
-	require.Empty(t, strings.Join(found, "\n"), "%d texts: put them into the catalogue (see the package comment)", len(found))
+	if len(found) > 0 { // in full, other than by require
+		t.Errorf("%d texts outside of the catalogue (see the package comment):\n%s", len(found), strings.Join(found, "\n"))
+	}
 	for text := range exceptions {
 		require.True(t, excepted[text], "%q is no exception any more", text)
 	}
@@ -89,6 +91,9 @@ func TestNoProseOutsideOfTheCatalogue(t *testing.T) {
 
 // inspect reports prose in a node. It returns false if it has looked at the nodes below.
 func inspect(s source, n ast.Node, found *[]string) bool {
+	if _, ok := entry(n); ok {
+		return false
+	}
 	switch n := n.(type) {
 	case *ast.CallExpr:
 		_, name := called(n)

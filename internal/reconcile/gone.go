@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 )
 
@@ -15,10 +16,10 @@ type Reason string
 
 // The reasons.
 const (
-	TooMany    Reason = "more are gone at once than a deleted trigger or host explains"
-	ShowsNone  Reason = "Zabbix shows the relay's user no event at all"
-	OtherPast  Reason = "Zabbix has no event from before they opened, as after its database was replaced"
-	NoneOfThem Reason = "Zabbix shows none of the problems that the relay knows"
+	TooMany    = Reason(lang.Key("more are gone at once than a deleted trigger or host explains"))
+	ShowsNone  = Reason(lang.Key("Zabbix shows the relay's user no event at all"))
+	OtherPast  = Reason(lang.Key("Zabbix has no event from before they opened, as after its database was replaced"))
+	NoneOfThem = Reason(lang.Key("Zabbix shows none of the problems that the relay knows"))
 )
 
 const (

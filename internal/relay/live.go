@@ -96,7 +96,7 @@ func (l *live) settings(room, rule string) (delivery.RoomSettings, bool) {
 // graphs reports whether a problem of this severity gets a graph in a room by a route, and how the room is.
 func (l *live) graphs(room, rule string, s alert.Severity) (history.Room, bool) {
 	settings, ok := l.Load().rooms(room, rule)
-	return history.Room{Bot: settings.Bot, Zone: settings.Location}, ok && settings.Graph.Wants(s)
+	return history.Room{Bot: settings.Bot, Zone: settings.Location, Lang: settings.Lang}, ok && settings.Graph.Wants(s)
 }
 
 func (l *live) fallback(room string) (string, bool)   { return l.Load().fallback(room) }
@@ -134,7 +134,7 @@ func (l *live) view() command.View {
 	s := l.Load()
 	return command.View{
 		Directory: directory{s.cfg, l}, Incident: l.incidentSettings(), Rooms: s.cfg.Rooms, Routes: s.cfg.Routes, Defaults: s.cfg.DefaultRooms, People: s.cfg.People, Scripts: s.cfg.Scripts, Actions: s.actions,
-		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location,
+		Expiry: time.Duration(s.cfg.Command.Expiry), Location: s.cfg.TimeZone.Location, Language: s.cfg.Language,
 		Names: s.names, Several: len(s.cfg.Zabbix) > 1, Renderer: s.renderer,
 		Routing: s.router, BotOf: s.cfg.BotOf,
 		Settings: func(room, rule string) (render.Room, bool) {

@@ -56,8 +56,8 @@ func wordOf(l lang.Lang, s alert.Severity) string {
 // Label is a severity as messages show it: colour and word.
 func Label(l lang.Lang, s alert.Severity) string { return emojiOf(s) + " " + wordOf(l, s) }
 
-// lowerWord is a severity within a sentence. German nouns keep their capitals.
-func lowerWord(l lang.Lang, s alert.Severity) string {
+// Word is a severity within a sentence. German nouns keep their capitals.
+func Word(l lang.Lang, s alert.Severity) string {
 	if l == lang.German {
 		return wordOf(l, s)
 	}

@@ -22,7 +22,7 @@ func (r *Renderer) FirstFound(source string, room Room, counts []SeverityCount, 
 	var words []string
 	for _, c := range counts {
 		total += c.Count
-		words = append(words, fmt.Sprintf("%s %d %s", emojiOf(c.Severity), c.Count, lowerWord(l, c.Severity)))
+		words = append(words, fmt.Sprintf("%s %d %s", emojiOf(c.Severity), c.Count, Word(l, c.Severity)))
 	}
 	since := ""
 	if !oldest.IsZero() {
@@ -40,7 +40,7 @@ func goneHeld(l lang.Lang, t SourceTrouble, since, until string) string {
 	switch ended := limited(t.Ended, maxDetail).String(); {
 	case until == "":
 		return l.T("⚠️ Zabbix **%s** doesn't show **%d** of the problems that are open here, and didn't report that they are over. Since %s. They stay open: %s.",
-			name, t.Count, since, limited(t.Detail, maxDetail)) + "\n" +
+			name, t.Count, since, limited(l.Written(t.Detail), maxDetail)) + "\n" +
 			l.T("Check the permissions of the relay's user in Zabbix. If they really were deleted, run `alert-relay reconcile --accept-gone`.")
 	case ended != "":
 		return l.T("✅ Zabbix **%s** didn't show some open problems from %s to %s: %s.", name, since, until, ended)

@@ -1,0 +1,98 @@
+package command
+
+import (
+	"cmp"
+	"time"
+
+	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/reconcile"
+	"nms-alert-relay/internal/render"
+	"nms-alert-relay/internal/store"
+)
+
+// voice is how replies are written in a room: its language and time zone, and whether ids need their source.
+type voice struct {
+	lang.Lang
+	room    render.Room
+	several bool
+}
+
+// roomOf returns the settings for messages in the room of a command.
+func roomOf(c store.Command, v View) render.Room { return v.roomSettings(c.Room) }
+
+// roomSettings are those of a room by its configured name; of direct chats and spaces for any other.
+func (v View) roomSettings(name string) render.Room {
+	room := render.Room{Lang: v.Language, Location: v.Location}
+	for _, r := range v.Rooms {
+		if r.Name == name && name != "" {
+			room = render.Room{Name: r.Name, Lang: cmp.Or(r.Language, v.Language), Location: r.TimeZone.Location, Presentation: r.Presentation}
+		}
+	}
+	room.Location = cmp.Or(room.Location, v.Location, time.UTC)
+	return room
+}
+
+func (v View) voiceIn(room string) voice {
+	settings := v.roomSettings(room)
+	return voice{settings.Lang, settings, v.Several}
+}
+
+func (s scope) voice() voice { return s.voiceIn(s.Input.Room) }
+
+// voice is that of the command's room, which never changes.
+func (b *batch) voice(v View) voice { return v.voiceIn(b.job.c.Room) }
+
+func (say voice) moment(t, now time.Time) string { return say.room.Moment(t, now) }
+
+// date is a day: "2 Jan 2006".
+func (say voice) date(t time.Time) string {
+	return say.Time(t.In(cmp.Or(say.room.Location, time.UTC)), "2 Jan 2006")
+}
+
+// phrase is a text of the catalogue before the language of its reader is known. Its arguments may be phrases too.
+type phrase struct {
+	text string
+	args []any
+	more []phrase // follow it
+}
+
+func phraseOf(text string, args ...any) phrase { return phrase{text: text, args: args} }
+
+// and appends a phrase.
+func (p phrase) and(more phrase) phrase {
+	p.more = append(p.more[:len(p.more):len(p.more)], more)
+	return p
+}
+
+// in returns the phrase in a language; "" for none.
+func (p phrase) in(l lang.Lang) string {
+	if p.text == "" {
+		return ""
+	}
+	args := make([]any, len(p.args))
+	for i, a := range p.args {
+		switch inner := a.(type) {
+		case phrase:
+			a = inner.in(l)
+		case alternatives:
+			a = l.Or(inner)
+		}
+		args[i] = a
+	}
+	out := l.Written(p.text, args...)
+	for _, more := range p.more {
+		out += more.in(l)
+	}
+	return out
+}
+
+// languageOf is the language of the room where something was said.
+func (e *Executor) languageOf(in Input) lang.Lang { return e.o.View().voiceIn(in.Room).Lang }
+
+// alternatives are words of which one is meant.
+type alternatives []string
+
+// phraseOr is "a, b or c" in the language of its reader.
+func phraseOr(words []string) alternatives { return words }
+
+func doubtWords(l lang.Lang, r reconcile.Reason) string { return l.Written(string(r)) }
