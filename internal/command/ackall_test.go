@@ -310,7 +310,7 @@ func TestAckAllOfThousands(t *testing.T) {
 				require.Less(t, time.Since(began), 30*time.Second)
 				synctest.Wait()
 				require.Less(t, w.zabbixes["main"].asked+w.zabbixes["lab"].asked, 60)
-				require.Contains(t, bodies, "⏳ Acknowledging 3,000 problems: 1500 done so far.")
+				require.Contains(t, bodies, "⏳ Acknowledging 3,000 problems: 1,500 done so far.")
 				require.LessOrEqual(t, len(bodies), 6, "a message can be edited ten times")
 				seen := map[string]int{}
 				for _, source := range []string{"main", "lab"} {
@@ -322,14 +322,14 @@ func TestAckAllOfThousands(t *testing.T) {
 					require.Equal(t, 1, n, k)
 				}
 				if !bad {
-					require.Equal(t, []string{"✅ Acknowledged all 3000 open problems of this digest"}, w.answers())
+					require.Equal(t, []string{"✅ Acknowledged all 3,000 open problems of this digest"}, w.answers())
 					require.Len(t, seen, 3000)
 					return
 				}
 				require.Len(t, seen, 2999)
 				require.Len(t, w.answers(), 2)
-				require.Equal(t, "⚠️ Acknowledged 2999 of 3000 problems. The summary is in the next message.", w.answers()[0])
-				require.Contains(t, w.answers()[1], "⚠️ Acknowledged 2999 of 3000 problems of this digest:\n\n- 🚫 Couldn't acknowledge `main/2501`")
+				require.Equal(t, "⚠️ Acknowledged 2,999 of 3,000 problems. The summary is in the next message.", w.answers()[0])
+				require.Contains(t, w.answers()[1], "⚠️ Acknowledged 2,999 of 3,000 problems of this digest:\n\n- 🚫 Couldn't acknowledge `main/2501`")
 				require.Equal(t, store.CommandFailed, w.command("M1").State)
 			})
 		})

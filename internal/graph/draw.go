@@ -329,7 +329,7 @@ func (p *picture) names(o *panel) {
 	for i, s := range o.series {
 		name := label(s.Name, maxName)
 		if len(s.Buckets) > 0 {
-			name += " (hourly)"
+			name += p.chart.Lang.T(" (hourly)")
 		}
 		p.FilledRect(x, o.top-54, x+26, o.top-28, o.colours[i], o.colours[i], 0)
 		name = p.fit(name, textSize, room-80)

@@ -13,7 +13,7 @@ import (
 )
 
 // converted are the packages that write into rooms.
-var converted = []string{"internal/render", "internal/assistant"}
+var converted = []string{"internal/render", "internal/command", "internal/history", "internal/graph", "internal/assistant"}
 
 // prose is text that people read as words: two words, or a word beside punctuation and spaces.
 var prose = regexp.MustCompile(`\p{L}{2,}[,.:;]? +\p{L}{2,}|^[\pP\pS ]*[A-Z]\p{L}+[.:?!]? *$|^[,.:(·]* [,.:(·]*\p{L}{2,}|\p{L}{3,}[,.:]? $`)
@@ -33,10 +33,47 @@ var files = map[string]string{
 	"metrics.go": "help of metrics",
 	"trace.go":   "names of spans",
 	"samples.go": "invented alerts for previews",
+	"units.go":   "values as Zabbix writes them",
 }
+
+// typed are the fields of the table of verbs whose values people type, or that keys reads.
+var typed = []string{"usage", "examples", "object", "aliases", "does", "infinitive", "done"}
 
 // exceptions are literals that look like prose, with the reason why they aren't in the catalogue.
 var exceptions = map[string]string{
+	"not run: too many commands":           "in the audit log",
+	"partly done":                          "in the audit log",
+	"not done":                             "in the audit log",
+	"asked for a confirmation":             "in the audit log",
+	"asked for a second person's approval": "in the audit log",
+	"the relay":                            "in the audit log",
+	"pressed ":                             "in the audit log",
+	", asked by ":                          "in the audit log",
+	" on ":                                 "in the audit log",
+	" for ":                                "in the audit log",
+	" to ":                                 "in the audit log",
+	"pressed still on, about the problems of a digest": "in the audit log",
+	"given up: ":                          "in the audit log",
+	"a repetition of command ":            "in the audit log",
+	"no role, or gone from Webex, since ": "in the audit log",
+	" … (cut by the relay)":               "written into Zabbix",
+	"The acknowledgement lapsed: nobody answered whether they are still on it": "written into Zabbix",
+	"Started from Webex by ":        "written into Zabbix",
+	" (via Webex) [relay:owner=%s]": "written into Zabbix",
+	"Released":                      "written into Zabbix",
+	"Taken by ":                     "written into Zabbix",
+	"Assigned to ":                  "written into Zabbix",
+	"binding expired:%d":            "a key of a message",
+	"mute ended:":                   "a key of a message",
+	"maintenance ":                  "a command as people type it",
+	"run ":                          "a command as people type it",
+	" on %ssw1":                     "a command as people type it",
+	" %ssw1":                        "a command as people type it",
+	" ID`":                          "a command as people type it",
+	"command: detail: %v":           "an error",
+	"the event is described in a form that can't be read": "an error",
+	"route ":                          "of the configuration",
+	"No.":                             "compared with what people type",
 	"Still on it":                     "a comment that is written into Zabbix",
 	"2 Jan ":                          "a layout of times",
 	"until tomorrow 8:00":             "a length as people type it",
@@ -91,8 +128,10 @@ func TestNoProseOutsideOfTheCatalogue(t *testing.T) {
 
 // inspect reports prose in a node. It returns false if it has looked at the nodes below.
 func inspect(s source, n ast.Node, found *[]string) bool {
-	if _, ok := entry(n); ok {
-		return false
+	if pair, ok := n.(*ast.KeyValueExpr); ok {
+		if field, ok := pair.Key.(*ast.Ident); ok && slices.Contains(typed, field.Name) {
+			return false
+		}
 	}
 	switch n := n.(type) {
 	case *ast.CallExpr:
