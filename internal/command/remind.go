@@ -57,7 +57,7 @@ func remindVerbs() []verb {
 // maxReminders bounds the reminders and reports of a person, maxAllReminders those of everybody.
 const maxReminders, maxAllReminders = 50, 10000
 
-const howRemind = "For example: `remind me 2h`, `remind me at 14:30`, `remind me tomorrow 8:00 call the vendor`, or with an id: `remind me 4711 2h`."
+var howRemind = phraseOf("For example: `remind me 2h`, `remind me at 14:30`, `remind me tomorrow 8:00 call the vendor`, or with an id: `remind me 4711 2h`.")
 
 // cutWhen splits a moment off plain words: "2h", "in 2h", "at 14:30", "tomorrow 8:00", "until mon".
 func cutWhen(words string) (l Length, after string, ok bool) {
@@ -170,10 +170,10 @@ func (e *Executor) clockOf(ctx context.Context, c store.Command, s scope) (*time
 // dueAt returns when a request is due.
 func dueAt(r Request, said, now time.Time, loc *time.Location) (time.Time, *question) {
 	due, fault := r.Length.end(said, loc)
-	if fault == "" && !due.After(now) {
-		fault = "That time has passed"
+	if fault.text == "" && !due.After(now) {
+		fault = phraseOf("That time has passed")
 	}
-	if fault != "" {
+	if fault.text != "" {
 		return time.Time{}, ask(r.Verb, "%s, so I did nothing. %s", fault, howRemind)
 	}
 	return due, nil
@@ -190,7 +190,7 @@ func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Reque
 		q = ask(r.Verb, "Of what? Send it in a problem's thread, or with an id: `remind me 4711 2h`, or with your words: `remind me 2h call the vendor`. Nothing was done.")
 	}
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.text)
+		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
 	}
 	keys := c.Keys
 	if len(keys) == 0 {
@@ -297,7 +297,7 @@ func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Reque
 	}
 	due, q := dueAt(r, c.CreatedAt, now, loc)
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.text)
+		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
 	}
 	rem, err := e.o.Store.Reminder(ctx, r.Number)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (!s.owns(rem) || rem.Kind != store.ReminderProblem) {

@@ -80,8 +80,8 @@ func TestParseReminders(t *testing.T) {
 	} {
 		_, q := Names{}.Parse(said)
 		require.NotNil(t, q, "%q", said)
-		require.Contains(t, q.text, want, "%q", said)
-		require.NotContains(t, q.text, "<@")
+		require.Contains(t, q.Error(), want, "%q", said)
+		require.NotContains(t, q.Error(), "<@")
 	}
 }
 

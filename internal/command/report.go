@@ -40,7 +40,7 @@ func deniedFor(v Verb, need, have config.Role) string {
 	return fmt.Sprintf("🚫 To change this room's report, `%s` needs the role **%s**. Your role in this room is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, need, have)
 }
 
-const howReport = "For example: `report` for now, `report 12h`, `report 08:00 weekdays`, `report 6:00 mon,thu in Europe/Berlin` or `report off`."
+var howReport = phraseOf("For example: `report` for now, `report 12h`, `report 08:00 weekdays`, `report 6:00 mon,thu in Europe/Berlin` or `report off`.")
 
 // Appointment is what `report` asks for: a schedule, or its end.
 type Appointment struct {
