@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/pace"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -81,8 +82,8 @@ func (e *Executor) endMute(ctx context.Context, route string, until time.Time) e
 		if r.Name != route {
 			continue
 		}
-		err := e.tellRooms(ctx, view, r, "", "mute ended:"+strconv.FormatInt(until.Unix(), 10), func(*time.Location) string {
-			return fmt.Sprintf("🔔 The route `%s` isn't muted any more. What is still open is posted within a minute.", webex.EscapeCode(route))
+		err := e.tellRooms(ctx, view, r, "", "mute ended:"+strconv.FormatInt(until.Unix(), 10), func(room render.Room) string {
+			return room.Lang.T("🔔 The route `%s` isn't muted any more. What is still open is posted within a minute.", webex.EscapeCode(route))
 		})
 		if err != nil {
 			return err
@@ -93,15 +94,16 @@ func (e *Executor) endMute(ctx context.Context, route string, until time.Time) e
 
 // expire tells the room of a binding that it has ended, and ends it. After a crash in between it tells nobody again.
 func (e *Executor) expire(ctx context.Context, b store.Binding) error {
-	what, again := "subscription", Subscribe
-	if binding.IsSpace(b.Room) {
-		what, again = "binding", Bind
-	}
 	view := e.o.View()
+	l := view.voiceIn(b.Room).Lang
+	what := l.T("⏰ The subscription #%s %s has ended. To have it again: %s.", strconv.FormatInt(b.ID, 10), inCode(binding.Words(b)), inCode(string(Subscribe)+" "+binding.Words(b)))
+	if binding.IsSpace(b.Room) {
+		what = l.T("⏰ The binding #%s %s has ended. To have it again: %s.", strconv.FormatInt(b.ID, 10), inCode(binding.Words(b)), inCode(string(Bind)+" "+binding.Words(b)))
+	}
 	if (scope{View: view}).rests(b) == "" { // else its room gets nothing
 		n := store.Notice{
 			Kind: store.NoticeAnswer, Room: b.Room, Bot: view.botOf(b.Room), State: store.NoticePending, CreatedAt: time.Now(), Dedup: fmt.Sprintf("binding expired:%d", b.ID),
-			Markdown: inMarkdown(fmt.Sprintf("⏰ The %s #%d %s has ended. To have it again: %s.", what, b.ID, inCode(binding.Words(b)), inCode(string(again)+" "+binding.Words(b)))),
+			Markdown: inMarkdown(what),
 		}
 		if binding.IsSpace(b.Room) {
 			n.Bot = b.Bot

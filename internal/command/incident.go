@@ -172,14 +172,14 @@ func (e *Executor) incidentPress(s scope, b Button) (Request, *question) {
 	id, what, value, ok := incident.ParseButton(b.Key)
 	i, known := e.o.Incidents.Get(id)
 	if !ok || !known || s.Room == "" || s.Room != incident.Space(i) {
-		return Request{}, &question{text: unknownButton()}
+		return Request{}, &question{said: unknownButton()}
 	}
 	if what == incident.ButtonRole {
 		return Request{Verb: Role, Incident: id, Role: value, Toggle: true}, nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 1 {
-		return Request{}, &question{text: unknownButton()}
+		return Request{}, &question{said: unknownButton()}
 	}
 	return Request{Verb: Check, Incident: id, Number: n}, nil
 }
@@ -198,7 +198,7 @@ func (e *Executor) theIncident(s scope, r Request) (i store.Incident, refusal st
 		return here, fmt.Sprintf("❔ Which incident? Send it in the incident's space, or give its number: `%s%s INC-7`. `incidents` lists them.", r.Verb, map[Verb]string{Role: " lead", Check: " 2", Join: " 4712", Part: " 4712"}[r.Verb])
 	}
 	if role := s.roleIn(here.Room); !may(role, r.Verb) {
-		return here, denied(r.Verb, role, "where "+incident.Number(here.ID)+" was opened")
+		return here, denied(s.voice().Lang, r.Verb, role, "where "+incident.Number(here.ID)+" was opened")
 	}
 	if r.Verb.entry().sets && !here.Closed.IsZero() {
 		return here, fmt.Sprintf("🔒 %s is closed, so I did nothing. `room` opens another one.", incident.Number(here.ID))
@@ -478,7 +478,7 @@ func (e *Executor) partIncident(ctx context.Context, c store.Command, s scope, r
 func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	i, refusal := e.theIncident(s, r)
 	if refusal != "" {
-		return e.reply(ctx, c, addressed(presser(s.Input), refusal))
+		return e.reply(ctx, c, addressed(presser(s.voice().Lang, s.Input), refusal))
 	}
 	n := slices.IndexFunc(s.Incident.Roles, func(role string) bool { return strings.EqualFold(role, r.Role) })
 	if n < 0 {
@@ -500,7 +500,7 @@ func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Req
 	default:
 		owner, q := s.newOwner(Request{Verb: Role, Person: r.Person})
 		if q != nil {
-			return e.reply(ctx, c, "❔ "+q.text)
+			return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
 		}
 		who = store.Someone{ID: owner.ID, Email: owner.Email, Name: text.Line(text.CutBytes(owner.Name, 200))}
 	}
@@ -535,10 +535,10 @@ func quotedNames(names []string) []string {
 func (e *Executor) tick(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	i, refusal := e.theIncident(s, r)
 	if refusal != "" {
-		return e.reply(ctx, c, addressed(presser(s.Input), refusal))
+		return e.reply(ctx, c, addressed(presser(s.voice().Lang, s.Input), refusal))
 	}
 	if r.Number > int64(len(s.Incident.Checklist)) {
-		return e.reply(ctx, c, fmt.Sprintf("❔ The checklist has %s.", counted(len(s.Incident.Checklist), "item")))
+		return e.reply(ctx, c, s.voice().N(len(s.Incident.Checklist), "❔ The checklist has %d item.", "❔ The checklist has %d items."))
 	}
 	item := s.Incident.Checklist[r.Number-1]
 	f, err := e.o.Incidents.Facts(ctx, i)
