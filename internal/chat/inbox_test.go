@@ -103,6 +103,7 @@ func inMailbox(t *testing.T, story func(t *testing.T, m *mailbox)) {
 		m := newMailbox()
 		m.start(t)
 		defer func() { m.stop() }()
+		synctest.Wait() // it has listed what the store has: nothing is read twice
 		story(t, m)
 	})
 }
