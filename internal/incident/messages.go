@@ -113,6 +113,8 @@ func (f Facts) counted() string {
 	switch {
 	case all == 1:
 		return "1 problem"
+	case open == 0:
+		return fmt.Sprintf("%d problems, all resolved", all)
 	case open == all:
 		return fmt.Sprintf("%d problems", all)
 	}
