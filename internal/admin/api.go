@@ -1,4 +1,5 @@
-// Package admin is the operators' HTTP API of a running relay: dead letters, and events that couldn't be applied.
+// Package admin is the operators' HTTP API of a running relay: dead letters, events that couldn't be applied, the audit log, people's
+// tokens, bindings, reconciliation, rekeying and reload.
 package admin
 
 import (

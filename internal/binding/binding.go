@@ -36,7 +36,7 @@ type Keeper struct {
 	store store.Bindings
 	log   *slog.Logger
 
-	all     atomic.Pointer[[]store.Binding] // by ID; immutable, so that who reads waits for no change
+	all     atomic.Pointer[[]store.Binding] // by ID; immutable, so that a reader never waits for a change
 	mu      sync.Mutex                      // held while they change
 	changed func()
 }
@@ -128,7 +128,10 @@ func (k *Keeper) add(ctx context.Context, b store.Binding) (made store.Binding, 
 	here, live := 0, 0
 	for _, other := range *k.all.Load() {
 		if other.Command == b.Command { // read again after a crash
-			return other, nil, nil
+			if replaced != nil {
+				_, err = k.end(ctx, replaced.ID, store.BindingRemoved)
+			}
+			return other, replaced, err
 		}
 		if !other.EndedAt.IsZero() {
 			continue

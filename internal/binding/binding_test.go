@@ -74,6 +74,29 @@ func TestKeeper(t *testing.T) {
 	require.Len(t, k.Live(), 1, "one that counts is never forgotten")
 }
 
+// A crash between adding a binding and ending the one that it replaces leaves one that counts, once its command is read again.
+func TestReplacedAcrossACrash(t *testing.T) {
+	s := memory.New(nil)
+	first := add(t, load(t, s), store.Binding{Room: "space:a", Host: "db*", Command: "C1"})
+	second := store.Binding{Room: "space:a", Host: "db*", Command: "C2"}
+	_, err := s.AddBinding(t.Context(), second)
+	require.NoError(t, err)
+	k := load(t, s)
+	require.Len(t, k.Live(), 2)
+	for range 2 {
+		made, _, err := k.Add(t.Context(), second)
+		require.NoError(t, err)
+		require.Equal(t, "C2", made.Command)
+		require.Len(t, k.Live(), 1)
+		require.Equal(t, made.ID, k.Live()[0].ID)
+	}
+	made, replaced, err := k.Add(t.Context(), first)
+	require.NoError(t, err)
+	require.Equal(t, first.ID, made.ID)
+	require.Nil(t, replaced)
+	require.Equal(t, "C2", k.Live()[0].Command, "an older command, read again, ends nothing")
+}
+
 // A room has only so many, and the relay too. One that replaces another is no more.
 func TestLimits(t *testing.T) {
 	k := load(t, memory.New(nil))

@@ -44,7 +44,7 @@ type Book struct {
 	opts      Options
 	woken     chan struct{}
 	began     time.Time
-	published atomic.Pointer[[]page] // immutable: who asks takes no lock
+	published atomic.Pointer[[]page] // immutable: readers take no lock
 
 	mu        sync.Mutex // never held while a calendar is fetched, parsed or stored
 	plans     []*plan

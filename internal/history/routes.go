@@ -144,8 +144,8 @@ func (r *Routes) drop(p *posted) bool {
 
 // post draws the graph of a problem and adds it to its threads, unless it has ended or shares a message by now. It is drawn once for all
 // rooms of a time zone.
-func (r *Routes) post(ctx context.Context, at *posted) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (r *Routes) post(running context.Context, at *posted) {
+	ctx, cancel := context.WithTimeout(running, patience)
 	defer cancel()
 	log := r.o.Log.With("key", at.key.String(), "rooms", at.rooms)
 	p, posts, err := r.read(ctx, at.key)
@@ -157,7 +157,7 @@ func (r *Routes) post(ctx context.Context, at *posted) {
 	source, known := r.o.Source(at.key.Source)
 	_, triggered := p.Trigger()
 	drawn := map[string]Picture{}
-	for _, name := range at.rooms {
+	for n, name := range at.rooms {
 		i := slices.IndexFunc(posts, func(post store.Post) bool { return post.Room == name })
 		if i < 0 || !triggered || !known || !p.Open() || p.Superseded() || posts[i].RootID == "" { // a member of a group has no message of its own
 			r.skip(1)
@@ -182,16 +182,17 @@ func (r *Routes) post(ctx context.Context, at *posted) {
 			})
 		}
 		r.o.Metrics.Count(ForRoute, picture, err, time.Since(begun))
+		if err == nil && picture.PNG != nil {
+			continue
+		}
 		switch {
 		case errors.Is(err, store.ErrFull):
 			log.Warn("too many files wait to be sent: a problem gets no graph")
-			return
-		case err != nil && ctx.Err() == nil:
+		case err != nil && running.Err() == nil: // else the relay stops
 			log.Warn("a problem gets no graph", "error", err)
-			return
-		case err != nil || picture.PNG == nil:
-			return
 		}
+		r.skip(len(at.rooms) - n - 1) // the others wouldn't get one either
+		return
 	}
 }
 

@@ -184,5 +184,12 @@ func TestAGraphThatZabbixDoesntGive(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, w.graphs(t), "a text alone isn't posted")
 		require.Equal(t, []int{1, 1}, []int{w.counted(resultAway), w.counted(resultNothing)})
+		require.Zero(t, w.counted("skipped"))
+		for n := range 3 {
+			w.opens(t, "4713", func(_ *alert.Problem, post *store.Post) { post.Room = fmt.Sprint("noc", n) })
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, []int{2, 2}, []int{w.counted(resultNothing), w.counted("skipped")}, "each room is counted")
 	})
 }

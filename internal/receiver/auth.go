@@ -77,7 +77,7 @@ const authHint = "sign with " + HeaderTimestamp + " and " + HeaderSignature + ",
 func (k *keyring) credentials(h http.Header, now time.Time) (credentials, *refusal) {
 	signature := h.Get(HeaderSignature)
 	if signature == "" {
-		key, refused := k.authorise(h)
+		key, refused := k.authorise(h, "no signature and no bearer token", authHint)
 		return credentials{key: key}, refused
 	}
 	timestamp := h.Get(HeaderTimestamp)
@@ -107,12 +107,21 @@ func skewed(off int64, now time.Time) *refusal {
 	return r
 }
 
-// authorise accepts a bearer token.
-func (k *keyring) authorise(h http.Header) (*key, *refusal) {
+// bearer accepts a request of the notify API, which isn't signed.
+func (k *keyring) bearer(h http.Header) (*key, *refusal) {
+	key, refused := k.authorise(h, "no bearer token", "")
+	if refused != nil {
+		refused.faults[0].Hint = "send Authorization: Bearer TOKEN"
+	}
+	return key, refused
+}
+
+// authorise accepts a bearer token. missing and hint are what is said without one.
+func (k *keyring) authorise(h http.Header, missing, hint string) (*key, *refusal) {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, refuse(http.StatusUnauthorized, "no signature and no bearer token", authHint)
+		return nil, refuse(http.StatusUnauthorized, missing, hint)
 	}
 	got := sha256.Sum256([]byte(token)) // the same length for any token
 	key := k.find(func(secret []byte) bool {

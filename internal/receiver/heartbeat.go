@@ -22,9 +22,8 @@ type Heartbeats interface {
 
 // heartbeat accepts a sign of life of the notify API. Any sender may give any: its body isn't read.
 func (r *Receiver) heartbeat(c *gin.Context) {
-	key, refused := r.tokens.authorise(c.Request.Header)
+	key, refused := r.tokens.bearer(c.Request.Header)
 	if refused != nil {
-		refused.faults[0].Hint = "send Authorization: Bearer TOKEN"
 		r.refuseHeartbeat(c, hangUp(refused), "")
 		return
 	}

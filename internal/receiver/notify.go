@@ -51,9 +51,8 @@ func (s Sender) fileTooLarge() *refusal {
 
 // notify accepts one message of the notify API.
 func (r *Receiver) notify(c *gin.Context) {
-	key, refused := r.tokens.authorise(c.Request.Header)
+	key, refused := r.tokens.bearer(c.Request.Header)
 	if refused != nil {
-		refused.faults[0].Hint = "send Authorization: Bearer TOKEN"
 		r.refuseNotice(c, hangUp(refused), "")
 		return
 	}

@@ -54,7 +54,7 @@ func TestNotify(t *testing.T) {
 		"a list":              {body: `[]`, status: 400, answer: `{"faults":[{"field":"","what":"not a JSON object","hint":"expected {\"room\": \"noc\", \"markdown\": \"**done**\"}"}]}`},
 		"null":                {body: `null`, status: 400},
 		"nothing":             {body: ``, status: 400},
-		"no token":            {body: `{}`, token: "-", status: 401, answer: `{"error":"no signature and no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
+		"no token":            {body: `{}`, token: "-", status: 401, answer: `{"error":"no bearer token","hint":"send Authorization: Bearer TOKEN"}`},
 		"wrong token":         {body: `{}`, token: "wrong", status: 401},
 		"a source's secret":   {body: `{}`, token: secret, status: 401},
 		"another room":        {body: `{"room":"lab","text":"x"}`, status: 403, answer: `{"error":"this token may not write to room \"lab\"","hint":"it may write to noc, db"}`},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 )
 
@@ -31,4 +32,26 @@ func TestLeft(t *testing.T) {
 	require.NoError(t, s.Close())
 	_, err = ReadLeft(t.Context(), s)
 	require.Error(t, err)
+}
+
+// A removal takes all tokens of its person and nobody else's, and the audit log has it once for each reason.
+func TestRemoval(t *testing.T) {
+	now := time.Now()
+	s := memory.New(nil)
+	for _, row := range []store.PersonToken{{Source: "main", Person: "P-ann"}, {Source: "lab", Person: "P-ann"}, {Source: "main", Person: "P-bob"}} {
+		row.Sealed, row.CreatedAt = row.Person+row.Source, now
+		require.NoError(t, s.SavePersonToken(t.Context(), row))
+	}
+	for range 2 {
+		r := Removal{Person: "P-ann", Email: "ann@example.com", By: "admin", Why: "left", Reason: now, At: now}
+		require.NoError(t, r.Remove(t.Context(), s))
+	}
+	left, err := s.AllPersonTokens(t.Context())
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Equal(t, "P-bob", left[0].Person)
+	audit, err := s.RecentCommands(t.Context(), time.Time{}, time.Time{})
+	require.NoError(t, err)
+	require.Len(t, audit, 1)
+	require.Equal(t, "removed the Zabbix API tokens of ann@example.com", audit[0].Text)
 }
