@@ -502,7 +502,7 @@ func TestDoOvertaken(t *testing.T) {
 	})
 }
 
-// An endpoint that doesn't answer delays no other action and no command, and a request that it can't digest no other request.
+// An endpoint that doesn't answer delays no other action and no command, and a request that fails there again and again delays no other request.
 func TestActionsHaveTheirOwnLanes(t *testing.T) {
 	doing(t, func(t *testing.T, w *world, e *endpoint, _ *relay, say func(Person, string) string) {
 		p := w.find(alert.ParseKey("main/4711"))

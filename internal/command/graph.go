@@ -124,8 +124,7 @@ func stepGraph(ctx context.Context, e *Executor, l *lane, b *batch, r round) (ti
 		var missing string
 		missing, err = e.attach(ctx, b.job.command(), part, picture.Words, store.File{Name: picture.Name, Type: "image/png", Content: picture.PNG})
 		if err == nil && missing != "" {
-			done = say.T("❌ Posted no picture: too many files wait to be sent. Ask again in a while. It is the graph of %s", title)
-			err = e.answer(ctx, b.job.command(), ":"+part+":missing", picture.Words+missing, nil)
+			return atOnce, e.endAttemptsAs(ctx, b, stageFailed, "❌ "+picture.Words+missing)
 		}
 	}
 	if err != nil {

@@ -230,8 +230,10 @@ func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown s
 		switch {
 		case errors.Is(err, store.ErrFull):
 			missing = "\n\n" + roomOf(c, e.o.View()).Lang.T("📎 The file isn't here: too many files wait to be sent. Ask again in a while.")
-		case errors.Is(err, store.ErrKeyReused): // it was sent before
 		default:
+			if errors.Is(err, store.ErrKeyReused) { // it was sent before
+				err = nil
+			}
 			return err
 		}
 		e.o.Log.Warn("the file of a command isn't posted", "command", c.ID, "file", part, "error", err)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -247,7 +248,9 @@ func (e *Executor) checkToken(ctx context.Context, c, asked store.Command, l *la
 		CreatedAt: time.Now(), ExpiresAt: owner.Expires,
 	}
 	if row.Sealed, err = e.o.Vault.Seal(token, row.Place()); err != nil {
-		return e.replyToken(ctx, c, cantKeep(s.voice().Lang, e.o.Vault), nil)
+		e.o.Log.Error("cannot seal a person's API token", "command", c.ID, "source", source, "error", err)
+		why := cmp.Or(cantKeep(say.Lang, e.o.Vault), say.T("❌ I couldn't encrypt the token, so I didn't keep it. Send `token` again later. If that fails too, tell the relay's administrator."))
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{why}})
 	}
 	if err := e.o.Store.SavePersonToken(ctx, row); err != nil {
 		return "", err
