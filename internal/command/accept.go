@@ -91,6 +91,18 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			e.present(ctx, targets)
 		}
 	}
+	if v.name == Handover {
+		var r *refusal
+		if targets, r, err = e.handedOver(ctx, c, s, req); r != nil {
+			return e.refuse(ctx, *c, in, r)
+		}
+		if err != nil {
+			return err
+		}
+		if len(targets) == 0 {
+			return e.finish(ctx, *c, "", store.CommandDone, "")
+		}
+	}
 	if v.confirms != nil {
 		if done, err := e.confirmFirst(ctx, *c, d, s, req); done || err != nil {
 			return err

@@ -16,7 +16,7 @@ func NamesPerson(words string) bool {
 	said := unwrapped(speak(text.CutBytes(words, maxText)))
 	word, _ := firstWord(said.plain)
 	v, _, q := cutVerb(word, said)
-	return q == nil && (v.name == Assign || v.name == Role)
+	return q == nil && (v.name == Assign || v.name == Handover || v.name == Role)
 }
 
 // naming returns the names, with those of the mentioned people.

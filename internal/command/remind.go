@@ -348,9 +348,7 @@ func (e *Executor) unremind(ctx context.Context, c store.Command, s scope, r Req
 		if byConfiguration(rem) {
 			continue
 		}
-		was := rem.Due
-		rem.Due = time.Time{}
-		if err := e.o.Store.SaveReminder(ctx, rem, was); err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+		if err := e.endReminder(ctx, rem); err != nil {
 			return "", err
 		}
 		removed = append(removed, fmt.Sprintf("#%d", rem.ID))

@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -198,5 +199,74 @@ func (e *Executor) reportDue(ctx context.Context, r store.Reminder, now time.Tim
 	return due, nil
 }
 
-// SetReports makes the reports of the configuration's rooms the ones that are due, also after a reload.
-func (e *Executor) SetReports(ctx context.Context, rooms []config.Room) error { return nil }
+// SetReports makes the reports of the configuration's rooms rows that are due, and ends those that it has no longer. It is called at the
+// start and at each reload.
+func (e *Executor) SetReports(ctx context.Context, rooms []config.Room, now time.Time) error {
+	all, err := e.o.Store.NextReminders(ctx, 0)
+	if err != nil {
+		return err
+	}
+	wanted, reporting := map[string]store.Reminder{}, map[string]bool{}
+	for _, room := range rooms {
+		if room.Report == nil {
+			continue
+		}
+		schedule, err := assistant.ParseSchedule(room.Report.Schedule())
+		if err != nil {
+			return fmt.Errorf("report of the room %s: %w", room.Name, err)
+		}
+		zone := room.Report.TimeZone.Location
+		reporting[room.Name] = true
+		wanted[configuredReport+room.Name] = store.Reminder{
+			Kind: store.ReminderReport, Room: room.Name, RoomID: room.ID, Command: configuredReport + room.Name, CreatedAt: now,
+			Schedule: schedule.String(), Zone: zone.String(), Due: schedule.Next(now, zone),
+		}
+	}
+	for _, r := range all {
+		if reporting[r.Room] && r.Kind == store.ReminderReport && !byConfiguration(r) {
+			if err := e.endReminder(ctx, r); err != nil { // an admin's, from before
+				return err
+			}
+		}
+		if !byConfiguration(r) {
+			continue
+		}
+		next, ok := wanted[r.Command]
+		if ok && next.Schedule == r.Schedule && next.Zone == r.Zone {
+			delete(wanted, r.Command)
+			continue
+		}
+		if ok {
+			continue // AddReminder returns it
+		}
+		if err := e.endReminder(ctx, r); err != nil {
+			return err
+		}
+	}
+	for _, next := range wanted {
+		id, err := e.o.Store.AddReminder(ctx, next)
+		if err != nil {
+			return err
+		}
+		r, err := e.o.Store.Reminder(ctx, id)
+		if err != nil {
+			return err
+		}
+		was := r.Due
+		r.Schedule, r.Zone, r.Due = next.Schedule, next.Zone, next.Due
+		if err := e.o.Store.SaveReminder(ctx, r, was); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Executor) endReminder(ctx context.Context, r store.Reminder) error {
+	was := r.Due
+	r.Due = time.Time{}
+	err := e.o.Store.SaveReminder(ctx, r, was)
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}

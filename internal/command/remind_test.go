@@ -318,3 +318,84 @@ func TestReports(t *testing.T) {
 		require.Len(c, c.reminders(), 4)
 	})
 }
+
+// A handover passes on what the speaker owns in the room, as assign does, to somebody who can act there, and says how things are.
+func TestHandover(t *testing.T) {
+	inChat(t, func(c *chats) {
+		own := func(key, owner string, rooms ...string) {
+			p := c.w.find(c.w.problem(key, rooms...))
+			p.Owner = alert.Owner{Email: owner}
+			c.w.put(p)
+		}
+		own("main/1", "alice@example.com", "noc")
+		own("main/2", "boss@example.com", "noc")
+		own("main/3", "alice@example.com", "db")
+		p := c.w.find(c.w.problem("main/4", "noc"))
+		p.Suppressed, p.SuppressedUntil = true, time.Now().Add(3*time.Hour)
+		c.w.put(p)
+		c.says(Input{Text: "remind me 1 2h"})
+		c.says(Input{Text: "remind me 3 2h"})
+
+		require.Contains(c, c.says(Input{Text: "handover boss@example.com"}), "about a room")
+		require.Contains(c, c.says(Input{Text: "handover", Room: "noc"}), "To whom?")
+		require.Contains(c, c.says(Input{Text: "handover me", Room: "noc"}), "To whom?")
+		require.Contains(c, c.says(Input{Text: "handover alice@example.com", Room: "noc"}), "to yourself")
+		require.Contains(c, c.says(Input{Text: "handover dave@example.com", Room: "noc"}), "can't act in this room")
+		require.Contains(c, c.says(Input{Text: "handover boss@example.com", Room: "noc", Person: Person{ID: "P-dave", Email: "dave@example.com"}}), "needs the role **operator**")
+		require.Empty(c, c.w.calls("main"))
+
+		before := len(c.w.answers())
+		c.says(Input{Text: "handover to boss@example.com: the <@all> vendor comes at 9", Room: "noc"})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		said := strings.Join(c.w.answers()[before:], "\n")
+		require.Contains(c, said, "🔁 **Handover** from Alice Example to <@personEmail:boss@example.com")
+		require.Contains(c, said, "the &lt;&#64;all&gt; vendor comes at 9")
+		require.Contains(c, said, "Problems that get another owner: 1.")
+		require.Contains(c, said, "**Open (2):**")
+		require.Contains(c, said, "**Suppressed (1):**\n\n- until 03:00 UTC: LIST 1: main/4")
+		require.Contains(c, said, "which stay theirs (1):**\n\n- 02:00 UTC: `main/1`")
+		require.Contains(c, said, "Handed over `main/1`")
+		require.NotContains(c, said, "main/3", "of another room")
+		require.Len(c, c.w.calls("main"), 1)
+		require.Equal(c, []string{"1"}, c.w.calls("main")[0].EventIDs)
+		require.Contains(c, c.w.calls("main")[0].Message, "[relay:owner=boss@example.com]")
+
+		// Somebody who owns nothing passes nothing on.
+		own("main/1", "boss@example.com", "noc")
+		require.Contains(c, c.says(Input{Text: "handover boss@example.com", Room: "noc"}), "owns no open problem here")
+		require.Len(c, c.w.calls("main"), 1)
+	})
+}
+
+// The configuration's reports are made once, changed by a reload, and end with their key; a room has one report.
+func TestReportsOfTheConfiguration(t *testing.T) {
+	inChat(t, func(c *chats) {
+		boss := Person{ID: "P-boss", Email: "boss@example.com"}
+		c.says(Input{Text: "report 09:00 daily", Room: "noc", Person: boss})
+		set := func(at, days string) (rows []string) {
+			room := config.Room{Name: "noc"}
+			if at != "" {
+				room.Report = &config.Report{At: at, Days: days, TimeZone: config.TimeZone{Location: time.UTC}}
+			}
+			require.NoError(c, c.r.SetReports(c.Context(), []config.Room{room, {Name: "db"}}, time.Now()))
+			next, err := c.w.NextReminders(c.Context(), 0)
+			require.NoError(c, err)
+			for _, r := range next {
+				rows = append(rows, fmt.Sprintf("#%d %s %s", r.ID, r.Schedule, r.Due.Format("Mon 15:04")))
+			}
+			return rows
+		}
+		require.Equal(c, []string{"#2 08:00 weekdays Mon 08:00"}, set("08:00", "weekdays"), "the admin's has ended")
+		require.Equal(c, []string{"#2 08:00 weekdays Mon 08:00"}, set("08:00", "weekdays"))
+		require.Contains(c, c.says(Input{Text: "report 10:00 daily", Room: "noc", Person: boss}), "configuration has the report of this room")
+		require.Contains(c, c.says(Input{Text: "unremind all", Room: "noc", Person: boss}), "nothing to remove")
+		require.Contains(c, c.says(Input{Text: "reminders", Room: "noc"}), "by the configuration")
+		require.Equal(c, []string{"#2 07:30 daily Sat 07:30"}, set("7:30", "daily"))
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		require.Len(c, c.reminders(), 2)
+		require.Empty(c, set("", ""))
+		require.Equal(c, []string{"#2 06:00 daily Mon 06:00"}, set("06:00", "daily"))
+	})
+}

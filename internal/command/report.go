@@ -149,9 +149,7 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 		if rem.Kind != store.ReminderReport || rem.Command == c.ID {
 			continue
 		}
-		was := rem.Due
-		rem.Due = time.Time{}
-		if err := e.o.Store.SaveReminder(ctx, rem, was); err != nil && !errors.Is(err, store.ErrConflict) {
+		if err := e.endReminder(ctx, rem); err != nil {
 			return "", err
 		}
 		ended = fmt.Sprintf(" The report %s (#%d) has ended.", inCode(rem.Schedule), rem.ID)

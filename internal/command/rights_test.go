@@ -113,6 +113,7 @@ var rights = map[Verb]wanted{
 	Unremind:  {role: config.RoleViewer, said: "all"},
 	Timezone:  {role: config.RoleViewer, said: "UTC"},
 	Report:    {role: config.RoleViewer},
+	Handover:  {role: config.RoleOperator, said: "operator@example.com"},
 }
 
 // visit is somebody at a place, trying everything there.

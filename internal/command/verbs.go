@@ -270,7 +270,7 @@ func init() {
 			usage: "help [COMMAND]", does: "lists what I can do", examples: []string{"help ack"},
 			parse: parseHelp, answer: answerHelp,
 		},
-	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs(), remindVerbs(), reportVerbs(), incidentVerbs())
+	}, muteVerbs(), auditVerbs(), maintenanceVerbs(), scriptVerbs(), actionVerbs(), approveVerbs(), tokenVerbs(), bindVerbs(), remindVerbs(), reportVerbs(), handoverVerbs(), incidentVerbs())
 }
 
 // lookup returns the verb with this name or alias; nil for none.

@@ -167,6 +167,10 @@ func (l *loader) completeRoom(cfg *Config, r *Room, path string) {
 	}
 	r.Storm = inherit(l, r.Storm, cfg.Storm, path+".storm")
 	r.Flapping = inherit(l, r.Flapping, cfg.Flapping, path+".flapping")
+	if r.Report != nil {
+		r.Report.Days = cmp.Or(r.Report.Days, "daily")
+		r.Report.TimeZone = orZone(r.Report.TimeZone, r.TimeZone)
+	}
 	if q := r.Quiet; q != nil {
 		if !l.given(path + ".quiet.below") {
 			q.Below = alert.Disaster

@@ -72,7 +72,22 @@ type Room struct {
 	Quiet *Quiet `yaml:"quiet"`
 	// The schedule of who is on duty for this room.
 	Duty string `yaml:"duty"`
+	// A regular report of what opened, was resolved and is still open.
+	Report *Report `yaml:"report"`
 }
+
+// Report is when a room gets its report.
+type Report struct {
+	// Time of day, such as 08:00.
+	At string `yaml:"at" validate:"required"`
+	// weekdays, daily, weekends, or days and ranges of days, such as mon,thu or mon-fri. Default: daily.
+	Days string `yaml:"days"`
+	// Time zone of the time. Default: the room's.
+	TimeZone TimeZone `yaml:"zone"`
+}
+
+// Schedule is the report's schedule as package assistant reads it.
+func (r Report) Schedule() string { return r.At + " " + r.Days }
 
 // LanguageOf is the language of what the relay writes in a room; "" is a direct chat.
 func (c *Config) LanguageOf(room string) lang.Lang {

@@ -28,6 +28,7 @@ func (l *loader) checkRooms(cfg *Config) {
 			l.exists(path+".bot", r.Bot, "bot", "webex.bots", bots)
 		}
 		l.checkQuiet(path+".quiet", r.Quiet)
+		l.checkReport(path+".report", r.Report)
 	}
 	l.roomsExist(cfg, "default_rooms", cfg.DefaultRooms)
 }
@@ -91,6 +92,23 @@ func (l *loader) checkQuiet(path string, q *Quiet) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if q.Until(q.Below-1, at).Sub(at) > longestQuiet {
 		l.fault(path+".when", fmt.Sprintf("never ends: no problem below %s would ever be posted", q.Below), "leave out at least an hour of the week; a route can send less severe problems to another room")
+	}
+}
+
+func (l *loader) checkReport(path string, r *Report) {
+	if r == nil || l.faultedBelow(path) {
+		return
+	}
+	if _, err := time.Parse("15:04", r.At); err != nil {
+		l.fault(path+".at", fmt.Sprintf("expected a time, got %q", r.At), "hours and minutes, such as 08:00")
+	}
+	if slices.Contains([]string{"daily", "weekdays", "weekends"}, r.Days) {
+		return
+	}
+	for days := range strings.SplitSeq(r.Days, ",") {
+		if _, err := ParseDays(days); err != nil {
+			l.fault(path+".days", fmt.Sprintf("unknown days %q", days), "weekdays, daily, weekends, or days such as mon,thu or mon-fri")
+		}
 	}
 }
 

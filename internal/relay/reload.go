@@ -140,6 +140,9 @@ func (r *Relay) apply(next *snapshot) {
 		r.log.Error("cannot use the encryption keys of the new configuration: those before stay in use", "error", err)
 	}
 	r.parts.executor.SetSources(each(r.clients.zabbix, acting))
+	if err := r.parts.executor.SetReports(context.Background(), next.cfg.Rooms, time.Now()); err != nil {
+		r.log.Error("cannot set the reports of the new configuration's rooms: the next reload or start sets them", "error", err)
+	}
 	r.parts.sweeps.SetSources(each(r.clients.zabbix, lister), sweepSettings(next.cfg))
 	r.parts.speaking.SetSources(each(r.clients.zabbix, shows), watchInterval(next.cfg))
 	r.parts.heartbeats.Set(heartbeatsOf(next.cfg))

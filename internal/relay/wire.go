@@ -136,6 +136,9 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Reader: reader, Inbox: inbox, Store: r.store, PublicURL: func() string { return now.config().Server.PublicURL },
 		U2CURL: func() string { return now.config().Webex.U2CURL }, MissedPresses: r.missedPresses, Log: log, Metrics: r.metrics.chat,
 	})
+	if err := executor.SetReports(ctx, cfg.Rooms, time.Now()); err != nil {
+		return err
+	}
 	reminders := assistant.New(assistant.Options{
 		Store: r.store, Kinds: executor.Kinds(), Notifier: r.notifier, Log: log, Metrics: r.metrics.assistant, Now: time.Now,
 	})

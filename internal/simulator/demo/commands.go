@@ -18,7 +18,7 @@ var subjects = []Subject{
 	{"Maintenance", []string{"maintenance start sw-core-1 2h new firmware", "maintenance start group=Network 30m patch day", "maintenance list", "maintenance stop sw-core-1"}},
 	{"Scripts", []string{"run", "run ping on sw-core-1", "run restart on db1", "approve"}},
 	{"Actions", []string{"do", "do ticket {1}", "do ticket {1}: customers are down"}},
-	{"Reminders and reports", []string{"remind me 2h", "remind me tomorrow 8:00 call the vendor", "reminders", "snooze 1h", "unremind all", "timezone Europe/Berlin", "report", "report 08:00 weekdays"}},
+	{"Reminders and reports", []string{"remind me 2h", "remind me tomorrow 8:00 call the vendor", "reminders", "snooze 1h", "unremind all", "timezone Europe/Berlin", "report", "report 08:00 weekdays", "handover bob@example.com"}},
 	{"Subscriptions", []string{"subscribe >=high", "subscriptions", "unsubscribe all", "bind >=high", "unbind all"}},
 	{"Incident", []string{"room {1}", "join {2} INC-1", "part {2} INC-1", "note the carrier is on it", "role lead INC-1", "check 1 INC-1", "incident INC-1", "incidents", "review INC-1", "conclude INC-1"}},
 	{"You", []string{"token", "mine", "forget me"}},
