@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -25,7 +26,7 @@ func handoverVerbs() []verb {
 		act: &act{
 			infinitive: "hand over", done: "Handed over", owns: true,
 			actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} },
-			after:   func(r Request, _ func(time.Time) string) string { return " to " + ownerName(*r.Owner) },
+			after:   func(l lang.Lang, r Request, _ func(time.Time) string) string { return l.T(" to %s", ownerName(l, *r.Owner)) },
 		},
 	}}
 }
@@ -68,7 +69,7 @@ func (e *Executor) handedOver(ctx context.Context, c *store.Command, s scope, r 
 	case slices.Contains(s.addresses(), r.Owner.Email):
 		return refuse("❔ You can't hand over to yourself. %s Nothing was done.", howHandover)
 	case !other.roleIn(s.Room).AtLeast(operator):
-		return refuse("🚫 %s can't act in this room: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(*r.Owner), config.RoleOperator)
+		return refuse("🚫 %s can't act in this room: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(s.voice().Lang, *r.Owner), config.RoleOperator)
 	}
 	open := s.listed()
 	open.Open, open.Limit = true, maxOpen
@@ -106,7 +107,7 @@ func (e *Executor) handedOver(ctx context.Context, c *store.Command, s scope, r 
 
 // handover is what the next one has to know, in markdown.
 func (s scope) handover(r Request, room render.Room, open []alert.Problem, count, passed int, reminders []store.Reminder, now time.Time) string {
-	by := ownerName(alert.Owner{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
+	by := ownerName(s.voice().Lang, alert.Owner{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
 	parts := []string{fmt.Sprintf("🔁 **Handover** from %s to %s", by, webex.Mention(r.Owner.Email, r.Owner.Label()))}
 	if r.Text != "" {
 		parts = append(parts, "💬 "+webex.EscapeMarkdown(r.Text))

@@ -34,7 +34,7 @@ var files = map[string]string{
 	"trace.go":   "names of spans",
 	"samples.go": "invented alerts for previews",
 	"units.go":   "values as Zabbix writes them",
-	"remind.go":  "not converted yet", "remind_due.go": "not converted yet", "report.go": "not converted yet", "incident.go": "not converted yet",
+	"remind.go":  "not converted yet", "remind_due.go": "not converted yet", "report.go": "not converted yet", "handover.go": "not converted yet", "incident.go": "not converted yet",
 }
 
 // typed are the fields of the table of verbs whose values people type, or that keys reads.
