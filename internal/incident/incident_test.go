@@ -362,7 +362,7 @@ func (w *world) deliver(t *testing.T) {
 // A crash before or after any effect of an incident's life loses and repeats nothing: one space, each person once, each message once.
 func TestLifeAcrossCrashes(t *testing.T) {
 	life := func(t *testing.T, w *world) {
-		w.run(t, func(*Keeper) { time.Sleep(2 * time.Minute); w.deliver(t) })
+		w.run(t, func(*Keeper) { time.Sleep(time.Minute); w.deliver(t) })
 	}
 	var whole []string
 	for crash := -1; ; crash++ {
@@ -449,7 +449,10 @@ func TestSpaceThatWaits(t *testing.T) {
 			w.run(t, func(k *Keeper) {
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
-				require.Contains(t, w.said[len(w.said)-1], "I can't make its space yet")
+				w.mu.Lock()
+				last := w.said[len(w.said)-1]
+				w.mu.Unlock()
+				require.Contains(t, last, "I can't make its space yet")
 				if back {
 					w.mu.Lock()
 					w.refuses = nil
