@@ -10,6 +10,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/delivery/step"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -94,7 +95,7 @@ func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 	if !b.persistFor(l, "announcing a refusing room in the default room", func(ctx context.Context) error {
 		_, err := b.Store.AddNotice(ctx, store.Notice{
 			Kind: store.NoticeSystem, Sender: "relay", Room: to,
-			Markdown: b.refusal(from, reason),
+			Markdown: b.refusal(b.languageOf(to), from, reason),
 		})
 		return err
 	}) {
@@ -108,20 +109,24 @@ func (b *bot) announceRefusal(l lives, from, to, reason string) bool {
 }
 
 // refusal is the text of the announcement.
-func (b *bot) refusal(room, reason string) string {
+func (b *bot) refusal(l lang.Lang, room, reason string) string {
 	if strings.HasPrefix(room, config.SpaceRoom) {
-		return "**A space that was bound refuses messages, so its bindings ended.** Its problems are in their other rooms. " +
-			"To bind it again, add the bot to it and send `bind` there.  \n" + code(reason)
+		return l.T("**A space that was bound refuses messages, so its bindings ended.** Its problems are in their other rooms. To bind it again, add the bot to it and send `bind` there.") +
+			"  \n" + code(reason)
 	}
 	if email, direct := strings.CutPrefix(room, config.PersonRoom); direct {
-		return "**" + code(email) + " can't be reached by direct messages.** Problems that a route sends there are shown here until messages are accepted " +
-			"again; those of subscriptions are in their rooms.  \n" + code(reason)
+		return l.T("**%s can't be reached by direct messages.** Problems that a route sends there are shown here until messages are accepted again; those of subscriptions are in their rooms.",
+			code(email)) + "  \n" + code(reason)
 	}
 	if _, known := b.Rooms(room, ""); !known {
-		return "**Room " + code(room) + " isn't configured any more.** What it was still owed is a dead letter, and its problems are shown here. " +
-			"Configure the room again and replay its dead letters, or drop them."
+		return l.T("**Room %s isn't configured any more.** What it was still owed is a dead letter, and its problems are shown here. Configure the room again and replay its dead letters, or drop them.", code(room))
 	}
-	return "**Room " + code(room) + " refuses messages.** Its problems are shown here until it accepts messages again. Is the bot still in it?  \n" + code(reason)
+	return l.T("**Room %s refuses messages.** Its problems are shown here until it accepts messages again. Is the bot still in it?", code(room)) + "  \n" + code(reason)
+}
+
+func (b *bot) languageOf(room string) lang.Lang {
+	settings, _ := b.Rooms(room, "")
+	return settings.Lang
 }
 
 // recordAccepted records that a room accepted a message, so that its next refusal is announced.

@@ -151,7 +151,7 @@ func (b *bot) showGroup(l lives, t *task, g store.Group, m members, room RoomSet
 		message.Markdown = b.Render().FlapLine(m.digest, room.Room)
 	case step.OpGroupList:
 		g.Joined += m.late // the list has them, too
-		message.Markdown = fmt.Sprintf("📎 The complete list: %d problems", len(m.digest.Items))
+		message.Markdown = room.Lang.T("📎 The complete list: %d problems", len(m.digest.Items))
 		message.File = &webex.File{Name: fmt.Sprintf("problems-%d.txt", g.ID), ContentType: "text/plain; charset=utf-8", Content: b.Render().DigestFile(m.digest, room.Room, now)}
 	}
 	got, made, err := b.act(l, t, next, g.Attempts, g.MessageID, message)

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -14,11 +13,11 @@ import (
 func (r *Relay) missedPresses(in chat.CardPlace, from, to time.Time) []store.Notice {
 	key := "missed-presses/" + strconv.FormatInt(from.Unix(), 10)
 	said := func(at render.Room) string {
-		return fmt.Sprintf("Buttons pressed between %s and %s didn't reach me. Press again, please.",
-			render.Moment(from, to, at.Location), render.Moment(to, to, at.Location))
+		return at.Lang.T("Buttons pressed between %s and %s didn't reach me. Press again, please.",
+			at.Moment(from, to), at.Moment(to, to))
 	}
 	if in.RoomID != "" {
-		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Location: r.live.Load().cfg.TimeZone.Location})}}
+		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Lang: r.live.Load().cfg.Language, Location: r.live.Load().cfg.TimeZone.Location})}}
 	}
 	return r.live.notice(in.Room, key, said)
 }
