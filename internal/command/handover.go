@@ -26,7 +26,9 @@ func handoverVerbs() []verb {
 		act: &act{
 			infinitive: "hand over", done: "Handed over", owns: true,
 			actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} },
-			after:   func(l lang.Lang, r Request, _ func(time.Time) string) string { return l.T(" to %s", ownerName(l, *r.Owner)) },
+			after: func(l lang.Lang, r Request, _ func(time.Time) string) string {
+				return l.T(" to %s", ownerName(l, *r.Owner))
+			},
 		},
 	}}
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -186,22 +188,23 @@ func (e *Executor) incidentPress(s scope, b Button) (Request, *question) {
 
 // theIncident finds the incident that a command means, among those that the person may know of from here. A target is never guessed.
 func (e *Executor) theIncident(s scope, r Request) (i store.Incident, refusal string) {
+	say := s.voice()
 	here, inSpace := e.o.Incidents.Of(s.Room)
 	switch {
 	case r.Incident != 0:
 		i, ok := e.o.Incidents.Get(r.Incident)
 		if !ok || !e.mayKnow(s, i) {
-			return i, fmt.Sprintf("❔ I don't know %s here. `incidents` lists those that were opened here.", incident.Number(r.Incident))
+			return i, say.T("❔ I don't know %s here. `incidents` lists those that were opened here.", incident.Number(r.Incident))
 		}
 		here = i
 	case !inSpace:
-		return here, fmt.Sprintf("❔ Which incident? Send it in the incident's space, or give its number: `%s%s INC-7`. `incidents` lists them.", r.Verb, map[Verb]string{Role: " lead", Check: " 2", Join: " 4712", Part: " 4712"}[r.Verb])
+		return here, say.T("❔ Which incident? Send it in the incident's space, or give its number: `%s%s INC-7`. `incidents` lists them.", r.Verb, map[Verb]string{Role: " lead", Check: " 2", Join: " 4712", Part: " 4712"}[r.Verb])
 	}
 	if role := s.roleIn(here.Room); !may(role, r.Verb) {
-		return here, denied(s.voice().Lang, r.Verb, role, "where "+incident.Number(here.ID)+" was opened")
+		return here, denied(say.Lang, r.Verb, role, say.T("where %s was opened", incident.Number(here.ID)))
 	}
 	if r.Verb.entry().sets && !here.Closed.IsZero() {
-		return here, fmt.Sprintf("🔒 %s is closed, so I did nothing. `room` opens another one.", incident.Number(here.ID))
+		return here, say.T("🔒 %s is closed, so I did nothing. `room` opens another one.", incident.Number(here.ID))
 	}
 	return here, ""
 }
@@ -244,7 +247,7 @@ const noteFor = time.Minute
 // noteIncident writes a note into the timeline, and makes the command one about the open problems. done: there is none.
 func (e *Executor) noteIncident(ctx context.Context, c *store.Command, s *scope, r *Request, i store.Incident) (done bool, err error) {
 	if !i.Closed.IsZero() {
-		return true, e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, fmt.Sprintf("🔒 %s is closed, so I noted nothing.", incident.Number(i.ID))})
+		return true, e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, s.voice().T("🔒 %s is closed, so I noted nothing.", incident.Number(i.ID))})
 	}
 	f, err := e.o.Incidents.Facts(ctx, i)
 	if err != nil {
@@ -254,7 +257,7 @@ func (e *Executor) noteIncident(ctx context.Context, c *store.Command, s *scope,
 		return o.Kind == store.IncidentNote && o.Text == r.Text && incident.Same(o.By, someone(s.Input.Person)) && o.Key != noteKey(c.ID) && c.CreatedAt.Sub(o.At).Abs() < noteFor
 	})
 	if twice {
-		return true, e.finish(ctx, *c, "", store.CommandDone, "ℹ️ I noted that a moment ago.")
+		return true, e.finish(ctx, *c, "", store.CommandDone, s.voice().T("ℹ️ I noted that a moment ago."))
 	}
 	if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
 		Incident: i.ID, Key: noteKey(c.ID), Kind: store.IncidentNote, At: c.CreatedAt, By: someone(s.Input.Person), Subject: markOf(c.ID), Text: r.Text,
@@ -268,7 +271,7 @@ func (e *Executor) noteIncident(ctx context.Context, c *store.Command, s *scope,
 	}
 	if len(r.Refs) == 0 {
 		c.Outcome = "noted in " + incident.Number(i.ID)
-		return true, e.finish(ctx, *c, "", store.CommandDone, fmt.Sprintf("📝 Noted in the timeline of %s. No problem of it is open, so Zabbix has no comment.", incident.Number(i.ID)))
+		return true, e.finish(ctx, *c, "", store.CommandDone, s.voice().T("📝 Noted in the timeline of %s. No problem of it is open, so Zabbix has no comment.", incident.Number(i.ID)))
 	}
 	r.Incident, r.Yes, r.Suspects = i.ID, true, nil
 	s.Input.Room = i.Room
@@ -286,8 +289,9 @@ const maxLiveIncidents = 100
 
 // openRoom opens an incident about the command's problems, or invites the person to the one that there is.
 func (e *Executor) openRoom(ctx context.Context, c store.Command, s scope, _ Request) (outcome string, err error) {
+	say := s.voice()
 	if e.o.Incidents == nil {
-		return e.reply(ctx, c, "🚫 This relay keeps no incidents.")
+		return e.reply(ctx, c, say.T("🚫 This relay keeps no incidents."))
 	}
 	if known, ok := e.openedBy(c.ID); ok { // read again after a crash
 		return "opened " + incident.Number(known.ID), nil
@@ -295,9 +299,9 @@ func (e *Executor) openRoom(ctx context.Context, c store.Command, s scope, _ Req
 	here, inSpace := e.o.Incidents.Of(s.Room)
 	switch {
 	case s.Direct:
-		return e.reply(ctx, c, "🚨 Send `room` in the room that has the problem, or in the problem's thread there: its people and roles count.")
+		return e.reply(ctx, c, say.T("🚨 Send `room` in the room that has the problem, or in the problem's thread there: its people and roles count."))
 	case inSpace:
-		return e.reply(ctx, c, fmt.Sprintf("🚨 This is the space of %s already. `join` adds a problem to it.", incident.Number(here.ID)))
+		return e.reply(ctx, c, say.T("🚨 This is the space of %s already. `join` adds a problem to it.", incident.Number(here.ID)))
 	}
 	problems, err := e.problemsOf(ctx, c.Keys)
 	if err != nil {
@@ -311,13 +315,13 @@ func (e *Executor) openRoom(ctx context.Context, c store.Command, s scope, _ Req
 	open := slices.DeleteFunc(slices.Clone(problems), func(p alert.Problem) bool { return !p.Open() })
 	switch {
 	case len(open) == 0:
-		return e.reply(ctx, c, "ℹ️ Nothing of that is open any more, so I opened no incident.")
+		return e.reply(ctx, c, say.T("ℹ️ Nothing of that is open any more, so I opened no incident."))
 	case len(e.o.Incidents.Live()) >= maxLiveIncidents:
-		return e.reply(ctx, c, fmt.Sprintf("🚫 %d incidents go on already, which is the most. End one first: `incidents`, `conclude INC-7`.", maxLiveIncidents))
+		return e.reply(ctx, c, say.T("🚫 %d incidents go on already, which is the most. End one first: `incidents`, `conclude INC-7`.", maxLiveIncidents))
 	}
 	now := time.Now()
 	i := store.Incident{
-		Command: c.ID, Title: incident.Headline(open), Room: c.Room, Origin: c.RoomID, Thread: c.Thread(), Bot: c.Bot, By: someone(s.Input.Person), Opened: now,
+		Command: c.ID, Title: incident.Headline(say.Lang, open), Room: c.Room, Origin: c.RoomID, Thread: c.Thread(), Bot: c.Bot, By: someone(s.Input.Person), Opened: now,
 	}
 	incident.AddInvited(&i, i.By)
 	for _, p := range open {
@@ -342,17 +346,18 @@ func (e *Executor) openedBy(command string) (store.Incident, bool) {
 
 // inviteTo invites a person to an incident that has the problem already.
 func (e *Executor) inviteTo(ctx context.Context, c store.Command, s scope, i store.Incident, key alert.Key) (outcome string, err error) {
+	say := s.voice()
 	if !e.mayKnow(s, i) {
-		return e.reply(ctx, c, fmt.Sprintf("🚨 %s is in an incident already, which was opened in another room.", nameIn(key, s.Several)))
+		return e.reply(ctx, c, say.T("🚨 %s is in an incident already, which was opened in another room.", nameIn(key, s.Several)))
 	}
 	if i, err = e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) { incident.AddInvited(i, someone(s.Input.Person)) }); err != nil {
 		return "", err
 	}
-	said := fmt.Sprintf("🚨 %s is in **%s** already", nameIn(key, s.Several), incident.Number(i.ID))
+	name, number := nameIn(key, s.Several), incident.Number(i.ID)
 	if link, ok := webex.SpaceLink(i.RoomID); ok && incident.Reachable(i) {
-		return e.reply(ctx, c, said+": I invite you to [its space]("+link+").")
+		return e.reply(ctx, c, say.T("🚨 %s is in **%s** already: I invite you to [its space](%s).", name, number, link))
 	}
-	return e.reply(ctx, c, said+".")
+	return e.reply(ctx, c, say.T("🚨 %s is in **%s** already.", name, number))
 }
 
 // onCall returns who is on duty for the room, in the first layer of each schedule.
@@ -402,11 +407,11 @@ func (e *Executor) joinIncident(ctx context.Context, c store.Command, s scope, r
 		other, taken := e.o.Incidents.With(p.Key)
 		switch {
 		case taken && other.ID == i.ID && !e.entered(ctx, i.ID, joinKey(c.ID, p.Key)):
-			return e.reply(ctx, c, fmt.Sprintf("ℹ️ %s is in %s already.", name, incident.Number(i.ID)))
+			return e.reply(ctx, c, s.voice().T("ℹ️ %s is in %s already.", name, incident.Number(i.ID)))
 		case taken && other.ID != i.ID:
-			return e.reply(ctx, c, fmt.Sprintf("🚫 %s is in another incident, so I joined nothing.", name))
+			return e.reply(ctx, c, s.voice().T("🚫 %s is in another incident, so I joined nothing.", name))
 		case len(i.Problems)+len(problems) > incident.MaxProblems:
-			return e.reply(ctx, c, fmt.Sprintf("🚫 An incident has at most %d problems, so I joined nothing.", incident.MaxProblems))
+			return e.reply(ctx, c, s.voice().T("🚫 An incident has at most %d problems, so I joined nothing.", incident.MaxProblems))
 		}
 		joined = append(joined, name)
 	}
@@ -425,7 +430,7 @@ func (e *Executor) joinIncident(ctx context.Context, c store.Command, s scope, r
 	}); err != nil {
 		return "", err
 	}
-	return e.reply(ctx, c, fmt.Sprintf("➕ Joined to **%s**: %s. Its message comes to the space.", incident.Number(i.ID), text.And(joined)))
+	return e.reply(ctx, c, s.voice().T("➕ Joined to **%s**: %s. Its message comes to the space.", incident.Number(i.ID), s.voice().And(joined)))
 }
 
 func joinKey(command string, key alert.Key) string { return "join:" + command + ":" + key.String() }
@@ -450,13 +455,13 @@ func (e *Executor) partIncident(ctx context.Context, c store.Command, s scope, r
 	for _, p := range problems {
 		name := titled(p.Key, p.Name, s.Several)
 		if !slices.Contains(left, p.Key) && !e.entered(ctx, i.ID, joinKey(c.ID, p.Key)) {
-			return e.reply(ctx, c, fmt.Sprintf("ℹ️ %s isn't in %s, so I did nothing.", name, incident.Number(i.ID)))
+			return e.reply(ctx, c, s.voice().T("ℹ️ %s isn't in %s, so I did nothing.", name, incident.Number(i.ID)))
 		}
 		left = slices.DeleteFunc(left, func(k alert.Key) bool { return k == p.Key })
 		parted = append(parted, name)
 	}
 	if len(left) == 0 {
-		return e.reply(ctx, c, fmt.Sprintf("🚫 That would leave %s without a problem, so I did nothing. To end it: `conclude`.", incident.Number(i.ID)))
+		return e.reply(ctx, c, s.voice().T("🚫 That would leave %s without a problem, so I did nothing. To end it: `conclude`.", incident.Number(i.ID)))
 	}
 	for _, p := range problems {
 		if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
@@ -472,7 +477,7 @@ func (e *Executor) partIncident(ctx context.Context, c store.Command, s scope, r
 	}); err != nil {
 		return "", err
 	}
-	return e.reply(ctx, c, fmt.Sprintf("➖ Parted from **%s**: %s. Its message in the space is kept up to date until it is resolved.", incident.Number(i.ID), text.And(parted)))
+	return e.reply(ctx, c, s.voice().T("➖ Parted from **%s**: %s. Its message in the space is kept up to date until it is resolved.", incident.Number(i.ID), s.voice().And(parted)))
 }
 
 func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
@@ -482,7 +487,7 @@ func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Req
 	}
 	n := slices.IndexFunc(s.Incident.Roles, func(role string) bool { return strings.EqualFold(role, r.Role) })
 	if n < 0 {
-		return e.reply(ctx, c, fmt.Sprintf("❔ There is no role `%s`. There are %s.", echo(r.Role), text.And(quotedNames(s.Incident.Roles))))
+		return e.reply(ctx, c, s.voice().T("❔ There is no role `%s`. There are %s.", echo(r.Role), s.voice().And(quotedNames(s.Incident.Roles))))
 	}
 	role := s.Incident.Roles[n]
 	f, err := e.o.Incidents.Facts(ctx, i)
@@ -505,7 +510,7 @@ func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Req
 		who = store.Someone{ID: owner.ID, Email: owner.Email, Name: text.Line(text.CutBytes(owner.Name, 200))}
 	}
 	if who.Email != "" && !s.Incident.Allowed(who.Email) {
-		return e.reply(ctx, c, fmt.Sprintf("🚫 %s isn't in a domain that the relay's configuration allows, so I did nothing.", webex.EscapeMarkdown(incident.Label(who))))
+		return e.reply(ctx, c, s.voice().T("🚫 %s isn't in a domain that the relay's configuration allows, so I did nothing.", webex.EscapeMarkdown(incident.Label(who))))
 	}
 	if _, err := e.o.Incidents.Enter(ctx, store.IncidentEntry{
 		Incident: i.ID, Key: "role:" + c.ID, Kind: store.IncidentRole, At: time.Now(), By: by, Who: who, Subject: role,
@@ -517,15 +522,12 @@ func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Req
 			return "", err
 		}
 	}
-	said := "nobody"
-	if who != (store.Someone{}) {
-		said = incident.Label(who)
-	}
-	outcome = fmt.Sprintf("%s in %s: %s", role, incident.Number(i.ID), said)
+	holder := incident.Label(who) // "" for nobody
+	outcome = fmt.Sprintf("%s in %s: %s", role, incident.Number(i.ID), cmp.Or(holder, "nobody"))
 	if r.Toggle { // the card shows it
 		return outcome, nil
 	}
-	return e.reply(ctx, c, fmt.Sprintf("👤 **%s** in %s: %s.", webex.EscapeMarkdown(role), incident.Number(i.ID), webex.EscapeMarkdown(said)))
+	return e.reply(ctx, c, s.voice().T("👤 **%s** in %s: %s.", webex.EscapeMarkdown(role), incident.Number(i.ID), webex.EscapeMarkdown(cmp.Or(holder, s.voice().C("owner", "nobody")))))
 }
 
 func quotedNames(names []string) []string {
@@ -545,9 +547,9 @@ func (e *Executor) tick(ctx context.Context, c store.Command, s scope, r Request
 	if err != nil {
 		return "", err
 	}
-	kind, done := store.IncidentCheck, "ticked"
+	kind, done, said := store.IncidentCheck, "ticked", lang.Key("☑️ Ticked in %s: %s.")
 	if last, ticked := f.Ticked(item); ticked && last.Key != "check:"+c.ID {
-		kind, done = store.IncidentUncheck, "unticked"
+		kind, done, said = store.IncidentUncheck, "unticked", lang.Key("☑️ Unticked in %s: %s.")
 		if s.Button != nil { // two people pressed it
 			return "ticked already", nil
 		}
@@ -561,7 +563,7 @@ func (e *Executor) tick(ctx context.Context, c store.Command, s scope, r Request
 	if s.Button != nil {
 		return outcome, nil
 	}
-	return e.reply(ctx, c, fmt.Sprintf("☑️ %s in %s: %s.", strings.ToUpper(done[:1])+done[1:], incident.Number(i.ID), webex.EscapeMarkdown(item)))
+	return e.reply(ctx, c, s.voice().Of(said, incident.Number(i.ID), webex.EscapeMarkdown(item)))
 }
 
 func (e *Executor) showIncident(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
@@ -573,7 +575,7 @@ func (e *Executor) showIncident(ctx context.Context, c store.Command, s scope, r
 	if err != nil {
 		return "", err
 	}
-	_, err = e.reply(ctx, c, incident.Show(f, s.Incident, time.Now()))
+	_, err = e.reply(ctx, c, incident.Show(f, s.Incident, s.voice().Lang))
 	return "shown", err
 }
 
@@ -581,6 +583,7 @@ func (e *Executor) showIncident(ctx context.Context, c store.Command, s scope, r
 const maxIncidents = 20
 
 func (e *Executor) listIncidents(ctx context.Context, c store.Command, s scope, _ Request) (outcome string, err error) {
+	say := s.voice()
 	var lines []string
 	for _, i := range slices.Backward(e.o.Incidents.All()) {
 		if len(lines) == maxIncidents {
@@ -593,14 +596,14 @@ func (e *Executor) listIncidents(ctx context.Context, c store.Command, s scope, 
 		if err != nil {
 			return "", err
 		}
-		line := fmt.Sprintf("**%s** %s: %s, %s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), f.State(), i.Opened.In(roomOf(c, s.View).Location).Format("2 Jan 2006 15:04 MST"))
+		line := fmt.Sprintf("**%s** %s: %s, %s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), f.State().Word(say.Lang), say.Time(i.Opened.In(say.room.Location), "2 Jan 2006 15:04 MST"))
 		if link, ok := webex.SpaceLink(i.RoomID); ok && incident.Reachable(i) {
-			line += " · [its space](" + link + ")"
+			line += say.T(" · [its space](%s)", link)
 		}
 		lines = append(lines, line)
 	}
 	if len(lines) == 0 {
-		return e.reply(ctx, c, "ℹ️ No incident was opened here. `room 4711` opens one about a problem.")
+		return e.reply(ctx, c, say.T("ℹ️ No incident was opened here. `room 4711` opens one about a problem."))
 	}
 	_, err = e.reply(ctx, c, "- "+strings.Join(lines, "\n- "))
 	return "listed", err
@@ -615,7 +618,7 @@ func (e *Executor) reviewIncident(ctx context.Context, c store.Command, s scope,
 	if err != nil {
 		return "", err
 	}
-	words := fmt.Sprintf("📄 The review of **%s**, as it is now.", incident.Number(i.ID))
+	words := s.voice().T("📄 The review of **%s**, as it is now.", incident.Number(i.ID))
 	missing, err := e.attach(ctx, c, "review", words, store.File{Name: strings.ToLower(incident.Number(i.ID)) + "-review.md", Type: "text/markdown", Content: []byte(review)})
 	if err != nil || missing == "" {
 		return "posted the review of " + incident.Number(i.ID), err
@@ -630,11 +633,11 @@ func confirmConclude(e *Executor, s scope, _ store.Command, r Request) (q doubt,
 	}
 	after := ""
 	if s.View.Incident.Leave {
-		after = " Then I leave its space."
+		after = s.voice().T(" Then I leave its space.")
 	}
 	return doubt{
-		question: fmt.Sprintf("❔ This ends **%s** %s now, whatever is open: I post its review, and nothing more happens in it.%s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), after),
-		button:   "Yes, end it",
+		question: s.voice().T("❔ This ends **%s** %s now, whatever is open: I post its review, and nothing more happens in it.%s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), after),
+		button:   s.voice().T("Yes, end it"),
 	}, "", nil
 }
 
@@ -650,5 +653,5 @@ func (e *Executor) conclude(ctx context.Context, c store.Command, s scope, r Req
 	}); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", err
 	}
-	return e.reply(ctx, c, fmt.Sprintf("🏁 Ended **%s**. Its review follows.", incident.Number(i.ID)))
+	return e.reply(ctx, c, s.voice().T("🏁 Ended **%s**. Its review follows.", incident.Number(i.ID)))
 }

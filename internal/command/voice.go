@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
@@ -20,8 +21,13 @@ type voice struct {
 // roomOf returns the settings for messages in the room of a command.
 func roomOf(c store.Command, v View) render.Room { return v.roomSettings(c.Room) }
 
-// roomSettings are those of a room by its configured name; of direct chats and spaces for any other.
+// roomSettings are those of a room by its configured name. A space has those of its messages; any other name is a direct chat.
 func (v View) roomSettings(name string) render.Room {
+	if binding.IsSpace(name) && v.Settings != nil {
+		if room, ok := v.Settings(name, ""); ok {
+			return room
+		}
+	}
 	room := render.Room{Lang: v.Language, Location: v.Location}
 	for _, r := range v.Rooms {
 		if r.Name == name && name != "" {

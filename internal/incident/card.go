@@ -2,11 +2,11 @@ package incident
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -45,6 +45,7 @@ type run struct {
 // card is the message that shows the incident as it is: a card with buttons, and the same in markdown. Webex edits no message with a
 // card, so it is posted again at the end of the space, where it is at hand.
 func (f Facts) card(s Settings) Message {
+	l := s.lang(f.Incident)
 	var body, buttons []element
 	var said []string
 	line := func(separated bool, runs ...run) {
@@ -68,16 +69,16 @@ func (f Facts) card(s Settings) Message {
 	}
 	state := map[State]string{Open: "🚨", Resolved: "✅"}[f.State()]
 	line(false, run{state + " " + Number(f.ID) + " " + text.Shorten(f.Title, 120), true})
-	line(false, run{fmt.Sprintf("%s since %s · %s · opened by %s", f.State(), s.moment(f.since()), f.counted(), Label(f.By)), false})
+	line(false, run{l.T("%s since %s · %s · opened by %s", f.State().Word(l), s.moment(l, f.since()), f.counted(l), Label(f.By)), false})
 	for n, key := range f.Current() {
 		if n == maxCardProblems {
-			line(false, run{fmt.Sprintf("… and %d more: send incident", len(f.Current())-n), false})
+			line(false, run{l.T("… and %d more: send incident", len(f.Current())-n), false})
 			break
 		}
 		p := f.Known[key]
-		mark, owner := "🟢 resolved", ""
+		mark, owner := "🟢 "+l.T("resolved"), ""
 		if p.Open() {
-			mark = "🔴 " + p.Severity.String()
+			mark = "🔴 " + render.Word(l, p.Severity)
 		}
 		if p.Owner.Email != "" {
 			owner = " · 👤 " + text.Line(p.Owner.Label())
@@ -85,9 +86,9 @@ func (f Facts) card(s Settings) Message {
 		line(n == 0, run{mark + " · ", false}, run{nameOf(p), true}, run{" · " + key.EventID + owner, false})
 	}
 	for n, role := range s.Roles {
-		who, title := "nobody", "Take "+role
+		who, title := l.C("owner", "nobody"), l.T("Take %s", role)
 		if holder := f.Holder(role); holder != (store.Someone{}) {
-			who, title = Label(holder), "Take or leave "+role
+			who, title = Label(holder), l.T("Take or leave %s", role)
 		}
 		line(n == 0, run{title1(role) + ": ", false}, run{who, true})
 		buttons = append(buttons, button(title, "default", f.ID, ButtonRole, role))
@@ -96,11 +97,11 @@ func (f Facts) card(s Settings) Message {
 		by, ticked := f.Ticked(item)
 		box, after := "☐ ", ""
 		if ticked {
-			box, after = "☑ ", " · "+Label(by.By)+", "+s.moment(by.At)
+			box, after = "☑ ", " · "+Label(by.By)+", "+s.moment(l, by.At)
 		} else if f.State() == Open {
 			buttons = append(buttons, button("☑ "+text.Shorten(item, 30), "positive", f.ID, ButtonCheck, strconv.Itoa(n+1)))
 		}
-		line(n == 0, run{fmt.Sprintf("%s%d. %s%s", box, n+1, item, after), false})
+		line(n == 0, run{box + strconv.Itoa(n+1) + ". " + item + after, false})
 	}
 	if f.State() != Open {
 		buttons = nil

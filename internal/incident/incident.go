@@ -3,7 +3,6 @@ package incident
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,8 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webexid"
@@ -50,11 +51,11 @@ func Title(i store.Incident) string {
 }
 
 // Headline returns the title of an incident about problems, the worst first, without the number.
-func Headline(problems []alert.Problem) string {
+func Headline(l lang.Lang, problems []alert.Problem) string {
 	p := slices.MaxFunc(problems, func(a, b alert.Problem) int { return cmp.Compare(a.Severity, b.Severity) })
-	said := fmt.Sprintf("%s (%s)", nameOf(p), p.Severity)
+	said := nameOf(p) + " (" + render.Word(l, p.Severity) + ")"
 	if more := len(problems) - 1; more > 0 {
-		said += fmt.Sprintf(" and %d more", more)
+		said += l.T(" and %d more", more)
 	}
 	return text.Line(said)
 }
@@ -79,6 +80,16 @@ type Settings struct {
 	Leave       bool          // the bot leaves the space then
 	Location    *time.Location
 	Allowed     func(email string) bool // may be invited
+
+	Language func(room string) lang.Lang // of a room, by its configured name; nil: English in each
+}
+
+// lang is the language of an incident: that of the room where it was opened.
+func (s Settings) lang(i store.Incident) lang.Lang {
+	if s.Language == nil {
+		return lang.English
+	}
+	return s.Language(i.Room)
 }
 
 // State is the state of an incident.
@@ -90,6 +101,11 @@ const (
 	Resolved State = "resolved" // all of its problems are, or somebody ended it
 	Closed   State = "closed"
 )
+
+var stateWords = map[State]lang.Key{Opening: lang.Key("opening"), Open: lang.Key("open"), Resolved: lang.Key("resolved"), Closed: lang.Key("closed")}
+
+// Word is the state as people read it.
+func (s State) Word(l lang.Lang) string { return l.Of(stateWords[s]) }
 
 // Facts are all that is known about an incident.
 type Facts struct {

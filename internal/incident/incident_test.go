@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 	"nms-alert-relay/internal/webex"
@@ -136,7 +137,7 @@ func TestNumbers(t *testing.T) {
 func TestTitles(t *testing.T) {
 	p := problem(k1, alert.StateOpen, "t1")
 	p.Name, p.Hosts = "a\nb\u202e<@all> "+strings.Repeat("x", 500), []alert.Host{{Host: strings.Repeat("h", 200)}}
-	title := Title(store.Incident{ID: 7, Title: Headline([]alert.Problem{p})})
+	title := Title(store.Incident{ID: 7, Title: Headline(lang.English, []alert.Problem{p})})
 	require.True(t, strings.HasPrefix(title, "INC-7 h"))
 	require.LessOrEqual(t, len([]rune(title)), maxTitle)
 	require.NotContains(t, title, "\n")
@@ -157,7 +158,7 @@ func TestTimeline(t *testing.T) {
 		f.Entries = append(f.Entries, store.IncidentEntry{Kind: store.IncidentNote, At: t0.Add(2 * time.Minute), By: bob, Subject: "abcd1234", Text: "note"})
 	})
 	var said []string
-	for _, m := range f.Timeline() {
+	for _, m := range f.Timeline(lang.English) {
 		said = append(said, m.Who+" "+m.What)
 	}
 	require.Equal(t, []string{"Alice Archer opened INC-7", " opened", " opened", "Bob noted: note", "Bob commented: other"}, said)
@@ -172,7 +173,7 @@ func TestStrangersTextIsHarmless(t *testing.T) {
 		p.Owner = alert.Owner{Email: "bob@example.com", Name: evil}
 		p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, At: t0, Update: &alert.Update{At: t0, Actor: alert.Actor{Name: evil}, Message: evil, Actions: alert.Actions{Other: evil, Ack: true}}})
 		f.Known[k1] = p
-		f.Title, f.By.Name, f.Room, f.LostWhy, f.Ended.Name = Headline([]alert.Problem{p}), evil, evil, evil, evil
+		f.Title, f.By.Name, f.Room, f.LostWhy, f.Ended.Name = Headline(lang.English, []alert.Problem{p}), evil, evil, evil, evil
 		for _, kind := range []store.IncidentKind{store.IncidentNote, store.IncidentRole, store.IncidentCheck, store.IncidentInvited} {
 			f.Entries = append(f.Entries, store.IncidentEntry{Kind: kind, At: t0, By: store.Someone{Name: evil}, Who: store.Someone{Name: evil}, Subject: evil, Text: evil})
 		}
@@ -181,7 +182,7 @@ func TestStrangersTextIsHarmless(t *testing.T) {
 	})
 	s := settings()
 	s.Roles, s.Checklist = []string{evil}, []string{evil}
-	texts := map[string]string{"review": Review(f, s, t0), "show": Show(f, s, t0), "reminder": f.reminderMessage(s, t0).Text}
+	texts := map[string]string{"review": Review(f, s, t0), "show": Show(f, s, lang.English), "reminder": f.reminderMessage(s, t0).Text}
 	for _, lost := range []time.Time{{}, t0} {
 		for _, refused := range []string{"", evil} {
 			f.Lost, f.Refused, f.LastError = lost, refused, evil

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -149,7 +152,7 @@ func (l *Loop) do(ctx context.Context, f Facts, step Step, s Settings) error {
 	case OpShow:
 		return l.show(ctx, f, step.Key)
 	case OpMake:
-		return l.makeSpace(ctx, f, step.Search)
+		return l.makeSpace(ctx, f, step.Search, s.lang(f.Incident))
 	case OpGiveUp:
 		l.o.Metrics.opened.WithLabelValues(resultRefused).Inc()
 		return update(func(i *store.Incident) { i.Refused = step.Why })
@@ -164,7 +167,7 @@ func (l *Loop) do(ctx context.Context, f Facts, step Step, s Settings) error {
 		}
 		return update(func(i *store.Incident) { Join(i, key, now) })
 	case OpLeave:
-		return l.leave(ctx, f)
+		return l.leave(ctx, f, s.lang(f.Incident))
 	case OpClose:
 		l.o.Log.Info("incident closed", "incident", Number(f.ID))
 		f.Closed = now
@@ -227,15 +230,15 @@ func (l *Loop) show(ctx context.Context, f Facts, key alert.Key) error {
 
 // makeSpace makes the space. If an earlier call may have made it, it is looked for among the bot's rooms first: Webex has no idempotency
 // key.
-func (l *Loop) makeSpace(ctx context.Context, f Facts, search bool) error {
+func (l *Loop) makeSpace(ctx context.Context, f Facts, search bool, in lang.Lang) error {
 	client, ok := l.o.Webex(f.Bot)
 	if !ok {
-		return l.refuse(ctx, f, fmt.Sprintf("the bot %s isn't configured any more", f.Bot))
+		return l.refuse(ctx, f, in.T("the bot %s isn't configured any more", f.Bot), errNoBot)
 	}
 	if search {
 		rooms, err := client.Rooms(ctx)
 		if err != nil {
-			return l.postpone(ctx, f, err)
+			return l.postpone(ctx, f, err, in)
 		}
 		for _, r := range rooms {
 			if l.isSpace(f, r) {
@@ -250,9 +253,9 @@ func (l *Loop) makeSpace(ctx context.Context, f Facts, search bool) error {
 	room, err := client.CreateRoom(ctx, Title(f.Incident))
 	if err != nil {
 		if final(err) {
-			return l.refuse(ctx, f, reasonOf(err))
+			return l.refuse(ctx, f, reasonOf(in, err), err)
 		}
-		return l.postpone(ctx, f, err)
+		return l.postpone(ctx, f, err, in)
 	}
 	return l.made(ctx, f, room.ID)
 }
@@ -279,22 +282,26 @@ func (l *Loop) made(ctx context.Context, f Facts, roomID string) error {
 	return err
 }
 
-func (l *Loop) refuse(ctx context.Context, f Facts, why string) error {
+// errNoBot is the reason in the log if a bot was removed from the configuration.
+var errNoBot = errors.New("the bot isn't configured any more")
+
+// refuse records that an incident gets no space. why is for people, cause for the log.
+func (l *Loop) refuse(ctx context.Context, f Facts, why string, cause error) error {
 	l.o.Metrics.opened.WithLabelValues(resultRefused).Inc()
-	l.o.Log.Warn("an incident gets no space", "incident", Number(f.ID), "reason", why)
+	l.o.Log.Warn("an incident gets no space", "incident", Number(f.ID), "bot", f.Bot, "error", cause)
 	_, err := l.o.Keeper.Update(ctx, f.ID, func(i *store.Incident) { i.Refused = why })
 	return err
 }
 
 // postpone records that a call to Webex is tried again.
-func (l *Loop) postpone(ctx context.Context, f Facts, err error) error {
+func (l *Loop) postpone(ctx context.Context, f Facts, err error, in lang.Lang) error {
 	wait := min(minBackoff<<min(f.Attempts, 10), maxBackoff)
 	wait = max(wait, webex.ErrorOf(err).RetryAfter)
 	l.o.Log.Warn("a call to Webex for an incident failed and will be tried again", "incident", Number(f.ID), "in", wait, "error", err)
 	_, saved := l.o.Keeper.Update(ctx, f.ID, func(i *store.Incident) {
 		i.Attempts, i.NotBefore = i.Attempts+1, time.Now().Add(wait)
 		if i.RoomID == "" {
-			i.LastError = reasonOf(err)
+			i.LastError = reasonOf(in, err)
 		}
 	})
 	return saved
@@ -310,24 +317,24 @@ func final(err error) bool {
 }
 
 // reasonOf describes a failure of Webex for people.
-func reasonOf(err error) string {
+func reasonOf(in lang.Lang, err error) string {
 	e := webex.ErrorOf(err)
-	said := cmp.Or(text.Line(e.Message), "no answer")
+	said := cmp.Or(text.Line(e.Message), in.T("no answer"))
 	if e.Status != 0 {
-		said = fmt.Sprintf("Webex says %d: %s", e.Status, said)
+		said = in.T("Webex says %s: %s", strconv.Itoa(e.Status), said)
 	}
 	return text.Shorten(said, 300)
 }
 
 // invite adds a person to the space, and records the result: each is told once.
 func (l *Loop) invite(ctx context.Context, f Facts, who store.Someone, s Settings) error {
-	result, failure := resultOK, ""
+	in, result, failure := s.lang(f.Incident), resultOK, ""
 	client, ok := l.o.Webex(f.Bot)
 	switch {
 	case !ok:
-		result, failure = resultRefused, fmt.Sprintf("the bot %s isn't configured any more", f.Bot)
+		result, failure = resultRefused, in.T("the bot %s isn't configured any more", f.Bot)
 	case !s.Allowed(who.Email):
-		result, failure = resultRefused, "not in a domain that the relay's configuration allows"
+		result, failure = resultRefused, in.T("not in a domain that the relay's configuration allows")
 	default:
 		err := client.AddMember(ctx, f.RoomID, who.Email)
 		switch class := webex.ClassOf(err); {
@@ -335,9 +342,9 @@ func (l *Loop) invite(ctx context.Context, f Facts, who store.Someone, s Setting
 		case class == webex.Conflict:
 			result = resultMember
 		case !final(err) && f.Attempts < inviteTries:
-			return l.postpone(ctx, f, err)
+			return l.postpone(ctx, f, err, in)
 		default:
-			result, failure = resultRefused, reasonOf(err)
+			result, failure = resultRefused, reasonOf(in, err)
 		}
 	}
 	l.o.Metrics.invited.WithLabelValues(result).Inc()
@@ -354,11 +361,11 @@ func (l *Loop) invite(ctx context.Context, f Facts, who store.Someone, s Setting
 }
 
 // leave takes the bot out of the space. People keep it.
-func (l *Loop) leave(ctx context.Context, f Facts) error {
+func (l *Loop) leave(ctx context.Context, f Facts, in lang.Lang) error {
 	client, ok := l.o.Webex(f.Bot)
 	if ok {
 		if err := client.Leave(ctx, f.RoomID); err != nil && !final(err) && f.Attempts < inviteTries {
-			return l.postpone(ctx, f, err)
+			return l.postpone(ctx, f, err, in)
 		} else if err != nil {
 			l.o.Log.Warn("the bot can't leave an incident's space", "incident", Number(f.ID), "error", err)
 		}

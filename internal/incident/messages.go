@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -40,18 +42,19 @@ const (
 
 // Messages returns those that should be shown, as they should be.
 func Messages(f Facts, s Settings, now time.Time) []Message {
+	l := s.lang(f.Incident)
 	all := []Message{{Name: messageOrigin, Origin: true, Text: f.originText(s)}}
 	if f.Reachable() {
-		all = append(all, Message{Name: messageWelcome, Text: f.welcome()}, f.card(s))
+		all = append(all, Message{Name: messageWelcome, Text: f.welcome(l)}, f.card(s))
 		if refused := f.refused(); len(refused) > 0 {
 			if _, pending := f.toInvite(); !pending { // all at once
-				all = append(all, Message{Name: messageInvited, Text: "👥 I couldn't invite everybody. Add them yourself, if they should be here:\n\n- " +
-					strings.Join(escaped(refused), "\n- ")})
+				all = append(all, Message{Name: messageInvited, Text: l.T("👥 I couldn't invite everybody. Add them yourself, if they should be here:") +
+					"\n\n- " + strings.Join(escaped(refused), "\n- ")})
 			}
 		}
 	}
 	if !f.Lost.IsZero() {
-		all = append(all, Message{Name: messageLost, Origin: true, Text: fmt.Sprintf(
+		all = append(all, Message{Name: messageLost, Origin: true, Text: l.T(
 			"⚠️ The space of **%s** takes no messages from me any more: was I removed from it? The incident goes on: its state, and at the end its review, are told here. (%s)",
 			Number(f.ID), webex.EscapeMarkdown(text.Shorten(text.Line(f.LostWhy), 300)))})
 	}
@@ -69,65 +72,63 @@ func (f Facts) named() string {
 
 // originText tells the state of the incident where it was opened.
 func (f Facts) originText(s Settings) string {
-	link := ""
+	l, link := s.lang(f.Incident), ""
 	if to, ok := webex.SpaceLink(f.RoomID); ok && f.Reachable() {
-		link = " · [open its space](" + to + ")"
+		link = l.T(" · [open its space](%s)", to)
 	}
 	switch state := f.State(); {
 	case f.Refused != "":
-		return fmt.Sprintf("❌ %s: there is no space for it, so I gave it up: %s. Go on here. Once that is repaired, `room` opens another one.",
+		return l.T("❌ %s: there is no space for it, so I gave it up: %s. Go on here. Once that is repaired, `room` opens another one.",
 			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.Refused), 400)))
 	case state == Opening && f.LastError != "":
-		return fmt.Sprintf("⏳ %s: I can't make its space yet (%s). I keep trying until %s, and tell you here.",
-			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.LastError), 300)), s.moment(f.Incident.Opened.Add(giveUpAfter)))
+		return l.T("⏳ %s: I can't make its space yet (%s). I keep trying until %s, and tell you here.",
+			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.LastError), 300)), s.moment(l, f.Incident.Opened.Add(giveUpAfter)))
 	case state == Opening:
-		return fmt.Sprintf("⏳ %s: I'm making its space, and tell you here.", f.named())
+		return l.T("⏳ %s: I'm making its space, and tell you here.", f.named())
 	case state == Closed:
-		return fmt.Sprintf("🔒 %s is closed. `review %s` shows its review.", f.named(), Number(f.ID))
+		return l.T("🔒 %s is closed. `review %s` shows its review.", f.named(), Number(f.ID))
 	case state == Resolved:
-		return fmt.Sprintf("✅ %s is resolved%s", f.named(), link)
+		return l.T("✅ %s is resolved%s", f.named(), link)
 	}
-	return fmt.Sprintf("🚨 %s: %s%s. Whoever sends `room` about its problem is invited.", f.named(), f.counted(), link)
+	return l.T("🚨 %s: %s%s. Whoever sends `room` about its problem is invited.", f.named(), f.counted(l), link)
 }
 
 // welcome is the first message of the space. It leads back to where the incident was opened, and says what can be done here.
-func (f Facts) welcome() string {
-	where := "the room " + webex.EscapeMarkdown(f.Room)
+func (f Facts) welcome(l lang.Lang) string {
+	where := l.T("the room %s", webex.EscapeMarkdown(f.Room))
 	for _, p := range f.Problems {
 		if link := f.Messages[p.Key]; link != "" {
-			where += ", from [this message](" + link + ")"
+			where += l.T(", from [this message](%s)", link)
 			break
 		}
 	}
-	return fmt.Sprintf("🚨 %s was opened by %s in %s.\n\n", f.named(), webex.EscapeMarkdown(Label(f.By)), where) +
-		"The messages of its problems follow, and are kept up to date. The roles that you have there count here. Mention me first:\n\n" +
-		"- `note` and words: into the timeline, and into Zabbix\n" +
-		"- `join 4712`, `part 4712`: which problems belong to it\n" +
-		"- `role lead`, `check 2`: or the buttons below\n" +
-		"- `incident`: how it stands · `review`: its timeline as a file · `conclude`: ends it"
+	return l.T("🚨 %s was opened by %s in %s.", f.named(), webex.EscapeMarkdown(Label(f.By)), where) + "\n\n" +
+		l.T("The messages of its problems follow, and are kept up to date. The roles that you have there count here. Mention me first:") + "\n\n" +
+		"- " + l.T("`note` and words: into the timeline, and into Zabbix") + "\n" +
+		"- " + l.T("`join 4712`, `part 4712`: which problems belong to it") + "\n" +
+		"- " + l.T("`role lead`, `check 2`: or the buttons below") + "\n" +
+		"- " + l.T("`incident`: how it stands · `review`: its timeline as a file · `conclude`: ends it")
 }
 
 // counted says how many problems the incident has.
-func (f Facts) counted() string {
+func (f Facts) counted(l lang.Lang) string {
 	open, all := len(f.OpenProblems()), len(f.Current())
 	switch {
-	case all == 1:
-		return "1 problem"
+	case all == 1 || open == all && open > 0:
+		return l.N(all, "%d problem", "%d problems")
 	case open == 0:
-		return fmt.Sprintf("%d problems, all resolved", all)
-	case open == all:
-		return fmt.Sprintf("%d problems", all)
+		return l.T("%d problems, all resolved", all)
 	}
-	return fmt.Sprintf("%d problems, %d of them open", all, open)
+	return l.T("%d problems, %d of them open", all, open)
 }
 
 // moment writes a time with its date and zone.
-func (s Settings) moment(t time.Time) string {
-	return t.In(cmp.Or(s.Location, time.UTC)).Format("2 Jan 15:04 MST")
+func (s Settings) moment(l lang.Lang, t time.Time) string {
+	return l.Time(t.In(cmp.Or(s.Location, time.UTC)), "2 Jan 15:04 MST")
 }
 
 func (f Facts) reminderMessage(s Settings, now time.Time) Message {
-	who := f.By
+	l, who := s.lang(f.Incident), f.By
 	for _, role := range s.Roles {
 		if holder := f.Holder(role); holder != (store.Someone{}) {
 			who = holder
@@ -136,30 +137,30 @@ func (f Facts) reminderMessage(s Settings, now time.Time) Message {
 	}
 	return Message{
 		Name: fmt.Sprintf("reminder %d", f.Reminded+1), Origin: !f.Reachable(),
-		Text: fmt.Sprintf("⏰ %s: no update in %s for %s. Send `note` and a few words: they go into the timeline, and into Zabbix. I ask again in %s.",
-			webex.Mention(who.Email, Label(who)), Number(f.ID), span(now.Sub(f.LastUpdate())), span(s.UpdateEvery)),
+		Text: l.T("⏰ %s: no update in %s for %s. Send `note` and a few words: they go into the timeline, and into Zabbix. I ask again in %s.",
+			webex.Mention(who.Email, Label(who)), Number(f.ID), span(l, now.Sub(f.LastUpdate())), span(l, s.UpdateEvery)),
 	}
 }
 
 func (f Facts) reviewMessage(s Settings, now time.Time) Message {
-	begun := f.Began()
-	said := fmt.Sprintf("📄 %s is over: its review is attached.", f.named())
+	l, begun := s.lang(f.Incident), f.Began()
+	said := l.T("📄 %s is over: its review is attached.", f.named())
 	if at, who := f.Acknowledged(); !at.IsZero() {
-		said += fmt.Sprintf(" Acknowledged after %s by %s", span(at.Sub(begun)), webex.EscapeMarkdown(cmp.Or(who, "somebody in Zabbix")))
+		said += l.T(" Acknowledged after %s by %s", span(l, at.Sub(begun)), webex.EscapeMarkdown(cmp.Or(who, l.T("somebody in Zabbix"))))
 	} else {
-		said += " Nobody acknowledged it"
+		said += l.T(" Nobody acknowledged it")
 	}
 	if f.EndedAt.IsZero() {
-		said += fmt.Sprintf(", resolved after %s.", span(f.ResolvedAt().Sub(begun)))
-		until := s.moment(now.Add(s.CloseAfter))
-		said += fmt.Sprintf(" If a problem comes again until %s, it goes on here.", until)
+		said += l.T(", resolved after %s.", span(l, f.ResolvedAt().Sub(begun)))
+		until := s.moment(l, now.Add(s.CloseAfter))
+		said += l.T(" If a problem comes again until %s, it goes on here.", until)
 		if s.Leave && f.Reachable() {
-			said += " Then I leave this space; it stays yours."
+			said += l.T(" Then I leave this space; it stays yours.")
 		}
 	} else {
-		said += fmt.Sprintf(", ended by %s after %s.", webex.EscapeMarkdown(Label(f.Ended)), span(f.EndedAt.Sub(begun)))
+		said += l.T(", ended by %s after %s.", webex.EscapeMarkdown(Label(f.Ended)), span(l, f.EndedAt.Sub(begun)))
 		if s.Leave && f.Reachable() {
-			said += " I leave this space now; it stays yours."
+			said += l.T(" I leave this space now; it stays yours.")
 		}
 	}
 	return Message{
@@ -169,9 +170,9 @@ func (f Facts) reviewMessage(s Settings, now time.Time) Message {
 }
 
 // About names a problem in a list: its id, name and severity.
-func about(key alert.Key, p alert.Problem) string {
+func about(l lang.Lang, key alert.Key, p alert.Problem) string {
 	if p.Revision == 0 {
 		return "`" + webex.EscapeCode(key.String()) + "`"
 	}
-	return fmt.Sprintf("`%s` **%s** (%s)", webex.EscapeCode(key.String()), webex.EscapeMarkdown(nameOf(p)), p.Severity)
+	return fmt.Sprintf("`%s` **%s** (%s)", webex.EscapeCode(key.String()), webex.EscapeMarkdown(nameOf(p)), render.Word(l, p.Severity))
 }

@@ -59,7 +59,7 @@ func Next(f Facts, again []alert.Problem, sent bool, s Settings, now time.Time) 
 	case f.Refused != "":
 		return Step{Op: OpClose}
 	case f.RoomID == "" && now.Sub(f.Incident.Opened) > giveUpAfter && f.LastError != "":
-		return Step{Op: OpGiveUp, Why: "Webex didn't do it for " + span(giveUpAfter) + ": " + f.LastError}
+		return Step{Op: OpGiveUp, Why: s.lang(f.Incident).T("Webex didn't do it for %s: %s", span(s.lang(f.Incident), giveUpAfter), f.LastError)}
 	case f.RoomID == "" && now.Before(f.NotBefore):
 		return Step{}
 	case f.RoomID == "":

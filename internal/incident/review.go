@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -18,108 +19,109 @@ const maxReviewBytes = 512 << 10
 // Review returns the review of an incident as a Markdown document: what happened when, who did what, and how long it took. Whatever
 // people or Zabbix wrote shows literally.
 func Review(f Facts, s Settings, now time.Time) string {
-	loc := cmp.Or(s.Location, time.UTC)
+	l, loc := s.lang(f.Incident), cmp.Or(s.Location, time.UTC)
 	at := func(t time.Time) string {
 		if t.IsZero() {
-			return "an unknown time"
+			return l.T("an unknown time")
 		}
-		return t.In(loc).Format("2 Jan 2006 15:04:05 MST")
+		return l.Time(t.In(loc), "2 Jan 2006 15:04:05 MST")
 	}
 	var b strings.Builder
-	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("# %s: %s\n", Number(f.ID), webex.EscapeMarkdown(f.Title))
-	p("Written on %s. All times are those of the zone %s.\n", at(now), loc)
+	p := func(lines ...string) { b.WriteString(strings.Join(lines, "") + "\n") }
+	section := func(title string) { p("\n## ", title, "\n") }
+	p("# ", Number(f.ID), ": ", webex.EscapeMarkdown(f.Title), "\n")
+	p(l.T("Written on %s. All times are those of the zone %s.", at(now), loc.String()), "\n")
 
 	began := f.Began()
-	p("- **State**: %s", f.State())
-	p("- **Began**: %s", at(began))
-	p("- **Opened** as an incident: %s, by %s, in the room %s", at(f.Incident.Opened), person(f.By), webex.EscapeMarkdown(f.Room))
+	p("- ", l.T("**State**: %s", f.State().Word(l)))
+	p("- ", l.T("**Began**: %s", at(began)))
+	p("- ", l.T("**Opened** as an incident: %s, by %s, in the room %s", at(f.Incident.Opened), person(f.By), webex.EscapeMarkdown(f.Room)))
 	if t, who := f.Acknowledged(); t.IsZero() {
-		p("- **Acknowledged**: by nobody")
+		p("- ", l.T("**Acknowledged**: by nobody"))
 	} else {
-		p("- **Acknowledged**: %s, after %s, by %s", at(t), span(t.Sub(began)), webex.EscapeMarkdown(cmp.Or(who, "somebody in Zabbix")))
+		p("- ", l.T("**Acknowledged**: %s, after %s, by %s", at(t), span(l, t.Sub(began)), webex.EscapeMarkdown(cmp.Or(who, l.T("somebody in Zabbix")))))
 	}
 	switch resolved := f.ResolvedAt(); {
 	case !f.EndedAt.IsZero():
-		p("- **Ended**: %s, after %s, by %s, before all of its problems were resolved", at(f.EndedAt), span(f.EndedAt.Sub(began)), person(f.Ended))
+		p("- ", l.T("**Ended**: %s, after %s, by %s, before all of its problems were resolved", at(f.EndedAt), span(l, f.EndedAt.Sub(began)), person(f.Ended)))
 	case resolved.IsZero():
-		p("- **Resolved**: not yet, for %s now", span(now.Sub(began)))
+		p("- ", l.T("**Resolved**: not yet, for %s now", span(l, now.Sub(began))))
 	default:
-		p("- **Resolved**: %s, after %s", at(resolved), span(resolved.Sub(began)))
+		p("- ", l.T("**Resolved**: %s, after %s", at(resolved), span(l, resolved.Sub(began))))
 	}
 	if !f.Lost.IsZero() {
-		p("- The relay's bot could not post in the space any more from %s on: %s", at(f.Lost), webex.EscapeMarkdown(text.Line(f.LostWhy)))
+		p("- ", l.T("The relay's bot could not post in the space any more from %s on: %s", at(f.Lost), webex.EscapeMarkdown(text.Line(f.LostWhy))))
 	}
 
-	p("\n## Problems\n")
+	section(l.T("Problems"))
 	for _, one := range f.Problems {
 		problem, known := f.Known[one.Key]
 		if !known {
-			p("- %s: the relay doesn't have it any more", about(one.Key, problem))
+			p("- ", l.T("%s: the relay doesn't have it any more", about(l, one.Key, problem)))
 			continue
 		}
-		line := fmt.Sprintf("- %s: from %s", about(one.Key, problem), at(problem.OpenedAt))
+		line := "- " + l.T("%s: from %s", about(l, one.Key, problem), at(problem.OpenedAt))
 		if problem.Open() {
-			line += ", still open"
+			line += l.T(", still open")
 		} else {
-			line += fmt.Sprintf(" to %s (%s)", at(problem.ResolvedAt), span(problem.ResolvedAt.Sub(problem.OpenedAt)))
+			line += l.T(" to %s (%s)", at(problem.ResolvedAt), span(l, problem.ResolvedAt.Sub(problem.OpenedAt)))
 		}
 		if t, who := acknowledged(problem); !t.IsZero() {
-			line += fmt.Sprintf("; acknowledged after %s by %s", span(t.Sub(problem.OpenedAt)), webex.EscapeMarkdown(cmp.Or(who, "somebody in Zabbix")))
+			line += l.T("; acknowledged after %s by %s", span(l, t.Sub(problem.OpenedAt)), webex.EscapeMarkdown(cmp.Or(who, l.T("somebody in Zabbix"))))
 		}
 		if problem.Owner.Email != "" {
-			line += "; owner " + webex.EscapeMarkdown(text.Line(problem.Owner.Label()))
+			line += l.T("; owner %s", webex.EscapeMarkdown(text.Line(problem.Owner.Label())))
 		}
 		if !one.Parted.IsZero() {
-			line += "; parted on " + at(one.Parted)
+			line += l.T("; parted on %s", at(one.Parted))
 		}
-		p("%s", line)
+		p(line)
 	}
 
-	p("\n## Roles\n")
+	section(l.T("Roles"))
 	for _, role := range s.Roles {
 		var held []string
 		for _, e := range f.Entries {
 			if e.Kind != store.IncidentRole || e.Subject != role {
 				continue
 			}
-			who := "nobody"
+			who := l.C("owner", "nobody")
 			if e.Who != (store.Someone{}) {
 				who = person(e.Who)
 			}
-			held = append(held, who+" from "+at(e.At))
+			held = append(held, l.T("%s from %s", who, at(e.At)))
 		}
-		p("- **%s**: %s", webex.EscapeMarkdown(title1(role)), cmp.Or(strings.Join(held, ", then "), "nobody"))
+		p("- **", webex.EscapeMarkdown(title1(role)), "**: ", cmp.Or(strings.Join(held, l.T(", then ")), l.C("owner", "nobody")))
 	}
 
 	if len(s.Checklist) > 0 {
-		p("\n## Checklist\n")
+		section(l.T("Checklist"))
 		for _, item := range s.Checklist {
 			if by, ticked := f.Ticked(item); ticked {
-				p("- [x] %s (%s, %s)", webex.EscapeMarkdown(item), person(by.By), at(by.At))
+				p("- [x] ", webex.EscapeMarkdown(item), " (", person(by.By), ", ", at(by.At), ")")
 			} else {
-				p("- [ ] %s", webex.EscapeMarkdown(item))
+				p("- [ ] ", webex.EscapeMarkdown(item))
 			}
 		}
 	}
 
-	p("\n## Timeline\n")
+	section(l.T("Timeline"))
 	cut := 0
-	timeline := f.Timeline()
+	timeline := f.Timeline(l)
 	for _, m := range timeline {
 		if b.Len() > maxReviewBytes {
 			cut++
 			continue
 		}
-		p("- %s", f.momentLine(m, at))
+		p("- ", f.momentLine(m, at))
 	}
 	if cut > 0 {
-		p("- … and %d more", cut)
+		p("- ", l.T("… and %d more", cut))
 	}
 
-	p("\n## Who did what\n")
-	for _, line := range who(timeline) {
-		p("- %s", line)
+	section(l.T("Who did what"))
+	for _, line := range who(l, timeline) {
+		p("- ", line)
 	}
 	return b.String()
 }
@@ -150,7 +152,7 @@ func person(s store.Someone) string {
 const maxDone = 20
 
 // who lists what each person did, in the order of their first act.
-func who(timeline []Moment) (lines []string) {
+func who(l lang.Lang, timeline []Moment) (lines []string) {
 	var order []string
 	names, done := map[string]string{}, map[string][]string{}
 	for _, m := range timeline {
@@ -168,7 +170,7 @@ func who(timeline []Moment) (lines []string) {
 		}
 	}
 	for _, id := range order {
-		lines = append(lines, fmt.Sprintf("**%s**: %s", webex.EscapeMarkdown(names[id]), webex.EscapeMarkdown(text.Some(done[id], maxDone))))
+		lines = append(lines, fmt.Sprintf("**%s**: %s", webex.EscapeMarkdown(names[id]), webex.EscapeMarkdown(l.Some(done[id], maxDone))))
 	}
 	return lines
 }
@@ -176,29 +178,29 @@ func who(timeline []Moment) (lines []string) {
 // maxShown is how many moments `incident` shows.
 const maxShown = 15
 
-// Show describes an incident as it is now, with the newest moments, for a reply.
-func Show(f Facts, s Settings, now time.Time) string {
-	at := func(t time.Time) string { return t.In(cmp.Or(s.Location, time.UTC)).Format("2 Jan 15:04 MST") }
+// Show describes an incident as it is now, with the newest moments, for a reply in a language.
+func Show(f Facts, s Settings, l lang.Lang) string {
+	at := func(t time.Time) string { return s.moment(l, t) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s since %s · %s · opened by %s", f.named(), title1(string(f.State())), at(f.since()), f.counted(), person(f.By))
+	b.WriteString(f.named() + "\n\n" + l.T("%s since %s · %s · opened by %s", title1(f.State().Word(l)), at(f.since()), f.counted(l), person(f.By)))
 	if to, ok := webex.SpaceLink(f.RoomID); ok && f.Reachable() {
-		fmt.Fprintf(&b, " · [open its space](%s)", to)
+		b.WriteString(l.T(" · [open its space](%s)", to))
 	}
 	b.WriteString("\n")
 	for _, key := range f.Current() {
 		p := f.Known[key]
-		state := "resolved"
+		state := l.T("resolved")
 		if p.Open() {
-			state = "open"
+			state = l.T("open")
 		}
-		fmt.Fprintf(&b, "\n- %s: %s", about(key, p), state)
+		b.WriteString("\n- " + about(l, key, p) + ": " + state)
 		if p.Owner.Email != "" {
-			b.WriteString(", owner " + webex.EscapeMarkdown(text.Line(p.Owner.Label())))
+			b.WriteString(l.T(", owner %s", webex.EscapeMarkdown(text.Line(p.Owner.Label()))))
 		}
 	}
 	b.WriteString("\n")
 	for _, role := range s.Roles {
-		who := "nobody"
+		who := l.C("owner", "nobody")
 		if holder := f.Holder(role); holder != (store.Someone{}) {
 			who = person(holder)
 		}
@@ -212,12 +214,12 @@ func Show(f Facts, s Settings, now time.Time) string {
 		}
 		fmt.Fprintf(&b, "\n- %s %d: %s", box, n+1, webex.EscapeMarkdown(item))
 	}
-	timeline := f.Timeline()
+	timeline := f.Timeline(l)
 	if n := len(timeline) - maxShown; n > 0 {
-		fmt.Fprintf(&b, "\n\nThe last %d of %d moments; `review` has all:\n", maxShown, len(timeline))
+		b.WriteString("\n\n" + l.T("The last %d of %d moments; `review` has all:", maxShown, len(timeline)) + "\n")
 		timeline = timeline[n:]
 	} else {
-		b.WriteString("\n\nSo far:\n")
+		b.WriteString("\n\n" + l.T("So far:") + "\n")
 	}
 	for _, m := range timeline {
 		m.What = text.Shorten(m.What, 300)

@@ -2,12 +2,13 @@ package incident
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 )
@@ -23,16 +24,16 @@ type Moment struct {
 }
 
 // Timeline returns what happened to the incident and to its problems, in order. It is derived each time, so it can't differ from them.
-func (f Facts) Timeline() (all []Moment) {
+func (f Facts) Timeline(l lang.Lang) (all []Moment) {
 	marks := map[string]bool{} // of notes: Zabbix has each as a comment on every problem
 	for _, e := range f.Entries {
 		if e.Kind == store.IncidentNote && e.Subject != "" {
 			marks[e.Subject] = true
 		}
 	}
-	all = append(all, Moment{At: f.Incident.Opened, Who: Label(f.By), Email: f.By.Email, What: "opened " + Number(f.ID)})
+	all = append(all, Moment{At: f.Incident.Opened, Who: Label(f.By), Email: f.By.Email, What: l.T("opened %s", Number(f.ID))})
 	for _, e := range f.Entries {
-		if m, ok := f.entry(e); ok {
+		if m, ok := f.entry(l, e); ok {
 			all = append(all, m)
 		}
 	}
@@ -48,13 +49,13 @@ func (f Facts) Timeline() (all []Moment) {
 			if !one.Parted.IsZero() && e.At.After(one.Parted) {
 				continue
 			}
-			if m, ok := moment(p, e); ok {
+			if m, ok := moment(l, p, e); ok {
 				all = append(all, m)
 			}
 		}
 	}
 	if !f.EndedAt.IsZero() {
-		all = append(all, Moment{At: f.EndedAt, Who: Label(f.Ended), Email: f.Ended.Email, What: "ended " + Number(f.ID) + " before all of its problems were resolved"})
+		all = append(all, Moment{At: f.EndedAt, Who: Label(f.Ended), Email: f.Ended.Email, What: l.T("ended %s before all of its problems were resolved", Number(f.ID))})
 	}
 	slices.SortStableFunc(all, func(a, b Moment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key.String(), b.Key.String())) })
 	return all
@@ -72,33 +73,33 @@ func markIn(message string) string {
 }
 
 // entry describes an entry; false for one that people needn't see.
-func (f Facts) entry(e store.IncidentEntry) (Moment, bool) {
+func (f Facts) entry(l lang.Lang, e store.IncidentEntry) (Moment, bool) {
 	m := Moment{At: e.At, Who: Label(e.By), Email: e.By.Email}
 	switch e.Kind {
 	case store.IncidentNote:
-		m.What = "noted: " + text.Line(e.Text)
+		m.What = l.T("noted: %s", text.Line(e.Text))
 	case store.IncidentRole:
 		switch role := text.Line(e.Subject); {
 		case e.Who == store.Someone{}:
-			m.What = "left the role " + role
+			m.What = l.T("left the role %s", role)
 		case Same(e.Who, e.By):
-			m.What = "took the role " + role
+			m.What = l.T("took the role %s", role)
 		default:
-			m.What = "gave the role " + role + " to " + Label(e.Who)
+			m.What = l.T("gave the role %s to %s", role, Label(e.Who))
 		}
 	case store.IncidentCheck:
-		m.What = "ticked: " + text.Line(e.Subject)
+		m.What = l.T("ticked: %s", text.Line(e.Subject))
 	case store.IncidentUncheck:
-		m.What = "unticked: " + text.Line(e.Subject)
+		m.What = l.T("unticked: %s", text.Line(e.Subject))
 	case store.IncidentJoin:
 		m.Key, m.Name = alert.ParseKey(e.Subject), text.Line(e.Text)
-		m.What = "joined it to " + Number(f.ID)
+		m.What = l.T("joined it to %s", Number(f.ID))
 		if e.By == (store.Someone{}) {
-			m.What = "came again, and joined " + Number(f.ID)
+			m.What = l.T("came again, and joined %s", Number(f.ID))
 		}
 	case store.IncidentPart:
 		m.Key, m.Name = alert.ParseKey(e.Subject), text.Line(e.Text)
-		m.What = "parted it from " + Number(f.ID)
+		m.What = l.T("parted it from %s", Number(f.ID))
 	default:
 		return m, false
 	}
@@ -106,28 +107,28 @@ func (f Facts) entry(e store.IncidentEntry) (Moment, bool) {
 }
 
 // moment describes an entry of a problem's timeline.
-func moment(p alert.Problem, e alert.Entry) (Moment, bool) {
+func moment(l lang.Lang, p alert.Problem, e alert.Entry) (Moment, bool) {
 	m := Moment{At: e.At, Key: p.Key, Name: nameOf(p)}
 	switch e.Kind {
 	case alert.EntryOpened, alert.EntryOccurred:
-		m.What = "opened"
+		m.What = l.T("opened")
 	case alert.EntryResolved:
-		m.What = "resolved"
+		m.What = l.T("resolved")
 	case alert.EntryCancelled:
-		m.What = "its escalation in Zabbix was cancelled"
+		m.What = l.T("its escalation in Zabbix was cancelled")
 	case alert.EntryEscalated:
-		m.What = "escalated: nobody had acknowledged it"
+		m.What = l.T("escalated: nobody had acknowledged it")
 	case alert.EntryReminded:
-		m.What = "still open, and nobody has acknowledged it"
+		m.What = l.T("still open, and nobody has acknowledged it")
 	case alert.EntryAsked:
-		m.What = "asked whether somebody is still on it"
+		m.What = l.T("asked whether somebody is still on it")
 	case alert.EntryUpdate:
 		if e.Update == nil {
 			return m, false
 		}
 		m.At = cmp.Or(e.Update.At, e.At)
 		m.Who, m.Email = text.Line(cmp.Or(e.Update.Actor.Name, e.Update.Actor.Email)), e.Update.Actor.Email
-		m.What = did(*e.Update)
+		m.What = did(l, *e.Update)
 	default:
 		return m, false
 	}
@@ -135,7 +136,7 @@ func moment(p alert.Problem, e alert.Entry) (Moment, bool) {
 }
 
 // did says what an update did.
-func did(u alert.Update) string {
+func did(l lang.Lang, u alert.Update) string {
 	var parts []string
 	add := func(does bool, what string) {
 		if does {
@@ -146,37 +147,37 @@ func did(u alert.Update) string {
 	if u.Owner != nil {
 		switch {
 		case u.Owner.Email == "":
-			parts = append(parts, "released it")
+			parts = append(parts, l.T("released it"))
 		case strings.EqualFold(u.Owner.Email, u.Actor.Email):
-			parts = append(parts, "took it")
+			parts = append(parts, l.T("took it"))
 		default:
-			parts = append(parts, "gave it to "+text.Line(u.Owner.Label()))
+			parts = append(parts, l.T("gave it to %s", text.Line(u.Owner.Label())))
 		}
 	}
-	add(a.Ack, "acknowledged it")
-	add(a.Unack, "unacknowledged it")
-	add(a.Close, "closed it")
+	add(a.Ack, l.T("acknowledged it"))
+	add(a.Unack, l.T("unacknowledged it"))
+	add(a.Close, l.T("closed it"))
 	if s := a.Severity; s != nil {
-		parts = append(parts, fmt.Sprintf("changed the severity from %s to %s", s.Old, s.New))
+		parts = append(parts, l.T("changed the severity from %s to %s", render.Word(l, s.Old), render.Word(l, s.New)))
 	}
-	add(a.Suppress && a.SuppressUntil.IsZero(), "suppressed it")
+	add(a.Suppress && a.SuppressUntil.IsZero(), l.T("suppressed it"))
 	if a.Suppress && !a.SuppressUntil.IsZero() {
-		parts = append(parts, "suppressed it until "+a.SuppressUntil.UTC().Format("2 Jan 2006 15:04 MST"))
+		parts = append(parts, l.T("suppressed it until %s", l.Time(a.SuppressUntil.UTC(), "2 Jan 2006 15:04 MST")))
 	}
-	add(a.Unsuppress, "unsuppressed it")
-	add(a.ToCause, "ranked it as a cause")
-	add(a.ToSymptom, "ranked it as a symptom")
+	add(a.Unsuppress, l.T("unsuppressed it"))
+	add(a.ToCause, l.T("ranked it as a cause"))
+	add(a.ToSymptom, l.T("ranked it as a symptom"))
 	add(len(parts) == 0 && a.Other != "", text.Line(a.Other))
 	said := text.Line(u.Text())
 	switch {
 	case len(parts) == 0 && said == "":
-		return "updated it"
+		return l.T("updated it")
 	case len(parts) == 0:
-		return "commented: " + said
+		return l.T("commented: %s", said)
 	case said != "":
-		return text.And(parts) + ": " + said
+		return l.And(parts) + ": " + said
 	}
-	return text.And(parts)
+	return l.And(parts)
 }
 
 // Acknowledged returns when and by whom a problem of the incident was first acknowledged.
@@ -209,15 +210,15 @@ func (f Facts) Began() (at time.Time) {
 }
 
 // span writes a length in words.
-func span(d time.Duration) string {
+func span(l lang.Lang, d time.Duration) string {
 	d = max(d, 0)
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
+		return l.T("%d s", int(d.Seconds()))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
+		return l.T("%d min", int(d.Minutes()))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return l.T("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
-	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
+	return l.T("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
 }

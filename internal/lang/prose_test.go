@@ -13,7 +13,7 @@ import (
 )
 
 // converted are the packages that write into rooms.
-var converted = []string{"internal/render", "internal/command", "internal/history", "internal/graph", "internal/assistant"}
+var converted = []string{"internal/render", "internal/command", "internal/history", "internal/graph", "internal/assistant", "internal/incident"}
 
 // prose is text that people read as words: two words, or a word beside punctuation and spaces.
 var prose = regexp.MustCompile(`\p{L}{2,}[,.:;]? +\p{L}{2,}|^[\pP\pS ]*[A-Z]\p{L}+[.:?!]? *$|^[,.:(·]* [,.:(·]*\p{L}{2,}|\p{L}{3,}[,.:]? $`)
@@ -34,7 +34,7 @@ var files = map[string]string{
 	"trace.go":   "names of spans",
 	"samples.go": "invented alerts for previews",
 	"units.go":   "values as Zabbix writes them",
-	"remind.go":  "not converted yet", "remind_due.go": "not converted yet", "report.go": "not converted yet", "handover.go": "not converted yet", "incident.go": "not converted yet",
+	"remind.go":  "not converted yet", "remind_due.go": "not converted yet", "report.go": "not converted yet", "handover.go": "not converted yet",
 }
 
 // typed are the fields of the table of verbs whose values people type, or that keys reads.
@@ -64,6 +64,14 @@ var exceptions = map[string]string{
 	"Released":                      "written into Zabbix",
 	"Taken by ":                     "written into Zabbix",
 	"Assigned to ":                  "written into Zabbix",
+	"noted in ":                     "in the audit log",
+	"opened ":                       "in the audit log",
+	"%s in %s: %s":                  "in the audit log",
+	"ticked already":                "in the audit log",
+	"posted the review of ":         "in the audit log",
+	"make the space":                "in the log",
+	"give up making the space":      "in the log",
+	"reminder %d":                   "a key of a message",
 	"binding expired:%d":            "a key of a message",
 	"the mute of ":                  "in the log",
 	"mute ended:":                   "a key of a message",

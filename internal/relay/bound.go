@@ -39,7 +39,7 @@ func (l *live) space(room, rule string) (delivery.RoomSettings, bool) {
 	if i, is := l.incidents.Of(room); is {
 		s.Name, s.Person, s.ID, s.Bot = room, "", i.RoomID, i.Bot
 		if origin, known := l.settings(i.Room, ""); known {
-			s.Location = origin.Location
+			s.Location, s.Lang = origin.Location, origin.Lang
 		}
 		return s, ok
 	}

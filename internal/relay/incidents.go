@@ -14,7 +14,7 @@ func (l *live) incidentSettings() incidents.Settings {
 	c := cfg.Incident
 	return incidents.Settings{
 		Roles: c.Roles, Checklist: c.Checklist, UpdateEvery: time.Duration(c.UpdateEvery), ReviewAfter: time.Duration(c.ReviewAfter),
-		CloseAfter: time.Duration(c.CloseAfter), Leave: c.OnClose == "leave", Location: cfg.TimeZone.Location, Allowed: cfg.Allowed,
+		CloseAfter: time.Duration(c.CloseAfter), Leave: c.OnClose == "leave", Location: cfg.TimeZone.Location, Allowed: cfg.Allowed, Language: cfg.LanguageOf,
 	}
 }
 
