@@ -33,7 +33,7 @@ func handoverVerbs() []verb {
 	}}
 }
 
-const howHandover = "For example: `handover bob@example.com`, or mention the person."
+var howHandover = phraseOf("For example: `handover bob@example.com`, or mention the person.")
 
 // parseHandover parses "[to] PERSON [words]".
 func parseHandover(n Names, v *verb, said spoken, t named) (Request, *question) {
@@ -60,18 +60,19 @@ const maxHandover = 200
 // handedOver returns the problems that a handover passes on, after it has said how things are in the room. refusal is the reply if it
 // can't be done.
 func (e *Executor) handedOver(ctx context.Context, c *store.Command, s scope, r Request) (targets []target, refused *refusal, err error) {
-	refuse := func(format string, args ...any) (_ []target, _ *refusal, _ error) {
-		return nil, &refusal{store.CommandFailed, fmt.Sprintf(format, args...)}, nil
+	say := s.voice()
+	refuse := func(said string) (_ []target, _ *refusal, _ error) {
+		return nil, &refusal{store.CommandFailed, said}, nil
 	}
 	other := s
 	other.Input.Person = Person{ID: r.Owner.ID, Email: r.Owner.Email}
 	switch {
 	case s.Direct:
-		return refuse("🔁 A handover is about a room: send `%s` there.", Handover)
+		return refuse(say.T("🔁 A handover is about a room: send `%s` there.", Handover))
 	case slices.Contains(s.addresses(), r.Owner.Email):
-		return refuse("❔ You can't hand over to yourself. %s Nothing was done.", howHandover)
+		return refuse(say.T("❔ You can't hand over to yourself. %s Nothing was done.", howHandover.in(say.Lang)))
 	case !other.roleIn(s.Room).AtLeast(operator):
-		return refuse("🚫 %s can't act in this room: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(s.voice().Lang, *r.Owner), config.RoleOperator)
+		return refuse(say.T("🚫 %s can't act in this room: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(say.Lang, *r.Owner), config.RoleOperator))
 	}
 	open := s.listed()
 	open.Open, open.Limit = true, maxOpen
@@ -109,24 +110,25 @@ func (e *Executor) handedOver(ctx context.Context, c *store.Command, s scope, r 
 
 // handover is what the next one has to know, in markdown.
 func (s scope) handover(r Request, room render.Room, open []alert.Problem, count, passed int, reminders []store.Reminder, now time.Time) string {
-	by := ownerName(s.voice().Lang, alert.Owner{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
-	parts := []string{fmt.Sprintf("🔁 **Handover** from %s to %s", by, webex.Mention(r.Owner.Email, r.Owner.Label()))}
+	say := s.voice()
+	by := ownerName(say.Lang, alert.Owner{Name: s.Input.Person.Name, Email: s.Input.Person.Email})
+	parts := []string{say.T("🔁 **Handover** from %s to %s", by, webex.Mention(r.Owner.Email, r.Owner.Label()))}
 	if r.Text != "" {
 		parts = append(parts, "💬 "+webex.EscapeMarkdown(r.Text))
 	}
 	if passed == 0 {
-		parts = append(parts, fmt.Sprintf("%s owns no open problem here, so none gets another owner.", by))
+		parts = append(parts, say.T("%s owns no open problem here, so none gets another owner.", by))
 	} else {
-		parts = append(parts, fmt.Sprintf("Problems that get another owner: %d. Each says so in its thread. To hand one back: `assign ID %s`.", passed, webex.EscapeCode(s.Input.Person.Email)))
+		parts = append(parts, say.T("Problems that get another owner: %d. Each says so in its thread. To hand one back: `assign ID %s`.", passed, webex.EscapeCode(s.Input.Person.Email)))
 	}
 	var suppressed, others []string
 	here := map[alert.Key]bool{}
 	for _, p := range open {
 		here[p.Key] = true
 		if p.SuppressedAt(now) {
-			until := "until somebody ends it"
+			until := say.T("until somebody ends it")
 			if !p.SuppressedUntil.IsZero() {
-				until = "until " + room.Moment(p.SuppressedUntil, now)
+				until = say.T("until %s", room.Moment(p.SuppressedUntil, now))
 			}
 			suppressed = append(suppressed, until+": "+s.Renderer.Item(p, room, now))
 			continue
@@ -138,16 +140,16 @@ func (s scope) handover(r Request, room render.Room, open []alert.Problem, count
 			return
 		}
 		listed := lines[:min(len(lines), maxHandedLines)]
-		text := fmt.Sprintf("**%s (%d):**\n\n- %s", title, total, strings.Join(listed, "\n- "))
+		text := "**" + title + " (" + say.Number(total) + "):**\n\n- " + strings.Join(listed, "\n- ")
 		if more := total - len(listed); more > 0 {
-			text += fmt.Sprintf("\n- … and %d more: `problems`", more)
+			text += "\n- " + say.T("… and %d more: `problems`", more)
 		}
 		parts = append(parts, text)
 	}
-	section("Open", others, count-len(suppressed))
-	section("Suppressed", suppressed, len(suppressed))
+	section(say.T("Open"), others, count-len(suppressed))
+	section(say.T("Suppressed"), suppressed, len(suppressed))
 	if count == 0 {
-		parts = append(parts, "Nothing is open here. 🎉")
+		parts = append(parts, say.T("Nothing is open here. 🎉"))
 	}
 	var due []string
 	for _, rem := range reminders {
@@ -155,7 +157,7 @@ func (s scope) handover(r Request, room render.Room, open []alert.Problem, count
 			due = append(due, fmt.Sprintf("%s: `%s`", room.Moment(rem.Due, now), webex.EscapeCode(idIn(rem.Problem, s.Several))))
 		}
 	}
-	section("Reminders of "+by+", which stay theirs", due, len(due))
+	section(say.T("Reminders of %s, which stay theirs", by), due, len(due))
 	return webex.CutMarkdown(strings.Join(parts, "\n\n"), webex.MaxMessageBytes)
 }
 

@@ -13,7 +13,6 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -207,14 +206,18 @@ func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Reque
 		if refusal != "" {
 			return e.reply(ctx, c, refusal)
 		}
-		numbers = append(numbers, fmt.Sprintf("#%d", rem.ID))
+		numbers = append(numbers, numberOf(rem))
 	}
-	where := "here"
+	say := s.voice()
+	where := say.T("here")
 	if !s.Direct {
-		where = "in the direct chat with me"
+		where = say.T("in the direct chat with me")
 	}
-	return e.reply(ctx, c, fmt.Sprintf("⏰ I'll remind you %s, at %s (%s). `reminders` lists yours, with buttons.", where, render.Moment(due, now, loc), strings.Join(numbers, ", ")))
+	return e.reply(ctx, c, say.T("⏰ I'll remind you %s, at %s (%s). `reminders` lists yours, with buttons.", where, say.momentIn(loc, due, now), strings.Join(numbers, ", ")))
 }
+
+// numberOf is a reminder's number as people see it.
+func numberOf(r store.Reminder) string { return "#" + strconv.FormatInt(r.ID, 10) }
 
 // reminder begins a reminder of the person, which is posted in their direct chat.
 func (s scope) reminder(c store.Command, kind store.ReminderKind) store.Reminder {
@@ -237,9 +240,9 @@ func (e *Executor) addReminder(ctx context.Context, s scope, r *store.Reminder) 
 	switch own := len(s.ownReminders(all)); {
 	case slices.ContainsFunc(all, func(other store.Reminder) bool { return other.Command == r.Command }): // read again after a crash
 	case own >= maxReminders:
-		return fmt.Sprintf("🚫 You have %d reminders already, which is the most that I keep. Remove one first: `reminders`.", own), nil
+		return s.voice().T("🚫 You have %d reminders already, which is the most that I keep. Remove one first: `reminders`.", own), nil
 	case len(all) >= maxAllReminders:
-		return fmt.Sprintf("🚫 The relay keeps %d reminders already, which is the most. Tell its administrator.", len(all)), nil
+		return s.voice().T("🚫 The relay keeps %d reminders already, which is the most. Tell its administrator.", len(all)), nil
 	}
 	r.ID, err = e.o.Store.AddReminder(ctx, *r)
 	return "", err
@@ -299,9 +302,10 @@ func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Reque
 	if q != nil {
 		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
 	}
+	say := s.voice()
 	rem, err := e.o.Store.Reminder(ctx, r.Number)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (!s.owns(rem) || rem.Kind != store.ReminderProblem) {
-		return e.reply(ctx, c, fmt.Sprintf("❔ I have no reminder #%d of yours any more, so I did nothing. For a new one: `remind me 2h`.", r.Number))
+		return e.reply(ctx, c, say.T("❔ I have no reminder #%s of yours any more, so I did nothing. For a new one: `remind me 2h`.", strconv.FormatInt(r.Number, 10)))
 	}
 	if err != nil {
 		return "", err
@@ -309,11 +313,11 @@ func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Reque
 	was := rem.Due
 	rem.Due = due
 	if err := e.o.Store.SaveReminder(ctx, rem, was); errors.Is(err, store.ErrConflict) {
-		return e.reply(ctx, c, "❔ That reminder was posted or moved in this moment. Please try again.")
+		return e.reply(ctx, c, say.T("❔ That reminder was posted or moved in this moment. Please try again."))
 	} else if err != nil {
 		return "", err
 	}
-	return e.reply(ctx, c, fmt.Sprintf("💤 I'll remind you again at %s (#%d).", render.Moment(due, now, loc), rem.ID))
+	return e.reply(ctx, c, say.T("💤 I'll remind you again at %s (%s).", say.momentIn(loc, due, now), numberOf(rem)))
 }
 
 func (e *Executor) listReminders(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
@@ -321,6 +325,7 @@ func (e *Executor) listReminders(ctx context.Context, c store.Command, s scope, 
 }
 
 func (e *Executor) unremind(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
+	say := s.voice()
 	list, err := e.remindersHere(ctx, s)
 	if err != nil {
 		return "", err
@@ -334,14 +339,14 @@ func (e *Executor) unremind(ctx context.Context, c store.Command, s scope, r Req
 		// The button of a reminder that was posted: it may be snoozed, or over.
 		rem, err := e.o.Store.Reminder(ctx, r.Number)
 		if err == nil && s.owns(rem) {
-			return e.reply(ctx, c, fmt.Sprintf("✅ Done: the reminder #%d is over.", rem.ID))
+			return e.reply(ctx, c, say.T("✅ Done: the reminder %s is over.", numberOf(rem)))
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return "", err
 		}
-		return e.replyReminders(ctx, c, s, r, fmt.Sprintf("❔ There is no reminder #%d of yours, so I did nothing.", r.Number))
+		return e.replyReminders(ctx, c, s, r, say.T("❔ There is no reminder #%s of yours, so I did nothing.", strconv.FormatInt(r.Number, 10)))
 	} else if r.Number > 0 || r.Number == 0 && len(list) != 1 {
-		return e.replyReminders(ctx, c, s, r, "❔ Which one? Give its number: `unremind 7`, or `unremind all`. Nothing was done.")
+		return e.replyReminders(ctx, c, s, r, say.T("❔ Which one? Give its number: `unremind 7`, or `unremind all`. Nothing was done."))
 	}
 	var removed []string
 	for _, rem := range list {
@@ -351,22 +356,18 @@ func (e *Executor) unremind(ctx context.Context, c store.Command, s scope, r Req
 		if err := e.endReminder(ctx, rem); err != nil {
 			return "", err
 		}
-		removed = append(removed, fmt.Sprintf("#%d", rem.ID))
+		removed = append(removed, numberOf(rem))
 	}
 	if len(removed) == 0 {
-		return e.replyReminders(ctx, c, s, r, "ℹ️ There is nothing to remove here.")
+		return e.replyReminders(ctx, c, s, r, say.T("ℹ️ There is nothing to remove here."))
 	}
-	said := strings.Join(removed[:min(len(removed), 10)], ", ")
-	if more := len(removed) - 10; more > 0 {
-		said += fmt.Sprintf(" and %d more", more)
-	}
-	return e.replyReminders(ctx, c, s, r, "✅ Removed: "+said+".")
+	return e.replyReminders(ctx, c, s, r, say.T("✅ Removed: %s.", say.Some(removed, 10)))
 }
 
 func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
-	now := time.Now()
+	now, say := time.Now(), s.voice()
 	if s.Input.Person.ID == "" {
-		return e.reply(ctx, c, "🚫 Webex doesn't tell me who you are, so I can't keep a time zone for you.")
+		return e.reply(ctx, c, say.T("🚫 Webex doesn't tell me who you are, so I can't keep a time zone for you."))
 	}
 	if r.Text != "" {
 		if err := e.o.Store.SetValue(ctx, zoneValue(s.Input.Person.ID), r.Text); err != nil {
@@ -378,7 +379,7 @@ func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Req
 		return "", err
 	}
 	if r.Text == "" {
-		return e.reply(ctx, c, fmt.Sprintf("🌍 Your reminders and reports are in the time zone %s, where it is %s. For another: `timezone Europe/Berlin`.", inCode(loc.String()), now.In(loc).Format("15:04")))
+		return e.reply(ctx, c, say.T("🌍 Your reminders and reports are in the time zone %s, where it is %s. For another: `timezone Europe/Berlin`.", inCode(loc.String()), now.In(loc).Format("15:04")))
 	}
 	all, err := e.o.Store.NextReminders(ctx, 0)
 	if err != nil {
@@ -395,9 +396,9 @@ func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Req
 		if err := e.o.Store.SaveReminder(ctx, rem, was); err != nil && !errors.Is(err, store.ErrConflict) {
 			return "", err
 		}
-		moved = fmt.Sprintf(" Your report follows it: the next one comes at %s.", render.Moment(rem.Due, now, loc))
+		moved = say.T(" Your report follows it: the next one comes at %s.", say.momentIn(loc, rem.Due, now))
 	}
-	return e.reply(ctx, c, fmt.Sprintf("🌍 Your reminders and reports are in the time zone %s from now on, where it is %s.%s", inCode(loc.String()), now.In(loc).Format("15:04"), moved))
+	return e.reply(ctx, c, say.T("🌍 Your reminders and reports are in the time zone %s from now on, where it is %s.%s", inCode(loc.String()), now.In(loc).Format("15:04"), moved))
 }
 
 // rests says why a person gets nothing now; "" if they do.
@@ -445,21 +446,21 @@ func (e *Executor) replyReminders(ctx context.Context, c store.Command, s scope,
 	if err != nil {
 		return "", err
 	}
-	card, now := tokenCard{lines: lines}, time.Now()
+	card, now, say := tokenCard{lines: lines}, time.Now(), s.voice()
 	switch {
 	case len(list) > 0 && s.Direct:
-		card.lines = append(card.lines, "⏰ Your reminders:")
+		card.lines = append(card.lines, say.T("⏰ Your reminders:"))
 	case len(list) > 0:
-		card.lines = append(card.lines, "⏰ In this room:")
+		card.lines = append(card.lines, say.T("⏰ In this room:"))
 	case s.Direct:
-		card.lines = append(card.lines, "ℹ️ You have no reminders. For example: `remind me 2h call the vendor`, or `report 08:00 weekdays`.")
+		card.lines = append(card.lines, say.T("ℹ️ You have no reminders. For example: `remind me 2h call the vendor`, or `report 08:00 weekdays`."))
 	default:
-		card.lines = append(card.lines, "ℹ️ This room has no report. For example: `report 08:00 weekdays`. Your own reminders are listed in the direct chat with me.")
+		card.lines = append(card.lines, say.T("ℹ️ This room has no report. For example: `report 08:00 weekdays`. Your own reminders are listed in the direct chat with me."))
 	}
 	for i, rem := range list {
 		card.lines = append(card.lines, s.reminderLine(rem, now, loc))
 		if i < maxEndButtons && !byConfiguration(rem) {
-			card.buttons = append(card.buttons, tokenButton{fmt.Sprintf("Remove #%d", rem.ID), "destructive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, rem.ID)})
+			card.buttons = append(card.buttons, tokenButton{say.T("Remove %s", numberOf(rem)), "destructive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, rem.ID)})
 		}
 	}
 	return e.replyCard(ctx, c, card)
@@ -467,18 +468,20 @@ func (e *Executor) replyReminders(ctx context.Context, c store.Command, s scope,
 
 // reminderLine describes a reminder, in plain text.
 func (s scope) reminderLine(r store.Reminder, now time.Time, loc *time.Location) string {
-	said := fmt.Sprintf("#%d %s", r.ID, render.Moment(r.Due, now, loc))
+	say := s.voice()
+	due := say.momentIn(loc, r.Due, now)
+	said := numberOf(r) + " " + due
 	if r.Kind == store.ReminderReport {
-		said = fmt.Sprintf("#%d report %s, next at %s", r.ID, inCode(r.Schedule), render.Moment(r.Due, now, loc))
+		said = say.T("%s report %s, next at %s", numberOf(r), inCode(r.Schedule), due)
 		if r.Zone != "" {
-			said += ", in the time zone " + inCode(r.Zone)
+			said += say.T(", in the time zone %s", inCode(r.Zone))
 		}
 		if byConfiguration(r) {
-			said += " (by the configuration)"
+			said += say.T(" (by the configuration)")
 		}
 	}
 	if r.Problem.EventID != "" {
-		said += " · problem " + inCode(idIn(r.Problem, s.Several))
+		said += say.T(" · problem %s", inCode(idIn(r.Problem, s.Several)))
 	}
 	if r.Words != "" {
 		said += " · " + inPlain(text.Cut(text.Line(r.Words), 100))

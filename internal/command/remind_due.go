@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
@@ -87,12 +88,13 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 	if err != nil {
 		return assistant.Due{}, err
 	}
-	link, zabbix, said := "", "", "⏰ **You asked me to remind you**"
+	say := s.voice()
+	link, zabbix, said := "", "", say.T("⏰ **You asked me to remind you**")
 	if r.Words != "" {
 		said += ": " + webex.EscapeMarkdown(r.Words)
 	}
 	if late := now.Sub(r.Due); late > 5*time.Minute {
-		said += fmt.Sprintf(" (at %s: I was away)", render.Moment(r.Due, now, loc))
+		said += say.T(" (at %s: I was away)", say.momentIn(loc, r.Due, now))
 	}
 	if r.Problem != (alert.Key{}) {
 		visible, err := e.visible(ctx, s, []alert.Key{r.Problem})
@@ -111,11 +113,11 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 			if _, ok := known[r.Problem]; ok {
 				return assistant.Due{Why: "its person may not see the problem any more"}, nil
 			}
-			said += fmt.Sprintf("\n\nof the problem `%s`, which was resolved so long ago that I don't have it any more.", webex.EscapeCode(idIn(r.Problem, s.Several)))
+			said += "\n\n" + say.T("of the problem `%s`, which was resolved so long ago that I don't have it any more.", webex.EscapeCode(idIn(r.Problem, s.Several)))
 		case t.Unreadable:
-			said += fmt.Sprintf("\n\nof the problem `%s`.", webex.EscapeCode(idIn(r.Problem, s.Several)))
+			said += "\n\n" + say.T("of the problem `%s`.", webex.EscapeCode(idIn(r.Problem, s.Several)))
 		case !t.Problem.Open():
-			said += "\n\nIt is over by now: " + s.Renderer.Item(t.Problem, room, now)
+			said += "\n\n" + say.T("It is over by now: %s", s.Renderer.Item(t.Problem, room, now))
 		default:
 			said += "\n\n" + s.Renderer.Item(t.Problem, room, now)
 		}
@@ -126,9 +128,9 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 			}
 		}
 	}
-	card := reminderCard(said, r.ID, link, zabbix)
+	card := reminderCard(say.Lang, said, r.ID, link, zabbix)
 	if link != "" {
-		said += fmt.Sprintf(" · [message](%s)", link)
+		said += say.T(" · [message](%s)", link)
 	}
 	return assistant.Due{Notice: noticeOf(r, said, card)}, nil
 }
@@ -153,13 +155,13 @@ func (e *Executor) messageLink(ctx context.Context, s scope, key alert.Key) (str
 }
 
 // reminderCard has the buttons of a reminder.
-func reminderCard(said string, id int64, message, zabbix string) []byte {
+func reminderCard(in lang.Lang, said string, id int64, message, zabbix string) []byte {
 	var actions []element
 	for _, l := range snoozeFor {
 		actions = append(actions, submit("💤 "+l, "default", buttonReminder, fmt.Sprintf("%s/%d", l, id)))
 	}
-	actions = append(actions, submit("Done", "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
-	for _, link := range [][2]string{{"Open the message", message}, {"Open Zabbix", zabbix}} {
+	actions = append(actions, submit(in.T("Done"), "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
+	for _, link := range [][2]string{{in.T("Open the message"), message}, {in.T("Open Zabbix"), zabbix}} {
 		if link[1] != "" {
 			actions = append(actions, element{"type": "Action.OpenUrl", "title": link[0], "url": link[1]})
 		}

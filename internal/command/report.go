@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -33,11 +33,13 @@ func reportVerbs() []verb {
 // reportRole is the role that sets a room's report.
 const reportRole = config.RoleAdmin
 
-func notReporter(s scope) string { return deniedFor(Report, reportRole, s.roleIn(s.Room)) }
+func notReporter(s scope) string {
+	return deniedFor(s.voice().Lang, Report, reportRole, s.roleIn(s.Room))
+}
 
 // deniedFor is denied for a part of a verb that needs a role of its own.
-func deniedFor(v Verb, need, have config.Role) string {
-	return fmt.Sprintf("🚫 To change this room's report, `%s` needs the role **%s**. Your role in this room is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, need, have)
+func deniedFor(l lang.Lang, v Verb, need, have config.Role) string {
+	return l.T("🚫 To change this room's report, `%s` needs the role **%s**. Your role in this room is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, need, have)
 }
 
 var howReport = phraseOf("For example: `report` for now, `report 12h`, `report 08:00 weekdays`, `report 6:00 mon,thu in Europe/Berlin` or `report off`.")
@@ -111,7 +113,7 @@ const configuredReport = "config:report:"
 func byConfiguration(r store.Reminder) bool { return strings.HasPrefix(r.Command, configuredReport) }
 
 func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
-	now := time.Now()
+	now, say := time.Now(), s.voice()
 	loc, err := e.clockOf(ctx, c, s)
 	if err != nil {
 		return "", err
@@ -131,7 +133,7 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 		return e.reply(ctx, c, notReporter(s))
 	}
 	if i := slices.IndexFunc(here, byConfiguration); i >= 0 {
-		return e.reply(ctx, c, fmt.Sprintf("🚫 The relay's configuration has the report of this room (%s). To change it, change `report` of the room there.", inCode(here[i].Schedule)))
+		return e.reply(ctx, c, say.T("🚫 The relay's configuration has the report of this room (%s). To change it, change `report` of the room there.", inCode(here[i].Schedule)))
 	}
 	var schedule assistant.Schedule
 	if !r.Report.Off {
@@ -152,13 +154,13 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 		if err := e.endReminder(ctx, rem); err != nil {
 			return "", err
 		}
-		ended = fmt.Sprintf(" The report %s (#%d) has ended.", inCode(rem.Schedule), rem.ID)
+		ended = say.T("The report %s (%s) has ended.", inCode(rem.Schedule), numberOf(rem))
 	}
 	if r.Report.Off {
 		if ended == "" {
-			return e.reply(ctx, c, "ℹ️ There is no regular report here. For one: `report 08:00 weekdays`.")
+			return e.reply(ctx, c, say.T("ℹ️ There is no regular report here. For one: `report 08:00 weekdays`."))
 		}
-		return e.reply(ctx, c, "✅"+ended)
+		return e.reply(ctx, c, "✅ "+ended)
 	}
 	rem := s.reminder(c, store.ReminderReport)
 	rem.Schedule, rem.Zone, rem.Due = r.Report.Schedule, r.Report.Zone, schedule.Next(now, loc)
@@ -169,7 +171,8 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 	if err != nil || refusal != "" {
 		return refusal, errors.Join(err, e.answer(ctx, c, "", refusal, nil))
 	}
-	return e.reply(ctx, c, fmt.Sprintf("📊 I report here at %s, in the time zone %s; the next one comes at %s (#%d). `report off` ends it.%s", inCode(rem.Schedule), inCode(loc.String()), render.Moment(rem.Due, now, loc), rem.ID, ended))
+	said := say.T("📊 I report here at %s, in the time zone %s; the next one comes at %s (%s). `report off` ends it.", inCode(rem.Schedule), inCode(loc.String()), say.momentIn(loc, rem.Due, now), numberOf(rem))
+	return e.reply(ctx, c, strings.TrimSpace(said+" "+ended))
 }
 
 // maxTallied bounds how many problems a report reads, maxOpen how many open ones it lists.
@@ -207,13 +210,14 @@ func (s scope) words(title string, room render.Room, loc *time.Location, now tim
 }
 
 func (s scope) reportTitle() string {
+	l := s.voice().Lang
 	switch {
 	case s.Direct:
-		return "Your report"
+		return l.T("Your report")
 	case binding.IsSpace(s.Room):
-		return "Report for this space"
+		return l.T("Report for this space")
 	}
-	return "Report for " + webex.EscapeMarkdown(s.Room)
+	return l.T("Report for %s", webex.EscapeMarkdown(s.Room))
 }
 
 func (e *Executor) reportNow(ctx context.Context, c store.Command, s scope, from, to time.Time, loc *time.Location) (outcome string, err error) {

@@ -50,6 +50,13 @@ func (b *batch) voice(v View) voice { return v.voiceIn(b.job.c.Room) }
 
 func (say voice) moment(t, now time.Time) string { return say.room.Moment(t, now) }
 
+// momentIn is moment in another zone, such as a person's own.
+func (say voice) momentIn(loc *time.Location, t, now time.Time) string {
+	room := say.room
+	room.Location = loc
+	return room.Moment(t, now)
+}
+
 // date is a day: "2 Jan 2006".
 func (say voice) date(t time.Time) string {
 	return say.Time(t.In(cmp.Or(say.room.Location, time.UTC)), "2 Jan 2006")
