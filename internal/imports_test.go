@@ -65,7 +65,7 @@ var may = map[string][]string{
 	"internal/doctor":    {"internal/chat", "internal/config", "internal/duty", "internal/httpclient", "internal/seal", "internal/vault", "internal/watch", "internal/webex", "internal/webexid", "internal/zabbix", "zabbix"},
 	"internal/provision": {"internal/zabbix", "zabbix"},
 	"internal/reconcile": {"internal/alert", "internal/lang", "internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
-	"internal/watch":     {"internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
+	"internal/watch":     {"internal/lang", "internal/pace", "internal/roster", "internal/store", "internal/zabbix"},
 	"internal/simulator": {"internal/alert", "internal/pace", "internal/webexid", "internal/simulator", "internal/relay", "internal/config", "zabbix"},
 }
 

@@ -327,7 +327,7 @@ func (plainRenderer) Digest(d render.Digest, _ render.Room) (string, bool) {
 		if !i.Open {
 			state = "resolved"
 		}
-		if i.Title == unreadable {
+		if i.Title == "(this problem can't be read)" {
 			state += "+unreadable"
 		}
 		if i.Acked {

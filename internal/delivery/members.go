@@ -44,7 +44,7 @@ func (b *bot) members(l lives, g store.Group, room RoomSettings) (m members, ok 
 	now := time.Now()
 	for _, post := range posts {
 		if post.Problem.Revision == 0 {
-			post.Problem.Name = unreadable
+			post.Problem.Name = room.Lang.T("(this problem can't be read)")
 		}
 		item := b.Render().DigestItem(post.Problem, room.Room)
 		b.addLines(&m, post, g, item, now)
@@ -76,9 +76,6 @@ func (b *bot) addLines(m *members, post store.Member, g store.Group, item render
 		}
 	}
 }
-
-// unreadable is shown as the name of a problem that can't be read.
-const unreadable = "(this problem can't be read)"
 
 // add adds one post. Its problem may be newer than the group's row: showing a revision early does no harm.
 func (m *members) add(post store.Member, g store.Group, item render.DigestItem) {

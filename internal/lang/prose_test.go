@@ -13,7 +13,7 @@ import (
 )
 
 // converted are the packages that write into rooms.
-var converted = []string{"internal/render", "internal/command", "internal/history", "internal/graph", "internal/assistant", "internal/incident"}
+var converted = []string{"internal/render", "internal/command", "internal/history", "internal/graph", "internal/assistant", "internal/incident", "internal/watch", "internal/delivery", "internal/binding", "internal/action", "internal/reconcile", "internal/relay"}
 
 // prose is text that people read as words: two words, or a word beside punctuation and spaces.
 var prose = regexp.MustCompile(`\p{L}{2,}[,.:;]? +\p{L}{2,}|^[\pP\pS ]*[A-Z]\p{L}+[.:?!]? *$|^[,.:(·]* [,.:(·]*\p{L}{2,}|\p{L}{3,}[,.:]? $`)
@@ -34,6 +34,8 @@ var files = map[string]string{
 	"trace.go":   "names of spans",
 	"samples.go": "invented alerts for previews",
 	"units.go":   "values as Zabbix writes them",
+	"bound.go":   "reasons why nothing is posted, English as those of routes",
+	"reload.go":  "for operators", "listen.go": "for operators", "ready.go": "for operators", "tls.go": "for operators", "wire.go": "names in the log",
 }
 
 // typed are the fields of the table of verbs whose values people type, or that keys reads.
@@ -58,11 +60,32 @@ var exceptions = map[string]string{
 	"no role, or gone from Webex, since ": "in the audit log",
 	" … (cut by the relay)":               "written into Zabbix",
 	"The acknowledgement lapsed: nobody answered whether they are still on it": "written into Zabbix",
-	"Started from Webex by ":                      "written into Zabbix",
-	" (via Webex) [relay:owner=%s]":               "written into Zabbix",
-	"Released":                                    "written into Zabbix",
-	"Taken by ":                                   "written into Zabbix",
-	"Assigned to ":                                "written into Zabbix",
+	"Started from Webex by ":                  "written into Zabbix",
+	" (via Webex) [relay:owner=%s]":           "written into Zabbix",
+	"Released":                                "written into Zabbix",
+	"Taken by ":                               "written into Zabbix",
+	"Assigned to ":                            "written into Zabbix",
+	"the token of action ":                    "in errors",
+	"lane ":                                   "a name in the log",
+	" to wait":                                "in the log",
+	"Webex told the ":                         "in the log",
+	"not sent":                                "an error",
+	"not sent: Webex told the bot to wait":    "an error",
+	"message sent":                            "in the log",
+	"message not accepted":                    "in the log",
+	"dead letter: it can't be sent":           "in the log",
+	"dead letter: Webex refused it for good":  "in the log",
+	"the room isn't configured (any more)":    "why a message is a dead letter, for operators",
+	"not sent: ":                              "why a message is a dead letter, for operators",
+	"the problem was pruned":                  "why a message is a dead letter, for operators",
+	"reading pending ":                        "in the log",
+	"rerouting a problem to the default room": "in the log",
+	"announcing a refusing room in the default room": "in the log",
+	"reading the problems that left a group":         "in the log",
+	"text/plain; charset=utf-8":                      "a type of content",
+	"link key":                                       "a name in the store",
+	"changed files":                                  "in the log",
+	"Canaries that failed, or weren't through after an interval, by the step that they were at.": "help of a metric",
 	"noted in ":                                   "in the audit log",
 	"pressed done on the reminder %d":             "in the audit log",
 	"pressed snooze %s on the reminder %d":        "in the audit log",

@@ -1,11 +1,11 @@
 package relay
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -42,8 +42,17 @@ func (r *Relay) firstNotices(source string, found []store.Unposted) (notices []s
 	return notices
 }
 
+// troubleLanguage is the language of the room that is told what is wrong with a source.
+func (l *live) troubleLanguage() lang.Lang {
+	cfg := l.Load().cfg
+	if len(cfg.DefaultRooms) == 0 {
+		return cfg.Language
+	}
+	return cfg.LanguageOf(cfg.DefaultRooms[0])
+}
+
 // goneIn is what reconciliation says of open problems that a source doesn't show.
-func goneIn(heldOf func(source string) (reconcile.Held, bool)) func(source string) watch.Finding {
+func goneIn(heldOf func(source string) (reconcile.Held, bool), language func() lang.Lang) func(source string) watch.Finding {
 	return func(source string) watch.Finding {
 		held, known := heldOf(source)
 		switch {
@@ -52,7 +61,7 @@ func goneIn(heldOf func(source string) (reconcile.Held, bool)) func(source strin
 		case held.Count > 0:
 			return watch.Finding{Verdict: watch.Trouble, Count: held.Count, Detail: string(held.Reason)}
 		case held.Accepted > 0:
-			return watch.Finding{Verdict: watch.Fine, Detail: fmt.Sprintf("%d were closed as gone, by an operator's command", held.Accepted)}
+			return watch.Finding{Verdict: watch.Fine, Detail: language().T("%d were closed as gone, by an operator's command", held.Accepted)}
 		default:
 			return watch.Finding{Verdict: watch.Fine}
 		}

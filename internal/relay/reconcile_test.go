@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/watch"
 )
@@ -18,6 +19,6 @@ func TestGoneIn(t *testing.T) {
 		{Verdict: watch.Fine, Detail: "3 were closed as gone, by an operator's command"}: {Accepted: 3},
 	} {
 		known := want != watch.Finding{}
-		require.Equal(t, want, goneIn(func(string) (reconcile.Held, bool) { return *held, known })("main"))
+		require.Equal(t, want, goneIn(func(string) (reconcile.Held, bool) { return *held, known }, func() lang.Lang { return lang.English })("main"))
 	}
 }

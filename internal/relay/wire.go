@@ -80,7 +80,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 		Notices:    reconcile.Notices{First: r.firstNotices}, Log: log, Metrics: r.metrics.reconcile,
 	})
 	speaking := watch.NewSources(watch.Options{
-		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Compared: sweeps.Compared, Gone: goneIn(sweeps.Held),
+		Sources: each(sources, shows), Interval: watchInterval(cfg), Store: r.store, Found: r.foundSoFar, Compared: sweeps.Compared, Gone: goneIn(sweeps.Held, now.troubleLanguage), Language: now.troubleLanguage,
 		Notices: r.troubleNotices, Log: log, Metrics: r.metrics.watch,
 	})
 	heartbeats := watch.NewHeartbeats(watch.HeartbeatOptions{Heartbeats: heartbeatsOf(cfg), Store: r.store, Notices: r.heartbeatNotices, Log: log, Now: time.Now})

@@ -1,11 +1,10 @@
 package watch
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
-	"nms-alert-relay/internal/text"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -67,15 +66,15 @@ func recognise(s zabbix.Sending, id string) zabbix.Sending {
 
 // judgeMediaType judges whether our media type is there and enabled. id is its id in an earlier look, "" for none. Zabbix shows either all
 // media types or none.
-func judgeMediaType(s zabbix.Sending, id string) Finding {
+func judgeMediaType(s zabbix.Sending, id string, l lang.Lang) Finding {
 	ours, shown := s.OurMediaType()
 	switch {
 	case shown && ours.Disabled:
-		return Finding{Verdict: Trouble, Detail: fmt.Sprintf("its media type %q is disabled", ours.Name)}
+		return Finding{Verdict: Trouble, Detail: l.T("its media type %q is disabled", ours.Name)}
 	case shown:
 		return Finding{Verdict: Fine}
 	case id != "" && len(s.MediaTypes) > 0:
-		return Finding{Verdict: Trouble, Detail: "its media type for the relay was deleted"}
+		return Finding{Verdict: Trouble, Detail: l.T("its media type for the relay was deleted")}
 	default:
 		return Finding{}
 	}
@@ -83,7 +82,7 @@ func judgeMediaType(s zabbix.Sending, id string) Finding {
 
 // judgeAction judges whether an enabled action sends problems, recoveries and updates by our media type. An operation that sends by all
 // media of its recipients may be ours: then there is no trouble. One that isn't shown may have been deleted, or be hidden: nobody knows.
-func judgeAction(s zabbix.Sending) Finding {
+func judgeAction(s zabbix.Sending, l lang.Lang) Finding {
 	ours, shown := s.OurMediaType()
 	if !shown || len(s.Actions) == 0 {
 		return Finding{}
@@ -99,20 +98,20 @@ func judgeAction(s zabbix.Sending) Finding {
 			return Finding{Verdict: Fine}
 		case !named:
 		case a.Disabled:
-			silent = append(silent, fmt.Sprintf("%q is disabled", a.Name))
+			silent = append(silent, l.T("%q is disabled", a.Name))
 		case !sends(a.Problem):
-			silent = append(silent, fmt.Sprintf("%q has no operation for problems", a.Name))
+			silent = append(silent, l.T("%q has no operation for problems", a.Name))
 		case !sends(a.Recovery):
-			incomplete = append(incomplete, fmt.Sprintf("%q has no recovery operation", a.Name))
+			incomplete = append(incomplete, l.T("%q has no recovery operation", a.Name))
 		default:
-			incomplete = append(incomplete, fmt.Sprintf("%q has no update operation", a.Name))
+			incomplete = append(incomplete, l.T("%q has no update operation", a.Name))
 		}
 	}
 	switch {
 	case len(incomplete) > 0:
-		return Finding{Verdict: Trouble, Detail: "its action " + text.Some(incomplete, 3)}
+		return Finding{Verdict: Trouble, Detail: l.T("its action %s", l.Some(incomplete, 3))}
 	case len(silent) > 0:
-		return Finding{Verdict: Trouble, Detail: "its action " + text.Some(silent, 3)}
+		return Finding{Verdict: Trouble, Detail: l.T("its action %s", l.Some(silent, 3))}
 	default:
 		return Finding{}
 	}

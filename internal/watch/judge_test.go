@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -30,11 +31,11 @@ func TestJudgeMediaType(t *testing.T) {
 		"seen once, now others":        {[]zabbix.MediaType{other}, "9", Trouble},
 		"another disabled one of them": {[]zabbix.MediaType{{ID: "1", Disabled: true}, ours}, "", Fine},
 	} {
-		require.Equal(t, c.want, judgeMediaType(zabbix.Sending{MediaTypes: c.types}, c.before).Verdict, name)
+		require.Equal(t, c.want, judgeMediaType(zabbix.Sending{MediaTypes: c.types}, c.before, lang.English).Verdict, name)
 	}
 	renamed := zabbix.Sending{MediaTypes: []zabbix.MediaType{other, {ID: "9", Name: "Chat"}}}
-	require.Equal(t, Fine, judgeMediaType(recognise(renamed, "9"), "9").Verdict, "its id is known")
-	require.Equal(t, Unknown, judgeMediaType(recognise(renamed, ""), "").Verdict)
+	require.Equal(t, Fine, judgeMediaType(recognise(renamed, "9"), "9", lang.English).Verdict, "its id is known")
+	require.Equal(t, Unknown, judgeMediaType(recognise(renamed, ""), "", lang.English).Verdict)
 }
 
 func TestJudgeAction(t *testing.T) {
@@ -59,11 +60,11 @@ func TestJudgeAction(t *testing.T) {
 		"only others', ours never seen":  {actions: []zabbix.Action{{Problem: other, Recovery: other, Update: other}}, want: Unknown},
 		"none shown":                     {want: Unknown},
 	} {
-		f := judgeAction(zabbix.Sending{MediaTypes: []zabbix.MediaType{{ID: "9", Ours: true}}, Actions: c.actions})
+		f := judgeAction(zabbix.Sending{MediaTypes: []zabbix.MediaType{{ID: "9", Ours: true}}, Actions: c.actions}, lang.English)
 		require.Equal(t, c.want, f.Verdict, name)
 		require.Contains(t, f.Detail, c.detail, name)
 	}
-	require.Equal(t, Unknown, judgeAction(zabbix.Sending{Actions: []zabbix.Action{disabled}}).Verdict, "whose action it is isn't known without the media type")
+	require.Equal(t, Unknown, judgeAction(zabbix.Sending{Actions: []zabbix.Action{disabled}}, lang.English).Verdict, "whose action it is isn't known without the media type")
 }
 
 func TestJudgeAlerts(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/provision"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/zabbix"
@@ -44,7 +45,7 @@ func TestEveryVersionIsJudged(t *testing.T) {
 				now := time.Now()
 				s, err := c.Sending(t.Context(), alertsFrom(time.Time{}, now))
 				require.NoError(t, err)
-				return judgeMediaType(s, ""), judgeAction(s), judgeAlerts(s, now)
+				return judgeMediaType(s, "", lang.English), judgeAction(s, lang.English), judgeAlerts(s, now)
 			}
 			mediaType, action, alerts := judge(admin)
 			require.Equal(t, []Finding{{Verdict: Fine}, {Verdict: Fine}, {Verdict: Fine}}, []Finding{mediaType, action, alerts})

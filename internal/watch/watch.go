@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/roster"
 	"nms-alert-relay/internal/store"
@@ -43,8 +44,17 @@ type Options struct {
 	Gone func(source string) Finding
 	// Notices makes the message of a condition, for the rooms that get it. One with the same key edits it.
 	Notices func(source, key string, kind Kind, c Condition) []store.Notice
-	Log     *slog.Logger
-	Metrics *Metrics
+	// Language is that of the room that gets them; nil: English.
+	Language func() lang.Lang
+	Log      *slog.Logger
+	Metrics  *Metrics
+}
+
+func (o Options) language() lang.Lang {
+	if o.Language == nil {
+		return lang.English
+	}
+	return o.Language()
 }
 
 const (
@@ -214,8 +224,8 @@ func (l *look) once(ctx context.Context, now time.Time) error {
 		if ours, shown := sending.OurMediaType(); shown {
 			l.mediaType = ours.ID
 		}
-		findings[MediaType] = judgeMediaType(sending, l.mediaType)
-		findings[Action] = judgeAction(sending)
+		findings[MediaType] = judgeMediaType(sending, l.mediaType, l.opts.language())
+		findings[Action] = judgeAction(sending, l.opts.language())
 		findings[Alerts] = judgeAlerts(sending, now)
 		l.pulse = l.pulse.next(sending.Alive, now)
 		findings[Server] = l.pulse.judge(now)
