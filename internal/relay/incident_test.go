@@ -68,13 +68,13 @@ reconcile: {interval: 30m} # the story lasts three hours
 
 // throughIncident tells a story by webhook and by websocket, and both again with a restart of the relay before each of its steps.
 func throughIncident(t *testing.T, story func(i *incident, step func(what string))) {
-	throughIncidentOf(t, incidentConfig, story)
+	throughIncidentOf(t, incidentConfig, []bool{false, true}, story)
 }
 
-// throughIncidentOf is throughIncident with another configuration.
-func throughIncidentOf(t *testing.T, configuration string, story func(i *incident, step func(what string))) {
+// throughIncidentOf is throughIncident with another configuration, with or without the restarts.
+func throughIncidentOf(t *testing.T, configuration string, restarts []bool, story func(i *incident, step func(what string))) {
 	for _, listen := range []config.Listen{config.ListenWebhook, config.ListenWebsocket} {
-		for _, restarts := range []bool{false, true} {
+		for _, restarts := range restarts {
 			name := string(listen)
 			if restarts {
 				name += " with restarts"
