@@ -78,3 +78,30 @@ func TestARefusedDigestOfSubscriptionsIsNotRerouted(t *testing.T) {
 		require.Zero(t, w.store.pending())
 	})
 }
+
+// A digest that the space of an incident refuses is told nobody here: the incident tells it where it was opened.
+func TestARefusedDigestOfAnIncidentIsNotAnnounced(t *testing.T) {
+	const space = "person:alice@example.com" // any room that the default room isn't
+	inStorm(t, func(t *testing.T, w *world) {
+		w.webex.set(func(f *fakeWebex) {
+			f.meet = func(c aCall) *trouble {
+				if c.op == "post" && !strings.HasPrefix(c.room, "R-") {
+					return &trouble{status: 404}
+				}
+				return nil
+			}
+		})
+		w.store.set(func() { w.store.storm = true })
+		var written store.Fold
+		for n := range 8 {
+			written = both(written, w.store.fold(key(n), nil, space))
+			w.store.setPost(key(n), space, func(p *store.Post, _ groupDraft) { p.Route = "incident #7" })
+		}
+		w.d.Notify(written)
+		w.pass(2 * time.Minute)
+		require.Equal(t, store.PostDead, w.store.group(1).State)
+		require.Zero(t, w.metric("alert_relay_reroutes_total"))
+		require.Empty(t, w.texts("default"))
+		require.Zero(t, w.store.pending())
+	})
+}

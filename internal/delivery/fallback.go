@@ -25,7 +25,7 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 		return later
 	}
 	if verdict == step.Gone {
-		if incident := strings.HasPrefix(v.post.Route, config.IncidentRule); incident {
+		if ofIncident(v.post) {
 			// It is told where the incident was opened.
 		} else if to, ok := b.fallback(t, reason); ok && (!b.announceRefusal(l, t.Room, to, reason) || !extra(v.post) && !v.shownIn(to) && !b.reroute(l, v.post.Key, to)) {
 			return later
@@ -42,6 +42,9 @@ func (b *bot) markDead(l lives, t *task, v *view, verdict step.Verdict, reason, 
 
 // extra reports whether a binding added a post: its problem is in a configured room, too, and nobody asked for it in the default room.
 func extra(p store.Post) bool { return config.MadeInChat(p.Route) }
+
+// ofIncident reports whether a post is in the space of an incident. Its loss is told where the incident was opened.
+func ofIncident(p store.Post) bool { return strings.HasPrefix(p.Route, config.IncidentRule) }
 
 // fallback returns the room that shows the problems of a task's room instead; false, and a line in the log, for none.
 func (b *bot) fallback(t *task, reason string) (to string, ok bool) {

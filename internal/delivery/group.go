@@ -253,9 +253,14 @@ const rerouteAtOnce = 500
 // between repeats that.
 func (b *bot) rerouteGroup(l lives, t *task, g store.Group) outcome {
 	later := outcome{wake: time.Now().Add(storeMost)}
-	if to, ok := b.fallback(t, g.LastError); ok {
-		posts, ok := b.groupPosts(l, g)
-		if !ok || !b.announceRefusal(l, t.Room, to, g.LastError) {
+	posts, ok := b.groupPosts(l, g)
+	if !ok {
+		return later
+	}
+	if slices.ContainsFunc(posts, ofIncident) {
+		// It is told where the incident was opened.
+	} else if to, ok := b.fallback(t, g.LastError); ok {
+		if !b.announceRefusal(l, t.Room, to, g.LastError) {
 			return later
 		}
 		var all errgroup.Group

@@ -56,9 +56,10 @@ type Picture struct {
 type Request struct {
 	Problem alert.Problem
 	Asked   time.Duration // the length of the window that somebody asked for; 0: it follows the problem
+	Around  graph.Span    // what the window follows instead, an incident; zero for none
 	Zone    *time.Location
 	Lang    lang.Lang // of the words
-	Title   string    // markdown that names the problem
+	Title   string    // markdown that names the problem; "" for its name
 	Now     time.Time
 }
 
@@ -77,7 +78,7 @@ func Of(ctx context.Context, s Source, r Request) (Picture, error) {
 // collect reads what the picture shows. It has no Name if there is nothing to draw.
 func collect(ctx context.Context, s Source, r Request) (c graph.Chart, out Picture, err error) {
 	p := r.Problem
-	r.Zone = cmp.Or(r.Zone, time.UTC)
+	r.Zone, r.Title = cmp.Or(r.Zone, time.UTC), cmp.Or(r.Title, "**"+shown(p.Name, 80)+"**")
 	items, err := s.TriggerItems(ctx, p.TriggerID)
 	if err != nil {
 		return c, out, err
@@ -92,7 +93,11 @@ func collect(ctx context.Context, s Source, r Request) (c graph.Chart, out Pictu
 		}
 	}
 	c = graph.Chart{Title: p.Name, Subtitle: subtitle(p), Zone: r.Zone, Lang: r.Lang, Span: graph.Span{From: p.OpenedAt, To: p.ResolvedAt}}
-	c.From, c.To = graph.Window(p.OpenedAt, p.ResolvedAt, r.Now, r.Asked)
+	around := c.Span
+	if r.Around != (graph.Span{}) {
+		around = r.Around
+	}
+	c.From, c.To = graph.Window(around.From, around.To, r.Now, r.Asked)
 	drawn := numeric[:min(len(numeric), graph.MaxSeries)]
 	c.More = len(numeric) - len(drawn)
 	several := hosts(drawn) > 1

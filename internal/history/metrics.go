@@ -16,6 +16,7 @@ type Purpose string
 const (
 	ForCommand Purpose = "command"
 	ForRoute   Purpose = "route"
+	ForReview  Purpose = "review"
 )
 
 // The results of graphs.
@@ -39,13 +40,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		graphs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_relay_graphs_total",
-			Help: "Graphs by what they were for (command, route) and result (drawn; nothing: there were no numbers; refused and unreachable: by Zabbix; failed; skipped: a route had too many, or the problem lost its own message).",
+			Help: "Graphs by what they were for (command, route, review) and result (drawn; nothing: there were no numbers; refused and unreachable: by Zabbix; failed; skipped: a route had too many, or the problem lost its own message).",
 		}, []string{"for", "result"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "alert_relay_graph_duration_seconds", Help: "Time to read and draw a graph.", Buckets: []float64{.05, .1, .2, .3, .5, 1, 2, 5, 10, 30},
 		}),
 	}
-	for _, purpose := range []Purpose{ForCommand, ForRoute} {
+	for _, purpose := range []Purpose{ForCommand, ForRoute, ForReview} {
 		for _, result := range []string{resultDrawn, resultNothing, resultRefused, resultAway, resultFailed, resultSkipped} {
 			if purpose == ForRoute || result != resultSkipped {
 				m.graphs.WithLabelValues(string(purpose), result)

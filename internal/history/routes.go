@@ -171,7 +171,7 @@ func (r *Routes) post(running context.Context, at *posted) {
 		begun := time.Now()
 		picture, had := drawn[room.Zone.String()+room.Lang.String()]
 		if !had {
-			picture, err = Of(ctx, source, Request{Problem: p, Zone: room.Zone, Lang: room.Lang, Title: "**" + shown(p.Name, 80) + "**", Now: begun})
+			picture, err = Of(ctx, source, Request{Problem: p, Zone: room.Zone, Lang: room.Lang, Now: begun})
 		}
 		if err == nil && picture.PNG != nil {
 			drawn[room.Zone.String()+room.Lang.String()] = picture

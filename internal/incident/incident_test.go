@@ -94,6 +94,9 @@ func TestNext(t *testing.T) {
 		"resolved":                    {resolved, 15 * time.Minute, nil, false, false, OpReview},
 		"and came again":              {resolved, 15 * time.Minute, []alert.Problem{problem(k2, alert.StateOpen, "t1")}, false, false, OpJoin},
 		"reviewed":                    {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 74 * time.Minute, nil, false, false, OpNone},
+		"graphs to post":              {func(f *Facts) { resolved(f); f.Reviewed, f.Graphs = t0.Add(15*time.Minute), []alert.Key{k1} }, 75 * time.Minute, nil, false, true, OpGraph},
+		"graphs and no review yet":    {func(f *Facts) { resolved(f); f.Reviewed, f.Graphs = t0.Add(15*time.Minute), []alert.Key{k1} }, 75 * time.Minute, nil, true, true, OpNone},
+		"graphs for a lost space":     {func(f *Facts) { resolved(f); f.Reviewed, f.Graphs, f.Lost = t0, []alert.Key{k1}, t0 }, 75 * time.Minute, nil, false, true, OpClose},
 		"reviewed long ago":           {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 75 * time.Minute, nil, false, false, OpClose},
 		"but the review waits":        {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 75 * time.Minute, nil, true, true, OpNone},
 		"and it leaves":               {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 75 * time.Minute, nil, false, true, OpLeave},
@@ -210,6 +213,7 @@ type world struct {
 	said    []string
 	tries   map[string]error // of AddMember, by address
 	refuses error            // of CreateRoom
+	undrawn error            // of drawing a graph
 	crash   int              // effects until then; -1: never
 	dead    bool
 }
@@ -336,6 +340,9 @@ func (w *world) run(t *testing.T, story func(k *Keeper)) {
 	l := NewLoop(Options{
 		Keeper: k, Settings: func() Settings { return s }, Webex: func(string) (Webex, bool) { return w, true }, Log: slog.New(slog.DiscardHandler),
 		Metrics: NewMetrics(prometheus.NewRegistry(), k),
+		Graph: func(_ context.Context, _ Facts, p alert.Problem) (Graph, error) {
+			return Graph{Words: "graph of " + p.Name, File: &store.File{Name: "graph.png", Content: []byte("PNG")}}, w.undrawn
+		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -379,7 +386,12 @@ func TestLifeAcrossCrashes(t *testing.T) {
 			crashed = crash < 0
 			for range 3 { // made and invited; resolved and reviewed; left and closed
 				for again := true; again; {
-					w.run(t, func(*Keeper) { time.Sleep(look); w.deliver(t) })
+					w.run(t, func(*Keeper) {
+						for range 3 { // the review, the graph, the end
+							time.Sleep(look)
+							w.deliver(t)
+						}
+					})
 					again = w.restart()
 					crashed = crashed || again
 				}
@@ -396,6 +408,7 @@ func TestLifeAcrossCrashes(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, entries, 3, "each is invited once")
 			require.Contains(t, all[0].Review, "# INC-1: db1: Disk full")
+			require.Len(t, slices.DeleteFunc(slices.Clone(w.said), func(s string) bool { return !strings.Contains(s, "graph of Disk full") }), 1)
 			said := texts(w.said)
 			if crash < 0 {
 				whole = said
@@ -490,6 +503,55 @@ func TestLostSpace(t *testing.T) {
 			return strings.HasPrefix(s, "noc ") && strings.Contains(s, "its review is attached")
 		}))
 	})
+}
+
+// The graphs that follow the review are at most four, of the worst problems, in its thread; one that can't be drawn holds up nothing.
+func TestGraphs(t *testing.T) {
+	for _, undrawn := range []error{nil, errors.New("no history")} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.undrawn = undrawn
+			w.run(t, func(k *Keeper) {
+				time.Sleep(time.Minute)
+				for n, severity := range []alert.Severity{alert.Average, alert.Disaster, alert.Warning, alert.High, alert.Average} {
+					p := problem(alert.Key{Source: "main", EventID: fmt.Sprint(n)}, alert.StateResolved, fmt.Sprint("other", n))
+					p.Severity, p.ResolvedAt = severity, time.Now()
+					require.NoError(t, w.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}}))
+					_, err := k.Update(t.Context(), 1, func(i *store.Incident) { Join(i, p.Key, time.Now()) })
+					require.NoError(t, err)
+				}
+				w.end(t)
+				time.Sleep(5*time.Minute + look)
+				for range 2 * (maxGraphs + 1) {
+					time.Sleep(look)
+					w.deliver(t)
+				}
+				time.Sleep(70 * time.Minute)
+				i, _ := k.Get(1)
+				require.False(t, i.Closed.IsZero())
+				require.Empty(t, i.Graphs)
+			})
+			var drawn []string
+			for id := int64(1); ; id++ {
+				n, err := w.Notice(t.Context(), id)
+				if err != nil {
+					break
+				}
+				if n.Kind == store.NoticeGraph {
+					drawn = append(drawn, n.Markdown)
+					review, err := w.Notice(t.Context(), id-int64(len(drawn)))
+					require.NoError(t, err)
+					require.Equal(t, "inc-1-review.md", review.File.Name)
+					require.Equal(t, review.MessageID, n.ParentID)
+				}
+			}
+			if undrawn != nil {
+				require.Empty(t, drawn)
+				return
+			}
+			require.Equal(t, []string{"graph of Disk full on 1", "graph of Disk full on 4711", "graph of Disk full on 3", "graph of Disk full on 0"}, drawn)
+		})
+	}
 }
 
 // The same trigger that opens again joins by itself, and there is another review; another trigger doesn't.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -31,17 +32,19 @@ type Options struct {
 	Keeper   *Keeper
 	Settings func() Settings
 	Webex    func(bot string) (Webex, bool)
+	Graph    func(ctx context.Context, f Facts, p alert.Problem) (Graph, error) // of a problem, around the incident
 	Log      *slog.Logger
 	Metrics  *Metrics
 }
 
 // Loop does what Next decides for each incident, one step at a time.
 type Loop struct {
-	o Options
+	o        Options
+	drawings chan drawing // without a buffer: what drawAll can't take now is handed over at the next look
 }
 
 // NewLoop makes a Loop.
-func NewLoop(o Options) *Loop { return &Loop{o} }
+func NewLoop(o Options) *Loop { return &Loop{o, make(chan drawing)} }
 
 const (
 	// look is how often the incidents that go on are looked at: their problems change without telling.
@@ -56,6 +59,9 @@ const (
 
 // Run works until ctx ends. What it doesn't finish, the next start does.
 func (l *Loop) Run(ctx context.Context) error {
+	var drawer sync.WaitGroup
+	defer drawer.Wait()
+	drawer.Go(func() { l.drawAll(ctx) })
 	for {
 		live := l.o.Keeper.Live()
 		for _, i := range live {
@@ -99,7 +105,14 @@ func (l *Loop) advance(ctx context.Context, id int64) error {
 		}
 		s := l.o.Settings()
 		step := Next(f, again, sent, s, time.Now())
-		if step.Op == OpNone {
+		switch step.Op {
+		case OpNone:
+			return nil
+		case OpGraph:
+			select {
+			case l.drawings <- drawing{f, step.Key}:
+			default:
+			}
 			return nil
 		}
 		l.o.Log.Debug("incident", "incident", Number(id), "does", step.Op)
@@ -110,7 +123,7 @@ func (l *Loop) advance(ctx context.Context, id int64) error {
 	return nil
 }
 
-// sent reports whether an incident's review has been sent, or never will be.
+// sent reports whether an incident's review, and those of its graphs that were posted, have been sent or never will be.
 func (l *Loop) sent(ctx context.Context, i store.Incident) (bool, error) {
 	if i.Posting == 0 {
 		return true, nil
@@ -146,7 +159,7 @@ func (l *Loop) do(ctx context.Context, f Facts, step Step, s Settings) error {
 	case OpReview:
 		l.o.Log.Info("incident resolved, posting its review", "incident", Number(f.ID))
 		_, err := l.say(ctx, f, step.Message, func(i *store.Incident, notice int64) {
-			i.Reviewed, i.Review, i.Posting = now, string(step.Message.File.Content), notice
+			i.Reviewed, i.Review, i.Posting, i.Graphs = now, string(step.Message.File.Content), notice, f.graphed()
 		})
 		return err
 	case OpShow:

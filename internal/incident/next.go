@@ -23,6 +23,7 @@ const (
 	OpJoin   Op = "join"   // a problem that came again
 	OpRemind Op = "remind" // of an update
 	OpReview Op = "review" // post the review
+	OpGraph  Op = "graph"  // post a graph with the review
 	OpLeave  Op = "leave"  // leave the space
 	OpClose  Op = "close"  // nothing more happens
 )
@@ -31,7 +32,7 @@ const (
 type Step struct {
 	Op      Op
 	Message Message       // of OpSay, OpRemind and OpReview
-	Key     alert.Key     // of OpShow
+	Key     alert.Key     // of OpShow and OpGraph
 	Problem alert.Problem // of OpJoin
 	Who     store.Someone // of OpInvite
 	Search  bool          // of OpMake: an earlier call may have made the space
@@ -121,7 +122,11 @@ func (f Facts) ending(sent bool, s Settings, now time.Time) Step {
 	switch {
 	case f.Reviewed.IsZero() && (byHand || now.Sub(f.ResolvedAt()) >= s.ReviewAfter):
 		return Step{Op: OpReview, Message: f.reviewMessage(s, now)}
-	case f.Reviewed.IsZero() || !sent || !byHand && now.Sub(f.Reviewed) < s.CloseAfter:
+	case f.Reviewed.IsZero() || !sent:
+		return Step{}
+	case len(f.Graphs) > 0 && f.Reachable():
+		return Step{Op: OpGraph, Key: f.Graphs[0]}
+	case !byHand && now.Sub(f.Reviewed) < s.CloseAfter:
 		return Step{}
 	case s.Leave && f.Reachable():
 		if now.Before(f.NotBefore) {
@@ -134,7 +139,7 @@ func (f Facts) ending(sent bool, s Settings, now time.Time) Step {
 
 // Reopen makes an incident one that goes on: a problem joined it.
 func Reopen(i *store.Incident) {
-	i.Reviewed, i.EndedAt, i.Ended, i.Posting = time.Time{}, time.Time{}, store.Someone{}, 0
+	i.Reviewed, i.EndedAt, i.Ended, i.Posting, i.Graphs = time.Time{}, time.Time{}, store.Someone{}, 0, nil
 }
 
 // Join adds a problem. It reports whether that changed something.

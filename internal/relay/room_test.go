@@ -160,6 +160,12 @@ func TestIncidentSpace(t *testing.T) {
 		require.Len(i.t, i.space("4701 · Zabbix", "resolved"), 1)
 		i.thread("INC-1", "is resolved")
 		requireReview(i.t, string(review.Files[0].Content))
+		time.Sleep(time.Minute)
+		for _, name := range []string{"link down", "isk"} {
+			drawn := i.once("📈 ", name, "UTC to")
+			require.Equal(i.t, review.ID, drawn.ParentID)
+			require.Len(i.t, drawn.Files, 1)
+		}
 
 		step("Ten minutes later the bot leaves the space. The review can still be had where the incident was opened.")
 		id := i.spaceID()
@@ -182,6 +188,7 @@ func TestIncidentSpace(t *testing.T) {
 		i.once("was opened by Alice Archer in the room noc")
 		i.once("I couldn't invite everybody")
 		i.once("is over: its review is attached")
+		require.Len(i.t, i.space("📈 ", "UTC to"), 2)
 		letters, err := i.relay.store.DeadLetters(i.t.Context())
 		require.NoError(i.t, err)
 		require.Empty(i.t, letters)

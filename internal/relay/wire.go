@@ -128,6 +128,10 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	spaces := incidents.NewLoop(incidents.Options{
 		Keeper: now.incidents, Settings: now.incidentSettings, Log: log, Metrics: incidents.NewMetrics(r.registry, now.incidents),
 		Webex: func(bot string) (incidents.Webex, bool) { return r.pacedWebex(deliver, bot) },
+		Graph: func(ctx context.Context, f incidents.Facts, p alert.Problem) (incidents.Graph, error) {
+			source, _ := executor.History(p.Key.Source)
+			return now.incidentGraph(ctx, source, r.metrics.graphs, f, p)
+		},
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,

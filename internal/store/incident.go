@@ -37,13 +37,14 @@ type Incident struct {
 	Reminded   int               `json:"reminded,omitempty"`
 	RemindedAt time.Time         `json:"reminded_at,omitzero"`
 
-	Reviewed time.Time `json:"reviewed,omitzero"` // when its review was posted
-	Review   string    `json:"review,omitempty"`  // as it was posted, in markdown
-	Posting  int64     `json:"posting,omitempty"` // the notice that posts it
-	Ended    Someone   `json:"ended,omitzero"`    // who ended it before its problems were resolved
-	EndedAt  time.Time `json:"ended_at,omitzero"`
-	Closed   time.Time `json:"closed,omitzero"` // nothing more happens
-	Left     bool      `json:"left,omitempty"`  // the bot left the space then
+	Reviewed time.Time   `json:"reviewed,omitzero"` // when its review was posted
+	Review   string      `json:"review,omitempty"`  // as it was posted, in markdown
+	Posting  int64       `json:"posting,omitempty"` // the notice that posts it, or its newest graph
+	Graphs   []alert.Key `json:"graphs,omitempty"`  // the problems whose graphs are still to be posted with it
+	Ended    Someone     `json:"ended,omitzero"`    // who ended it before its problems were resolved
+	EndedAt  time.Time   `json:"ended_at,omitzero"`
+	Closed   time.Time   `json:"closed,omitzero"` // nothing more happens
+	Left     bool        `json:"left,omitempty"`  // the bot left the space then
 }
 
 // Someone is a person at the time.

@@ -27,7 +27,7 @@ const (
 	NoticeSystem   NoticeKind = "system"   // from the relay about itself
 	// NoticeCanary is posted, read back and deleted, and stays pending until then. It never becomes a dead letter.
 	NoticeCanary NoticeKind = "canary"
-	NoticeGraph  NoticeKind = "graph" // of a new problem, in its thread
+	NoticeGraph  NoticeKind = "graph" // of a new problem, in its thread, or of an incident, in that of its review
 )
 
 // Notice is a message that isn't about a problem.
