@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -150,7 +151,7 @@ func answerAudit(ctx context.Context, e *Executor, s scope, r Request, _ []targe
 	if len(found) == 0 {
 		return room.Lang.Of(nothingAudited), "listed", nil
 	}
-	return s.auditList(found, more, time.Now()), "listed", nil
+	return e.auditList(s, found, more, time.Now()), "listed", nil
 }
 
 const nothingAudited = lang.Key("ℹ️ Nobody has done anything that matches.")
@@ -182,12 +183,16 @@ func (e *Executor) hideElsewhere(ctx context.Context, found []store.Command, roo
 }
 
 // auditList describes commands, newest first. It names no room in which the person has no role.
-func (s scope) auditList(found []store.Command, more bool, now time.Time) string {
+func (e *Executor) auditList(s scope, found []store.Command, more bool, now time.Time) string {
 	say := s.voice()
 	var b strings.Builder
 	for _, c := range found {
 		where := say.T("in another room")
+		i, isIncident := e.o.Incidents.Of(c.Room)
 		switch {
+		case isIncident && may(s.roleIn(c.Room), Rooms):
+			where = say.T("in the space of %s", incident.Number(i.ID))
+		case isIncident:
 		case c.Room == "" && c.Action == string(Bind), binding.IsSpace(c.Room):
 			where = say.T("in a space that isn't configured")
 		case c.Direct():
