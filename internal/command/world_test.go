@@ -25,6 +25,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
@@ -59,10 +60,11 @@ type world struct {
 	told     []string // the texts of notices
 	appended int      // entries of the journal
 
-	people  []config.Person // instead of the usual ones
-	scripts []config.Script
-	actions []*action.Action
-	read    int // documents of problems that a list has read
+	people    []config.Person  // instead of the usual ones
+	incidents *incident.Keeper // nil: none are kept
+	scripts   []config.Script
+	actions   []*action.Action
+	read      int // documents of problems that a list has read
 
 	zabbixes map[string]*fakeZabbix
 	clients  map[string]Zabbix // in place of those
@@ -508,7 +510,8 @@ func (w *world) start(t *testing.T) *relay {
 		Mutes: mutes, Bindings: bindings,
 		View: func() View {
 			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: w.scripts, Actions: w.configured(), Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
-				Routing: routing, Settings: w.settings}
+				Incident: incident.Settings{Roles: []string{"lead", "scribe"}, Checklist: []string{"Customers informed", "Carrier called"}, Location: time.UTC, Allowed: cfg.Allowed},
+				Routing:  routing, Settings: w.settings}
 		},
 		Store:   w,
 		Sources: sources,
@@ -522,7 +525,7 @@ func (w *world) start(t *testing.T) *relay {
 			defer w.mu.Unlock()
 			w.changed = append(w.changed, k)
 		},
-		Log: cmp.Or(w.log, slog.New(slog.DiscardHandler)), Metrics: NewMetrics(reg), Vault: w.vault,
+		Log: cmp.Or(w.log, slog.New(slog.DiscardHandler)), Metrics: NewMetrics(reg), Vault: w.vault, Incidents: w.incidents,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	if w.early != nil {

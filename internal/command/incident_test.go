@@ -1,0 +1,151 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/store"
+)
+
+// inIncident has INC-1 about two problems, opened in the room db, with a space, and tells what somebody gets as reply in a room to words or a press.
+func inIncident(t *testing.T, story func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.people = append(people().People, config.Person{Email: "boss@example.com", Role: config.RoleAdmin})
+		i := store.Incident{Command: "C", Title: "db1: Disk full (high)", Room: "db", Origin: "ROOM-db", Bot: "relay", By: someone(alice), Opened: time.Now(), RoomID: "SPACE"}
+		for _, key := range []string{"main/4711", "main/4712"} {
+			i.Problems = append(i.Problems, store.IncidentProblem{Key: w.problem(key, "db"), Joined: time.Now(), Posted: true})
+		}
+		_, err := w.AddIncident(t.Context(), i)
+		require.NoError(t, err)
+		w.problem("main/4713", "db")
+		w.problem("main/4714", "noc")
+		w.incidents, err = incident.Load(t.Context(), w, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		r := w.start(t)
+		defer r.stop()
+		n := 0
+		reply := func(in Input) string {
+			n++
+			r.receives(fmt.Sprint("M", n), in)
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			return w.lastAnswer()
+		}
+		story(w, w.incidents, func(text, room string, who Person) string {
+			return reply(Input{Text: text, Room: room, Person: who})
+		}, func(b *Button, room string) string { return reply(Input{Button: b, Room: room}) })
+	})
+}
+
+// current returns the problems of INC-1.
+func current(t *testing.T, k *incident.Keeper) (keys []string) {
+	t.Helper()
+	i, ok := k.Get(1)
+	require.True(t, ok)
+	for _, key := range incident.Current(i) {
+		keys = append(keys, key.String())
+	}
+	return keys
+}
+
+// Problems join from the room where the incident was opened and from its space, and part; the last one stays.
+func TestJoinAndPart(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		i, _ := k.Get(1)
+		space := incident.Space(i)
+		require.Contains(t, said("join main/4713", "db", alice), "Which incident?")
+		require.Contains(t, said("join main/4713 INC-9", "db", alice), "I don't know INC-9 here")
+		require.Contains(t, said("join main/4713 INC-1", "noc", alice), "Unknown in this room", "neither the problem nor the incident is of that room")
+		require.Equal(t, []string{"main/4711", "main/4712"}, current(t, k))
+		require.Contains(t, said("join main/4713 INC-1", "db", alice), "Joined to **INC-1**")
+		require.Contains(t, said("join main/4713 INC-1", "db", alice), "is in INC-1 already")
+		require.Equal(t, []string{"main/4711", "main/4712", "main/4713"}, current(t, k))
+		require.Contains(t, said("part main/4714", space, alice), "4714")
+		require.Contains(t, said("part main/4711 main/4712 main/4713 INC-1", "db", alice), "would leave INC-1 without a problem")
+		require.Equal(t, []string{"main/4711", "main/4712", "main/4713"}, current(t, k))
+		require.Contains(t, said("part main/4711 main/4713 INC-1", "db", alice), "Parted from **INC-1**")
+		require.Equal(t, []string{"main/4712"}, current(t, k))
+		require.Contains(t, said("part main/4711 INC-1", "db", alice), "isn't in INC-1")
+		require.Contains(t, said("join main/4711", space, alice), "Joined to **INC-1**", "in the space, by an id of where it was opened")
+		require.Equal(t, []string{"main/4711", "main/4712"}, current(t, k))
+	})
+}
+
+// An item is ticked and unticked by typing its number; what isn't one is a question.
+func TestCheckByTyping(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		ticked := func() bool {
+			entries, err := k.Entries(t.Context(), 1)
+			require.NoError(t, err)
+			_, ticked := incident.Facts{Entries: entries}.Ticked("Carrier called")
+			return ticked
+		}
+		for words, want := range map[string]string{"check": "Give the number", "check x INC-1": "Give the number", "check 0 INC-1": "Give the number", "check 3 INC-1": "2 items", "check 2": "Which incident?"} {
+			require.Contains(t, said(words, "db", alice), want, words)
+			require.False(t, ticked(), words)
+		}
+		require.Contains(t, said("check #2 INC-1", "db", alice), "Ticked in INC-1: Carrier called")
+		require.True(t, ticked())
+		require.Contains(t, said("check 2 inc1", "db", alice), "Unticked in INC-1: Carrier called")
+		require.False(t, ticked())
+	})
+}
+
+// A role is given to others, taken from them, and never to somebody outside of the allowed domains.
+func TestRolesForOthers(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		holder := func() string {
+			entries, err := k.Entries(t.Context(), 1)
+			require.NoError(t, err)
+			return incident.Facts{Entries: entries}.Holder("scribe").Email
+		}
+		require.Contains(t, said("role INC-1", "db", alice), "Which role?")
+		require.Contains(t, said("role cook INC-1", "db", alice), "There is no role `cook`")
+		require.Contains(t, said("role scribe to bob@example.com INC-1", "db", alice), "**scribe** in INC-1")
+		require.Equal(t, "bob@example.com", holder())
+		i, _ := k.Get(1)
+		require.Len(t, i.Invite, 1, "who gets a role is invited")
+		require.NotContains(t, said("role scribe eve@evil.org INC-1", "db", alice), "**scribe** in")
+		require.Equal(t, "bob@example.com", holder())
+		require.Contains(t, said("role scribe nobody INC-1", "db", alice), "nobody")
+		require.Empty(t, holder())
+	})
+}
+
+// It ends once somebody has confirmed it, and a closed one takes no more orders.
+func TestConclude(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		require.Contains(t, said("conclude INC-1", "db", Person{Email: "carol@example.com"}), "needs the role")
+		require.Contains(t, said("conclude INC-1", "db", alice), "This ends **INC-1**")
+		i, _ := k.Get(1)
+		require.Zero(t, i.EndedAt)
+		require.Contains(t, pressed(w.buttonOf(t, "Yes, end it"), "db"), "Ended **INC-1**")
+		i, _ = k.Get(1)
+		require.NotZero(t, i.EndedAt)
+		require.Equal(t, alice.Email, i.Ended.Email)
+		_, err := k.Update(context.Background(), 1, func(i *store.Incident) { i.Closed = time.Now() })
+		require.NoError(t, err)
+		for _, words := range []string{"join main/4713 INC-1", "part main/4711 INC-1", "role lead INC-1", "check 1 INC-1", "conclude INC-1"} {
+			require.Contains(t, said(words, "db", alice), "INC-1 is closed", words)
+		}
+		require.Equal(t, []string{"main/4711", "main/4712"}, current(t, k))
+	})
+}
+
+// The audit log names the space of an incident by its number, to whoever has a role where it was opened.
+func TestAuditOfAnIncident(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		i, _ := k.Get(1)
+		said("check 1", incident.Space(i), alice)
+		require.Contains(t, said("audit", incident.Space(i), Person{Email: "boss@example.com"}), "in the space of INC-1: `check 1`")
+	})
+}
