@@ -299,7 +299,7 @@ func TestGraphsAreCounted(t *testing.T) {
 	families, err := reg.Gather()
 	require.NoError(t, err)
 	require.Len(t, families, 2)
-	require.Len(t, families[1].GetMetric(), 11, "every label value from the start")
+	require.Len(t, families[1].GetMetric(), 16, "every label value from the start")
 }
 
 // A picture that can't be posted is missed with words.
