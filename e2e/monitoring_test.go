@@ -39,6 +39,7 @@ rooms:
 routes: [{match: {severity: ">=warning"}, rooms: [db]}]
 default_rooms: [noc]
 people: [{domain: example.com, role: viewer}]
+duty: [{name: network, calendar: {file: duty.ics}}]
 reconcile: {interval: 1s}
 notify: [{name: cron, token_env: E2E_CRON, rooms: [noc]}]
 heartbeats: [{name: backup, interval: 1d}]
@@ -244,6 +245,19 @@ func conventions(t *testing.T, admin string) {
 // prepare starts the neighbours, and writes the configuration and the secrets.
 func (b *broken) prepare(t *testing.T) {
 	t.Helper()
+	keep(t, filepath.Join(filepath.Dir(b.config), "duty.ics"), strings.ReplaceAll(`BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//e2e//EN
+BEGIN:VEVENT
+UID:1
+DTSTAMP:20260101T000000Z
+DTSTART:20260101T000000Z
+DTEND:20260102T000000Z
+RRULE:FREQ=DAILY
+SUMMARY:alice@example.com
+END:VEVENT
+END:VCALENDAR
+`, "\n", "\r\n"))
 	var err error
 	b.webex, b.api = webexWorld(t, webexsim.Options{})
 	b.zabbix, err = zabbixsim.New(zabbixsim.Options{Version: "7.0.22"})
