@@ -1,11 +1,13 @@
 package convergence
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
@@ -53,7 +55,7 @@ func (w *world) checkRepeats(h held) {
 			if _, notice := h.notices[m.ID]; m.Deleted || mine[m.ID] || notice || w.ears.stays[m.ID] {
 				continue
 			}
-			if m.ParentID != "" && (m.Card == nil || strings.HasPrefix(m.Text, "❓")) { // a group's question has a card of its own
+			if isReply(m) {
 				for _, said := range sayings(m, groups[m.ParentID]) {
 					words[m.ParentID+said] = append(words[m.ParentID+said], m.ID)
 				}
@@ -81,6 +83,31 @@ func (w *world) checkRepeats(h held) {
 	for where, n := range inHand {
 		if n > w.Workers {
 			w.fault("%d messages were repeated for one kill (%s) with %d workers", n, where, w.Workers)
+		}
+	}
+}
+
+// isReply reports whether a message is a reply that nothing in the store refers to. One with a question has a card of its own.
+func isReply(m webexsim.MessageView) bool {
+	return m.ParentID != "" && (m.Card == nil || slices.ContainsFunc(strings.Split(m.Text, "\n"), func(line string) bool { return strings.HasPrefix(line, "❓") }))
+}
+
+func TestRepliesAreToldFromCards(t *testing.T) {
+	card := json.RawMessage(`{}`)
+	for _, c := range []struct {
+		what string
+		m    webexsim.MessageView
+		want bool
+	}{
+		{"a problem", webexsim.MessageView{Text: "🔴 trouble", Card: card}, false},
+		{"a problem that begins like a question", webexsim.MessageView{Text: "❓ trouble", Card: card}, false},
+		{"a reply", webexsim.MessageView{ParentID: "1", Text: "⏫ escalated"}, true},
+		{"a card in a thread", webexsim.MessageView{ParentID: "1", Text: "🔴 trouble", Card: card}, false},
+		{"a question", webexsim.MessageView{ParentID: "1", Text: "❓ Still on it?", Card: card}, true},
+		{"a question after other lines", webexsim.MessageView{ParentID: "1", Text: "⏫ escalated\n❓ Still on it?", Card: card}, true},
+	} {
+		if got := isReply(c.m); got != c.want {
+			t.Errorf("%s: %v", c.what, got)
 		}
 	}
 }
