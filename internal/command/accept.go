@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -33,74 +32,102 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = in.Person.ID, in.Person.Email, in.Person.Name, in.Text
 	s := scope{in, e.o.View()}
-	req, q, err := e.understand(ctx, c, s)
+	req, unclear, err := e.understand(ctx, c, s)
 	if err != nil {
 		return err
 	}
 	if typed {
-		c.Action, q = string(Token), typedTokenReply()
+		c.Action, unclear = string(Token), typedTokenReply()
 	}
 	if ok, warn := e.limit.allow(in.Person.Email, c.CreatedAt, time.Now()); !ok {
 		return e.limited(ctx, *c, warn)
 	}
-	room := roomOf(*c, s.View)
-	if v := req.Verb.entry(); q == nil && v.lasts {
-		req.Until, q = lastsUntil(v, req.Length, c.CreatedAt, time.Now(), room)
+	if unclear == nil {
+		unclear = s.complete(&req, c)
 	}
-	if a := req.Verb.entry().act; q == nil && a != nil && a.owns && req.Owner == nil {
-		req.Owner, q = s.newOwner(req)
-	}
-	if r := forbidden(s, req, q); r != nil {
+	if r := forbidden(s, req, unclear); r != nil {
 		return e.refuse(ctx, *c, in, r)
-	}
-	v := req.Verb.entry()
-	if v.work != nil {
-		return e.beginWork(ctx, c, d, s, req, room)
 	}
 	if done, err := e.incidentScope(ctx, c, &s, &req); done || err != nil {
 		return err
 	}
-	if in = s.Input; in.Room != c.Room { // its roles count until the command ends
-		d.Input = &in
+	if s.Input.Room != c.Room { // its roles count until the command ends
+		d.Input = &s.Input
 	}
-	var targets []target
+	switch v := req.Verb.entry(); {
+	case v.act != nil:
+		return e.beginAct(ctx, c, d, s, req)
+	case v.work != nil:
+		return e.beginWork(ctx, c, d, s, req)
+	case v.handle != nil:
+		return e.beginHandle(ctx, c, d, s, req)
+	case v.answer != nil:
+		return e.beginAnswer(ctx, c, s, req)
+	}
+	return e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, "❔ " + unknownButton().in(s.voice().Lang)}) // a question of another version
+}
+
+// complete adds to a request what depends on the time and the people: the end of its length, and the new owner.
+func (s scope) complete(r *Request, c *store.Command) (unclear *misunderstanding) {
+	v := r.Verb.entry()
+	if v.lasts {
+		r.Until, unclear = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), roomOf(*c, s.View))
+	}
+	if unclear == nil && v.act != nil && v.act.owns && r.Owner == nil {
+		r.Owner, unclear = s.newOwner(*r)
+	}
+	return unclear
+}
+
+// beginAct begins an act on problems in Zabbix: it asks first if there are many, and enqueues it otherwise.
+func (e *Executor) beginAct(ctx context.Context, c *store.Command, d detail, s scope, req Request) error {
+	if req.All {
+		if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
+			return err
+		}
+		req.All = false // "all" is one of the person's own words
+	}
+	v, find := req.Verb.entry(), (*Executor).allowed
+	if v.act.find != nil {
+		find = v.act.find
+	}
+	targets, r, err := find(e, ctx, s, c, req)
+	switch {
+	case err != nil:
+		return err
+	case r != nil:
+		return e.refuse(ctx, *c, s.Input, r)
+	case len(targets) == 0:
+		return e.finish(ctx, *c, "", store.CommandDone, "")
+	case v.problems && len(targets) > maxUnasked && !req.Yes:
+		return e.askMany(ctx, *c, d, req, targets, s.voice())
+	}
+	if v.act.closes {
+		e.present(ctx, targets)
+	}
+	d.Request, d.Attempts = &req, nil
+	if ended, err := e.once(ctx, c, d, targets); ended || err != nil {
+		return err
+	}
+	as, err := e.actsAs(ctx, s.Input.Person)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, as[t.Key.Source]))
+	}
+	c.Detail = d.encode()
+	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// beginHandle carries out a verb that replies itself, after its confirmation.
+func (e *Executor) beginHandle(ctx context.Context, c *store.Command, d detail, s scope, req Request) (err error) {
+	v := req.Verb.entry()
 	if v.problems {
-		if req.All {
-			if done, err := e.ackAll(ctx, c, d, s, req); done || err != nil {
-				return err
-			}
-			if req.Asking != nil {
-				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, room.Lang.T("❔ I don't have this digest any more, so I did nothing. Say `ack` with the event ids.")})
-			}
-			if req.Yes || req.AllText == "" {
-				return e.refuse(ctx, *c, in, &refusal{store.CommandFailed, allOfWhat(room.Lang, in.ParentID != "")})
-			}
-			req.All = false // "all" is one of the person's own words
-		}
-		var r *refusal
-		if targets, r, err = e.allowed(ctx, s, c, req); r != nil {
-			return e.refuse(ctx, *c, in, r)
-		}
-		if err != nil {
+		if _, r, err := e.allowed(ctx, s, c, req); err != nil {
 			return err
-		}
-		if v.act != nil && len(targets) > maxUnasked && !req.Yes {
-			return e.askMany(ctx, *c, d, req, targets, s.voice())
-		}
-		if v.answer != nil || v.act != nil && v.act.closes {
-			e.present(ctx, targets)
-		}
-	}
-	if v.name == Handover {
-		var r *refusal
-		if targets, r, err = e.handedOver(ctx, c, s, req); r != nil {
-			return e.refuse(ctx, *c, in, r)
-		}
-		if err != nil {
-			return err
-		}
-		if len(targets) == 0 {
-			return e.finish(ctx, *c, "", store.CommandDone, "")
+		} else if r != nil {
+			return e.refuse(ctx, *c, s.Input, r)
 		}
 	}
 	if v.confirms != nil {
@@ -108,32 +135,32 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 			return err
 		}
 	}
-	if v.ask != nil {
-		if c.Outcome, err = v.ask(e, ctx, *c, s, req); err != nil {
-			return err
-		}
-		return e.finish(ctx, *c, "", store.CommandDone, "")
-	}
-	if v.answer != nil {
-		var reply string
-		if reply, c.Outcome, err = v.answer(ctx, e, s, req, targets, room); err != nil {
-			return err
-		}
-		return e.finish(ctx, *c, "", store.CommandDone, reply)
-	}
-	d.Request, d.Attempts = &req, nil
-	if ended, err := e.once(ctx, c, d, targets); ended || err != nil {
+	if c.Outcome, err = v.handle(e, ctx, *c, s, req); err != nil {
 		return err
 	}
-	as, err := e.actsAs(ctx, in.Person)
+	return e.finish(ctx, *c, "", store.CommandDone, "")
+}
+
+// beginAnswer replies to a verb that only answers.
+func (e *Executor) beginAnswer(ctx context.Context, c *store.Command, s scope, req Request) error {
+	v, targets := req.Verb.entry(), []target(nil)
+	if v.problems {
+		found, r, err := e.allowed(ctx, s, c, req)
+		switch {
+		case err != nil:
+			return err
+		case r != nil:
+			return e.refuse(ctx, *c, s.Input, r)
+		}
+		e.present(ctx, found)
+		targets = found
+	}
+	reply, outcome, err := v.answer(ctx, e, s, req, targets, roomOf(*c, s.View))
 	if err != nil {
 		return err
 	}
-	for _, t := range targets {
-		d.Attempts = append(d.Attempts, e.attempt(c.ID, t, req, s, room, as[t.Key.Source]))
-	}
-	c.Detail = d.encode()
-	return e.dispatch(ctx, &job{c: *c, d: d})
+	c.Outcome = outcome
+	return e.finish(ctx, *c, "", store.CommandDone, reply)
 }
 
 // refusal is why a command isn't begun.
@@ -158,7 +185,7 @@ func (e *Executor) limited(ctx context.Context, c store.Command, warn bool) erro
 }
 
 // forbidden refuses what the person may not do here, whatever it is about, and what isn't understood.
-func forbidden(s scope, req Request, q *question) *refusal {
+func forbidden(s scope, req Request, q *misunderstanding) *refusal {
 	l := s.voice().Lang
 	switch role := s.role(); {
 	case q == nil && req.withdraws():
@@ -209,13 +236,13 @@ func (s scope) where() string {
 }
 
 // understand parses a message or press. For a press it sets c.Text, and c.ParentID to the thread that gets the reply.
-func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (req Request, q *question, err error) {
+func (e *Executor) understand(ctx context.Context, c *store.Command, s scope) (req Request, q *misunderstanding, err error) {
 	switch b := s.Button; {
 	case b != nil:
 		c.Text = b.words()
 		req, q, err = e.press(ctx, c, s, *b)
 	case s.Unclear:
-		q = ask("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
+		q = misunderstood("", "I don't know the formatting of this message and did nothing. Send the command again as plain text, without quotes.")
 	default:
 		if req, q = s.naming().Parse(s.Text); q == nil {
 			req = req.confirmed()
@@ -254,7 +281,7 @@ func (e *Executor) GiveUp(ctx context.Context, c store.Command, why error) error
 }
 
 // attempt prepares the attempt for one problem. It has already ended if nothing needs to be done, or can be.
-func (e *Executor) attempt(command string, t target, req Request, s scope, room render.Room, as string) attempt {
+func (e *Executor) attempt(command string, t target, req Request, s scope, as string) attempt {
 	a := newAttempt(t.Problem, command, req.Text, req.Owner, s.Person, as)
 	a.Own, a.NeedsReply = t.Own, req.act().closes // the thread shows only that closing was requested
 	if t.Problem.Superseded() || t.Reused {       // in Zabbix its event id belongs to another problem

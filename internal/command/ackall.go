@@ -41,18 +41,21 @@ func (w wide) ended() int { return w.Done + w.Failed + w.Expired }
 
 func orderKeys(a, b alert.Key) int { return strings.Compare(a.String(), b.String()) }
 
-// ackAll handles "ack all" if it is about a digest of this room; done is false otherwise. It asks first:
-// "ack all yes" doesn't.
+// ackAll handles "ack all" in the thread of a digest of this room. It asks first: "ack all yes" doesn't. Elsewhere "all" may be one of
+// the person's own words: done is false then.
 func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s scope, req Request) (done bool, err error) {
-	if c.ParentID == "" {
-		return false, nil
-	}
-	digest, err := e.o.Store.GroupByMessage(ctx, c.ParentID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !s.isHere(digest.Room) {
-		return false, nil
-	}
-	if err != nil {
+	l := s.voice().Lang
+	digest, found, err := e.digestOf(ctx, c.ParentID, s)
+	switch {
+	case err != nil:
 		return false, err
+	case found:
+	case req.Asking != nil:
+		return true, e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, l.T("❔ I don't have this digest any more, so I did nothing. Say `ack` with the event ids.")})
+	case req.Yes || req.AllText == "":
+		return true, e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, allOfWhat(l, s.Input.ParentID != "")})
+	default:
+		return false, nil
 	}
 	d.Wide = &wide{Digest: digest.ID, Asking: req.Asking}
 	req.Text = req.AllText
@@ -67,13 +70,13 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	case err != nil:
 		return false, err
 	case len(all) == 0:
-		return true, e.finish(ctx, *c, "", store.CommandDone, summary(s.voice().Lang, *d.Wide))
+		return true, e.finish(ctx, *c, "", store.CommandDone, summary(l, *d.Wide))
 	case !req.Yes:
-		return true, e.askFirst(ctx, *c, d, req, doubt{question: s.voice().T("❔ This will acknowledge **%s**.", problemsInAll(s.voice().Lang, len(all))), button: s.voice().T("Acknowledge all"), comment: true})
+		return true, e.askFirst(ctx, *c, d, req, confirmation{question: l.T("❔ This will acknowledge **%s**.", problemsInAll(l, len(all))), button: l.T("Acknowledge all"), comment: true})
 	}
 	if len(all) > wideParts {
 		d.Wide.Total = len(all)
-		if err := e.answer(ctx, *c, interim, progress(s.voice().Lang, *d.Wide), nil); err != nil {
+		if err := e.answer(ctx, *c, interim, progress(l, *d.Wide), nil); err != nil {
 			return false, err
 		}
 		all = all[:wideParts]
@@ -81,6 +84,18 @@ func (e *Executor) ackAll(ctx context.Context, c *store.Command, d detail, s sco
 	d.Wide.After, d.Attempts = all[len(all)-1].Key, all
 	c.Detail = d.encode()
 	return true, e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// digestOf returns the digest of this room that a thread belongs to.
+func (e *Executor) digestOf(ctx context.Context, thread string, s scope) (digest store.Group, found bool, err error) {
+	if thread == "" {
+		return digest, false, nil
+	}
+	digest, err = e.o.Store.GroupByMessage(ctx, thread)
+	if errors.Is(err, store.ErrNotFound) {
+		return digest, false, nil
+	}
+	return digest, err == nil && s.isHere(digest.Room), err
 }
 
 // wants reports whether a problem is one that the command is about.

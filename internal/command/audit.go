@@ -38,13 +38,13 @@ func auditVerbs() []verb {
 }
 
 // parseAudit parses "[ID] [PERSON] [since LENGTH] [page N]", in any order.
-func parseAudit(n Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseAudit(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	r := Request{Verb: v.name}
 	rest := strings.TrimLeft(t.rest, ":,; ")
 	for rest = strings.TrimSpace(rest); rest != ""; rest = strings.TrimSpace(rest) {
 		if page, after, ok := cutPage(rest); ok {
 			if page < 1 || page > maxPages {
-				return Request{}, ask(v.name, "There are pages 1 to %d.", maxPages)
+				return Request{}, misunderstood(v.name, "There are pages 1 to %d.", maxPages)
 			}
 			r.Page, rest = page-1, after
 			continue
@@ -61,11 +61,11 @@ func parseAudit(n Names, v *verb, _ spoken, t named) (Request, *question) {
 			}
 			l, left, ok := cutLength(after)
 			if !ok || l.For <= 0 {
-				return Request{}, ask(v.name, "Since when? For example: `audit since 2d`.")
+				return Request{}, misunderstood(v.name, "Since when? For example: `audit since 2d`.")
 			}
 			r.Length, after = l, left
 		case named && name != "person" && name != "problem":
-			return Request{}, ask(v.name, "I don't know the filter `%s=`. There are `person=alice`, `problem=4711` and `since=2d`.", echo(name))
+			return Request{}, misunderstood(v.name, "I don't know the filter `%s=`. There are `person=alice`, `problem=4711` and `since=2d`.", echo(name))
 		case bare == "by" || bare == "of" || bare == "for":
 		default:
 			if ref, ok := n.parseRef(value); ok && name != "person" {
@@ -98,7 +98,7 @@ func (s scope) auditScope() (rooms []string, allowed bool) {
 // actingVerbs are the verbs whose commands change something.
 func actingVerbs() (names []string) {
 	for _, v := range verbs {
-		if v.act != nil || v.work != nil || v.ask != nil || v.sets {
+		if v.act != nil || v.work != nil || v.handle != nil || v.sets {
 			names = append(names, string(v.name))
 		}
 	}

@@ -29,28 +29,28 @@ func bindVerbs() []verb {
 			name: Subscribe, aliases: []string{"sub"}, role: viewer, sets: true,
 			usage: "subscribe FILTERS [LENGTH]", does: "posts new problems to you in the direct chat with me: filters as for `problems`, and perhaps `until fri 18:00` or `for 8h`",
 			examples: []string{"subscribe >=high host=db*", "subscribe host=db* severity>=high until fri 18:00", `subscribe text="disk full" for 8h`},
-			parse:    parseBind, ask: (*Executor).subscribe,
+			parse:    parseBind, handle: (*Executor).subscribe,
 		},
 		{
 			name: Subscriptions, aliases: []string{"subs"}, role: viewer,
 			usage: "subscriptions", does: "lists your subscriptions, with buttons", examples: []string{"subscriptions"},
-			parse: parseNothing, ask: (*Executor).listSubscriptions,
+			parse: parseNothing, handle: (*Executor).listSubscriptions,
 		},
 		{
 			name: Unsubscribe, aliases: []string{"unsub"}, role: viewer, sets: true,
 			usage: "unsubscribe NUMBER", does: "ends a subscription, or all of them", examples: []string{"unsubscribe 7", "unsubscribe all"},
-			parse: parseUnbind, ask: (*Executor).unsubscribe,
+			parse: parseUnbind, handle: (*Executor).unsubscribe,
 		},
 		{
 			name: Bind, role: config.RoleAdmin, sets: true,
 			usage: "bind FILTERS [LENGTH]", does: "posts new problems into a space that isn't configured. Send it there, once the bot is in it. `rooms` lists what is bound",
 			examples: []string{"bind host=db* severity>=high", "bind disaster until mon 8:00"},
-			parse:    parseBind, confirms: confirmBind, ask: (*Executor).bind,
+			parse:    parseBind, confirms: confirmBind, handle: (*Executor).bind,
 		},
 		{
 			name: Unbind, role: config.RoleAdmin, sets: true,
 			usage: "unbind [NUMBER]", does: "ends a binding of the space in which you send it", examples: []string{"unbind", "unbind 7", "unbind all"},
-			parse: parseUnbind, confirms: confirmUnbind, ask: (*Executor).unbind,
+			parse: parseUnbind, confirms: confirmUnbind, handle: (*Executor).unbind,
 		},
 	}
 }
@@ -69,7 +69,7 @@ func PressedAnywhere(b Button) bool { return b.Action == buttonConfirm }
 var lengthMark = regexp.MustCompile(`(?i)"[^"]*"|'[^']*'|(?:^|[ \n])(?:until|untill|till|til|for)(?:[ \n]|$)`)
 
 // parseBind parses "FILTERS [LENGTH]".
-func parseBind(_ Names, v *verb, said spoken, t named) (Request, *question) {
+func parseBind(_ Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	rest := strings.TrimLeft(t.rest, ":,; ")
 	var l Length
 	for _, at := range lengthMark.FindAllStringIndex(rest, -1) {
@@ -80,12 +80,12 @@ func parseBind(_ Names, v *verb, said spoken, t named) (Request, *question) {
 		if !ok {
 			word, _ := firstWord(rest[at[0]:])
 			if untils[bareWord(word)] {
-				return Request{}, ask(v.name, "Until when? For example: `%s host=db* until fri 18:00`, or `for 8h`. Nothing was done.", v.name)
+				return Request{}, misunderstood(v.name, "Until when? For example: `%s host=db* until fri 18:00`, or `for 8h`. Nothing was done.", v.name)
 			}
 			continue // "waiting for link"
 		}
 		if strings.Trim(after, " \n.,;:!") != "" {
-			return Request{}, ask(v.name, "Put the length last, so that I know what belongs to it: `%s host=db* until fri 18:00`. Nothing was done.", v.name)
+			return Request{}, misunderstood(v.name, "Put the length last, so that I know what belongs to it: `%s host=db* until fri 18:00`. Nothing was done.", v.name)
 		}
 		if found.Forever {
 			found = Length{}
@@ -99,7 +99,7 @@ func parseBind(_ Names, v *verb, said spoken, t named) (Request, *question) {
 	if len(fields) > 0 {
 		last := fields[len(fields)-1]
 		if _, after, ok := cutSpan(last); ok && after == "" {
-			return Request{}, ask(v.name, "Is `%s` how long? Then write `for %[1]s`. To search for it: `text=%[1]s`. Nothing was done.", echo(last))
+			return Request{}, misunderstood(v.name, "Is `%s` how long? Then write `for %[1]s`. To search for it: `text=%[1]s`. Nothing was done.", echo(last))
 		}
 	}
 	r, q := parseFilters(v.name, said, rest)
@@ -112,15 +112,15 @@ func parseBind(_ Names, v *verb, said spoken, t named) (Request, *question) {
 	_, err := config.ParseGlob(f.Host)
 	switch {
 	case r.Page > 0:
-		return Request{}, ask(v.name, "`%s` has no pages. To search for the word: `%[1]s text=page`. Nothing was done.", v.name)
+		return Request{}, misunderstood(v.name, "`%s` has no pages. To search for the word: `%[1]s text=page`. Nothing was done.", v.name)
 	case f.Acknowledged != nil:
-		return Request{}, ask(v.name, "A new problem is never acknowledged, so `acked` and `unacked` make no sense here. Leave them out: `%s host=db*`.", v.name)
+		return Request{}, misunderstood(v.name, "A new problem is never acknowledged, so `acked` and `unacked` make no sense here. Leave them out: `%s host=db*`.", v.name)
 	case err != nil:
-		return Request{}, ask(v.name, "`host=%s` isn't a pattern: %s. Nothing was done.", echo(f.Host), webex.EscapeMarkdown(text.Cut(err.Error(), 200)))
+		return Request{}, misunderstood(v.name, "`host=%s` isn't a pattern: %s. Nothing was done.", echo(f.Host), webex.EscapeMarkdown(text.Cut(err.Error(), 200)))
 	case len(f.Host) > maxFilter || len(f.Text) > maxFilter:
-		return Request{}, ask(v.name, "That filter is too long: the host's pattern and the text have at most %d characters each. Nothing was done.", maxFilter)
+		return Request{}, misunderstood(v.name, "That filter is too long: the host's pattern and the text have at most %d characters each. Nothing was done.", maxFilter)
 	case (f.Severity == nil || len(f.Severity) == len(alert.Severities)) && strings.Trim(f.Host, "*") == "" && f.Text == "":
-		return Request{}, ask(v.name, "That would be every problem. Which ones do you want? For example: `%s >=high host=db*`. Nothing was done.", v.name)
+		return Request{}, misunderstood(v.name, "That would be every problem. Which ones do you want? For example: `%s >=high host=db*`. Nothing was done.", v.name)
 	}
 	return r, nil
 }
@@ -132,7 +132,7 @@ const maxFilter = 200
 const allOf = -1
 
 // parseUnbind parses "[NUMBER]" or "all".
-func parseUnbind(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseUnbind(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	word := strings.Trim(t.rest, ":,;.!#`\"' \n")
 	r := Request{Verb: v.name}
 	if word == "" {
@@ -144,21 +144,21 @@ func parseUnbind(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	}
 	n, err := strconv.ParseInt(word, 10, 64)
 	if err != nil || n < 1 {
-		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. Give its number: `%s 7`, or `%[2]s all`.", echo(word), v.name)
+		return Request{}, misunderstood(v.name, "I don't understand `%s`, so I did nothing. Give its number: `%s 7`, or `%[2]s all`.", echo(word), v.name)
 	}
 	r.Number = n
 	return r, nil
 }
 
-func parseNothing(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseNothing(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	if rest := strings.Trim(t.rest, ":,;.! "); rest != "" {
-		return Request{}, ask(v.name, "`%s` takes nothing else.", v.name)
+		return Request{}, misunderstood(v.name, "`%s` takes nothing else.", v.name)
 	}
 	return Request{Verb: v.name}, nil
 }
 
 // binding returns what a request asks for.
-func (s scope) binding(c store.Command, r Request, room string, now time.Time) (store.Binding, *question) {
+func (s scope) binding(c store.Command, r Request, room string, now time.Time) (store.Binding, *misunderstanding) {
 	b := store.Binding{
 		Room: room, RoomID: c.RoomID, Bot: c.Bot, Host: r.Filter.Host, Text: r.Filter.Text,
 		Person: s.Input.Person.ID, Email: s.Input.Person.Email, Name: text.Line(text.CutBytes(s.Input.Person.Name, 200)), Command: c.ID, CreatedAt: now,
@@ -396,22 +396,22 @@ func (s scope) onlySpace(v Verb) string {
 }
 
 // confirmBind asks whether everybody in a space may have the problems.
-func confirmBind(_ *Executor, s scope, c store.Command, r Request) (q doubt, refusal string, err error) {
+func confirmBind(_ *Executor, s scope, c store.Command, r Request) (q confirmation, refusal string, err error) {
 	if refusal := s.onlySpace(r.Verb); refusal != "" {
-		return doubt{}, refusal, nil
+		return confirmation{}, refusal, nil
 	}
 	b, fault := s.binding(c, r, binding.Space(c.RoomID), time.Now())
 	if fault != nil {
-		return doubt{}, "❔ " + fault.said.in(s.voice().Lang), nil
+		return confirmation{}, "❔ " + fault.said.in(s.voice().Lang), nil
 	}
 	if refusal := s.pointless(b); refusal != "" {
-		return doubt{}, inMarkdown(refusal), nil
+		return confirmation{}, inMarkdown(refusal), nil
 	}
 	until := ""
 	if !b.Until.IsZero() {
 		until = s.voice().T(", until %s", s.voice().moment(b.Until, time.Now()))
 	}
-	return doubt{
+	return confirmation{
 		question: s.voice().T("❔ This posts every new problem with **%s** into this space%s, for everybody who is in it, now and later.", webex.EscapeMarkdown(binding.Words(b)), until),
 		button:   s.voice().T("Yes, bind it"),
 	}, "", nil
@@ -447,19 +447,19 @@ func (e *Executor) bind(ctx context.Context, c store.Command, s scope, r Request
 	return e.reply(ctx, c, inMarkdown(said, note))
 }
 
-func confirmUnbind(e *Executor, s scope, c store.Command, r Request) (q doubt, refusal string, err error) {
+func confirmUnbind(e *Executor, s scope, c store.Command, r Request) (q confirmation, refusal string, err error) {
 	if refusal := s.onlySpace(r.Verb); refusal != "" {
-		return doubt{}, refusal, nil
+		return confirmation{}, refusal, nil
 	}
 	chosen, refusal := chosenOf(s.voice().Lang, e.o.Bindings.Of(binding.Space(c.RoomID)), r)
 	if refusal != "" {
-		return doubt{}, refusal, nil
+		return confirmation{}, refusal, nil
 	}
 	what := make([]string, 0, len(chosen))
 	for _, b := range chosen {
 		what = append(what, fmt.Sprintf("**#%d %s**", b.ID, webex.EscapeMarkdown(binding.Words(b))))
 	}
-	return doubt{question: s.voice().T("❔ This ends %s: new problems like that don't come to this space any more.", strings.Join(what, ", ")), button: s.voice().T("Yes, unbind it")}, "", nil
+	return confirmation{question: s.voice().T("❔ This ends %s: new problems like that don't come to this space any more.", strings.Join(what, ", ")), button: s.voice().T("Yes, unbind it")}, "", nil
 }
 
 func (e *Executor) unbind(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {

@@ -27,7 +27,7 @@ const (
 const maxEndButtons = 5
 
 // subscriptionPress reads a press on such a card.
-func subscriptionPress(b Button) (Request, *question) {
+func subscriptionPress(b Button) (Request, *misunderstanding) {
 	what, asked, _ := strings.Cut(b.Key, "/")
 	r := Request{Verb: Subscriptions, Card: asked}
 	number, ends := strings.CutPrefix(what, subscribeEnd)
@@ -43,7 +43,7 @@ func subscriptionPress(b Button) (Request, *question) {
 			return r, nil
 		}
 	}
-	return r, &question{Subscriptions, unknownButton()}
+	return r, &misunderstanding{Subscriptions, unknownButton()}
 }
 
 // replySubscriptions replies with the lines, and a card that lists the person's subscriptions. It replaces the card that was pressed.

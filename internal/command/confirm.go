@@ -27,8 +27,8 @@ const maxUnasked = 5
 // buttonConfirm is the action of the button under a question. Its key is the id of the command that asked.
 const buttonConfirm = "confirm"
 
-// doubt is a question before a command acts, in markdown.
-type doubt struct {
+// confirmation is a question before a command acts, in markdown.
+type confirmation struct {
 	question string
 	details  string // behind the question in the message; "" for none
 	button   string
@@ -52,7 +52,7 @@ func (r Request) confirmed() Request {
 }
 
 // askFirst ends a command with a question, and keeps its request for the confirmation.
-func (e *Executor) askFirst(ctx context.Context, c store.Command, d detail, req Request, q doubt) error {
+func (e *Executor) askFirst(ctx context.Context, c store.Command, d detail, req Request, q confirmation) error {
 	view := e.o.View()
 	room := roomOf(c, view)
 	l, until := room.Lang, room.Moment(c.CreatedAt.Add(view.Expiry), time.Now())
@@ -71,7 +71,7 @@ func (e *Executor) askFirst(ctx context.Context, c store.Command, d detail, req 
 }
 
 // askFirst ends the command of a batch with a question.
-func (b *batch) askFirst(ctx context.Context, e *Executor, q doubt) error {
+func (b *batch) askFirst(ctx context.Context, e *Executor, q confirmation) error {
 	j := b.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -84,7 +84,7 @@ func (b *batch) askFirst(ctx context.Context, e *Executor, q doubt) error {
 
 // askMany asks whether so many problems are meant, by their names.
 func (e *Executor) askMany(ctx context.Context, c store.Command, d detail, req Request, targets []target, say voice) error {
-	q := doubt{question: say.T("❔ This will %s **%s**.", say.Of(req.act().infinitive), problemsInAll(say.Lang, len(targets))), button: say.T("Yes, all of them"), details: "\n"}
+	q := confirmation{question: say.T("❔ This will %s **%s**.", say.Of(req.act().infinitive), problemsInAll(say.Lang, len(targets))), button: say.T("Yes, all of them"), details: "\n"}
 	for _, t := range targets {
 		q.details += "\n- " + titled(t.Key, t.Problem.Name, say.several)
 	}
@@ -112,22 +112,22 @@ func (e *Executor) confirmFirst(ctx context.Context, c store.Command, d detail, 
 	return true, e.askFirst(ctx, c, d, req, q)
 }
 
-// confirmation returns the request that the question of a command is about. Who may confirm it is checked when it begins.
-func (e *Executor) confirmation(ctx context.Context, c *store.Command, s scope, id string) (Request, *question, error) {
+// askedFor returns the request that the question of a command is about. Who may confirm it is checked when it begins.
+func (e *Executor) askedFor(ctx context.Context, c *store.Command, s scope, id string) (Request, *misunderstanding, error) {
 	asked, err := e.o.Store.Command(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Request{}, nil, err
 	}
 	d, fault := decodeDetail(asked.Detail)
 	if err != nil || fault != nil || d.Asked == nil || asked.RoomID != c.RoomID {
-		return Request{}, &question{said: unknownButton()}, nil
+		return Request{}, &misunderstanding{said: unknownButton()}, nil
 	}
 	r := *d.Asked
 	who := cmp.Or(asked.Name, asked.Email)
 	c.ParentID = asked.Thread()
 	c.Text = confirmationWords(s.Input, who, asked.Text, r.Task)
 	if until := asked.CreatedAt.Add(s.Expiry); c.CreatedAt.After(until) {
-		return Request{}, ask(r.Verb, "That question expired at %s, so I did nothing. Send the command again.", roomOf(*c, s.View).Moment(until, time.Now())), nil
+		return Request{}, misunderstood(r.Verb, "That question expired at %s, so I did nothing. Send the command again.", roomOf(*c, s.View).Moment(until, time.Now())), nil
 	}
 	r.Confirms, r.AskedAt, r.Yes = id, asked.CreatedAt, true
 	if d.Second {
@@ -250,9 +250,9 @@ func approveVerbs() []verb {
 	return []verb{{
 		name: Approve, aliases: []string{"confirm"}, role: operator, sets: true,
 		usage: "approve", does: "in the thread of my question, confirms what it asks about, like its button", examples: []string{"approve"},
-		parse: func(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+		parse: func(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 			if strings.Trim(t.rest, " \n.,:;!") != "" {
-				return Request{}, ask(v.name, "`approve` takes no words, so I did nothing. Send it alone, in the thread of my question.")
+				return Request{}, misunderstood(v.name, "`approve` takes no words, so I did nothing. Send it alone, in the thread of my question.")
 			}
 			return Request{Verb: v.name}, nil
 		},
@@ -263,7 +263,7 @@ func approveVerbs() []verb {
 const toldFor = 24 * time.Hour
 
 // approve returns the request that the question in the thread is about.
-func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Request, *question, error) {
+func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Request, *misunderstanding, error) {
 	since := c.CreatedAt.Add(-s.Expiry - toldFor)
 	recent, err := e.o.Store.RecentCommands(ctx, since, since)
 	if err != nil {
@@ -277,19 +277,19 @@ func (e *Executor) approve(ctx context.Context, c *store.Command, s scope) (Requ
 		case c.CreatedAt.After(o.CreatedAt.Add(s.Expiry)):
 			expired = o.ID
 		case open != "":
-			return Request{}, ask(Approve, "I asked several questions in this thread, so I did nothing. Press the button of the one that you mean."), nil
+			return Request{}, misunderstood(Approve, "I asked several questions in this thread, so I did nothing. Press the button of the one that you mean."), nil
 		default:
 			open = o.ID
 		}
 	}
 	if id := cmp.Or(open, expired); id != "" {
-		return e.confirmation(ctx, c, s, id)
+		return e.askedFor(ctx, c, s, id)
 	}
-	return Request{}, ask(Approve, "No question of mine waits in this thread. Reply `approve` in the thread of the question, before it expires."), nil
+	return Request{}, misunderstood(Approve, "No question of mine waits in this thread. Reply `approve` in the thread of the question, before it expires."), nil
 }
 
 // questionCard is the message with a button: clients that show cards don't show the message. id is the command that asked.
-func questionCard(l lang.Lang, message string, q doubt, id string) []byte {
+func questionCard(l lang.Lang, message string, q confirmation, id string) []byte {
 	body := cardLines(message)
 	if q.comment {
 		body = append(body, element{"type": "Input.Text", "id": "comment", "placeholder": l.T("Comment"), "maxLength": render.MaxCardComment, "isMultiline": true})

@@ -147,6 +147,24 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
+// A question of another version, about a verb that this one doesn't know, can't be confirmed.
+func TestQuestionOfAnotherVersion(t *testing.T) {
+	maintained(t, func(t *testing.T, w *world, r *relay, say func(Person, string) string) {
+		say(ann, "ack"+six(w))
+		asked, err := w.Command(t.Context(), "M1")
+		require.NoError(t, err)
+		d, err := decodeDetail(asked.Detail)
+		require.NoError(t, err)
+		d.Asked.Verb = "dance"
+		asked.Detail = d.encode()
+		require.NoError(t, w.SaveCommand(t.Context(), asked))
+		r.receives("C1", Input{Button: &Button{Action: buttonConfirm, Key: "M1", MessageID: "Q"}, Room: "noc", Person: ann})
+		synctest.Wait()
+		require.Contains(t, w.answers()[1], "another version of the relay")
+		require.Empty(t, w.calls("main"))
+	})
+}
+
 // Nobody approves what they asked for: a person is Webex's id and all of their addresses, whichever they used.
 func TestSamePerson(t *testing.T) {
 	asker := Person{ID: "P-ann", Email: "ann@example.com", Also: []string{"a.admin@example.com"}}

@@ -32,7 +32,7 @@ func actionVerbs() []verb {
 
 // parseDo parses "ACTION [ids]", "ACTION [ids]: words", "ids ACTION", and nothing. Words need the colon: "do restart sw2" in the thread
 // of sw1 must not restart sw1.
-func parseDo(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseDo(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	name, rest := firstWord(strings.TrimLeft(t.rest, ":,- "))
 	bare := strings.TrimRight(name, ":")
 	if bare != name {
@@ -46,11 +46,11 @@ func parseDo(n Names, v *verb, said spoken, t named) (Request, *question) {
 	after.refs = slices.Concat(t.refs, after.refs)
 	switch {
 	case after.ambiguous != "":
-		return Request{}, ask(v.name, "I'm not sure whether `%s` is an event id, so I did nothing. Give ids alone: `do %s 4711`. Your own words follow a colon: `do %[2]s: %[1]s`.", echo(after.ambiguous), echo(task.Action))
+		return Request{}, misunderstood(v.name, "I'm not sure whether `%s` is an event id, so I did nothing. Give ids alone: `do %s 4711`. Your own words follow a colon: `do %[2]s: %[1]s`.", echo(after.ambiguous), echo(task.Action))
 	case len(after.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	case !after.words && strings.Trim(after.rest, " \n.!") != "":
-		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. The problem is named by its event id: `do %s 4711`. Your own words follow a colon: `do %[2]s: %[1]s`.", echo(after.rest), echo(task.Action))
+		return Request{}, misunderstood(v.name, "I don't understand `%s`, so I did nothing. The problem is named by its event id: `do %s 4711`. Your own words follow a colon: `do %[2]s: %[1]s`.", echo(after.rest), echo(task.Action))
 	}
 	r := n.request(v, said, after)
 	if !after.words {
@@ -76,7 +76,7 @@ func actionRole(v View, t Task) config.Role {
 	return ""
 }
 
-func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, _ render.Room) ([]attempt, *refusal, error) {
+func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
 	t := *r.Task
 	r.Task = &t
 	say := s.voice()
@@ -137,13 +137,13 @@ func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Req
 }
 
 // asksDo is the question whether an action may be done, if it takes a second person.
-func asksDo(s scope, r Request, attempts []attempt) doubt {
+func asksDo(s scope, r Request, attempts []attempt) confirmation {
 	act := s.action(r.Task.Action)
 	if act == nil || !act.Approval || r.Confirms != "" {
-		return doubt{}
+		return confirmation{}
 	}
 	about := text.Names(attempts, func(a attempt) string { return titled(a.Key, a.Name, s.Several) })
-	return doubt{
+	return confirmation{
 		question: s.voice().T("❔ %s wants to do `%s` for %s.", actorName(s.voice().Lang, alert.Actor{Name: s.Person.Name, Email: s.Person.Email}), webex.EscapeCode(act.Name), s.voice().And(about)),
 		button:   s.voice().T("Approve"), second: act.Role,
 	}

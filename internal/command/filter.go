@@ -15,20 +15,20 @@ import (
 // colonFilter is a filter's name with a colon, as people write it for "=".
 var colonFilter = regexp.MustCompile(`(?i)(^|[ \n])(severity|sev|host|text|name) ?:`)
 
-func parseProblems(_ Names, v *verb, said spoken, t named) (Request, *question) {
+func parseProblems(_ Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	return parseFilters(v.name, said, strings.TrimLeft(t.rest, ":,; "))
 }
 
 // parseFilters reads filters of a verb: a severity (high, >=high, high,disaster), acked or unacked, host=GLOB, and
 // words of the problem's name. rest is the end of what was said.
-func parseFilters(v Verb, said spoken, rest string) (Request, *question) {
+func parseFilters(v Verb, said spoken, rest string) (Request, *misunderstanding) {
 	r := Request{Verb: v}
 	var texts, plains []string
 	rest = colonFilter.ReplaceAllStringFunc(rest, func(name string) string { return name[:len(name)-1] + "=" })
 	for rest = strings.TrimLeft(rest, " \n"); rest != ""; rest = strings.TrimLeft(rest, " \n") {
 		if page, after, ok := cutPage(rest); ok {
 			if page < 1 || page > maxPages {
-				return Request{}, ask(v, "There are pages 1 to %d. To search for the word: `%s text=page`.", maxPages, v)
+				return Request{}, misunderstood(v, "There are pages 1 to %d. To search for the word: `%s text=page`.", maxPages, v)
 			}
 			r.Page, rest = page-1, after
 			continue
@@ -49,15 +49,15 @@ func parseFilters(v Verb, said spoken, rest string) (Request, *question) {
 			r.Filter.Severity = set
 		case f.name == "host":
 			if r.Filter.Host = strings.ToLower(strings.Trim(unquote(rest[f.from:f.to]), "<>`")); r.Filter.Host == "" {
-				return Request{}, ask(v, "Which host? For example: `%s host=sw1*`.", v)
+				return Request{}, misunderstood(v, "Which host? For example: `%s host=sw1*`.", v)
 			}
 		case f.name == "text" || f.name == "name":
 			search()
 		case f.name != "":
 			if best := text.Nearest(f.name, []string{"host", "text", "severity"}); best != "" {
-				return Request{}, ask(v, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
+				return Request{}, misunderstood(v, "I don't know the filter `%s=`. Did you mean `%s=`?", echo(f.name), best)
 			}
-			return Request{}, ask(v, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
+			return Request{}, misunderstood(v, "I don't know the filter `%s=`. There are a severity (`>=high`), `acked`, `unacked`, `host=sw1*` and `text=link`.", echo(f.name))
 		case keyword == "acked" || keyword == "ack" || keyword == "acknowledged":
 			r.Filter.Acknowledged = new(true)
 		case keyword == "unacked" || keyword == "unack" || keyword == "unacknowledged":
@@ -66,7 +66,7 @@ func parseFilters(v Verb, said spoken, rest string) (Request, *question) {
 		default:
 			words := append(severityWords(), "acked", "unacked")
 			if best := text.Nearest(keyword, words); best != "" {
-				return Request{}, ask(v, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `%[3]s text=%[1]s`.", echo(keyword), best, v)
+				return Request{}, misunderstood(v, "I don't know the filter `%s`. Did you mean `%s`? To search for the word: `%[3]s text=%[1]s`.", echo(keyword), best, v)
 			}
 			search()
 		}
@@ -117,7 +117,7 @@ var severityFilter = regexp.MustCompile(`(?s)^(?:severity|sev)?(>=|<=|>|<|=)(.*)
 
 // parseSeverities reads "high", ">=high", "severity=high,disaster", "severity>=high". ok is false for a word
 // that isn't about severity.
-func parseSeverities(v Verb, word string) (set map[alert.Severity]bool, ok bool, fault *question) {
+func parseSeverities(v Verb, word string) (set map[alert.Severity]bool, ok bool, fault *misunderstanding) {
 	m := severityFilter.FindStringSubmatch(word)
 	op, value, named := "=", word, m != nil
 	if named {
@@ -140,7 +140,7 @@ func parseSeverities(v Verb, word string) (set map[alert.Severity]bool, ok bool,
 	}
 	match, err := config.ParseSeverityMatch(ranges...)
 	if err != nil {
-		return nil, false, ask(v, "No severity is `%s`.", echo(word))
+		return nil, false, misunderstood(v, "No severity is `%s`.", echo(word))
 	}
 	return match.Set, true, nil
 }

@@ -9,7 +9,6 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/history"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -32,7 +31,7 @@ func graphVerbs() []verb {
 }
 
 // parseGraph parses "[ids] [LENGTH]".
-func parseGraph(n Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseGraph(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	rest := strings.TrimLeft(t.rest, ": \n") // no words follow, whatever a colon means elsewhere
 	head, l, after, ok := splitLength(rest)
 	if !ok {
@@ -45,24 +44,24 @@ func parseGraph(n Names, v *verb, _ spoken, t named) (Request, *question) {
 	}
 	switch {
 	case t.ambiguous != "":
-		return Request{}, ask(v.name, "I'm not sure whether `%s` is an event id or a length, so I did nothing. %s", echo(t.ambiguous), howGraph)
+		return Request{}, misunderstood(v.name, "I'm not sure whether `%s` is an event id or a length, so I did nothing. %s", echo(t.ambiguous), howGraph)
 	case words != "":
-		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. %s", echo(words), howGraph)
+		return Request{}, misunderstood(v.name, "I don't understand `%s`, so I did nothing. %s", echo(words), howGraph)
 	case strings.Trim(after, ":.!? \n") != "":
-		return Request{}, ask(v.name, "I don't understand `%s` after the length, so I did nothing. %s", echo(strings.TrimSpace(after)), howGraph)
+		return Request{}, misunderstood(v.name, "I don't understand `%s` after the length, so I did nothing. %s", echo(strings.TrimSpace(after)), howGraph)
 	case ok && l.For <= 0:
-		return Request{}, ask(v.name, "A graph's length is a span, such as `3h` or `2d`. %s", howGraph)
+		return Request{}, misunderstood(v.name, "A graph's length is a span, such as `3h` or `2d`. %s", howGraph)
 	case l.For > history.MaxLength:
-		return Request{}, ask(v.name, "A graph shows at most a year. %s", howGraph)
+		return Request{}, misunderstood(v.name, "A graph shows at most a year. %s", howGraph)
 	case len(t.refs) > maxGraphs:
-		return Request{}, ask(v.name, "That is more than %d graphs at once. Please split the command.", maxGraphs)
+		return Request{}, misunderstood(v.name, "That is more than %d graphs at once. Please split the command.", maxGraphs)
 	}
 	return Request{Verb: v.name, Refs: t.refs, Length: l}, nil
 }
 
 var howGraph = phraseOf("For example: `graph 4711`, `graph 4711 3h`, or in a problem's thread `graph 2d`.")
 
-func beginGraph(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, _ render.Room) ([]attempt, *refusal, error) {
+func beginGraph(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
 	targets, refused, err := e.allowed(ctx, s, c, *r)
 	if refused != nil || err != nil {
 		return nil, refused, err

@@ -24,7 +24,7 @@ func handoverVerbs() []verb {
 		examples: []string{"handover bob@example.com", "handover bob@example.com the vendor comes at 9"},
 		parse:    parseHandover,
 		act: &act{
-			infinitive: "hand over", done: "Handed over", owns: true,
+			infinitive: "hand over", done: "Handed over", owns: true, find: (*Executor).handedOver,
 			actions: func(Request, alert.Severity) alert.Actions { return alert.Actions{} },
 			after: func(l lang.Lang, r Request, _ func(time.Time) string) string {
 				return l.T(" to %s", ownerName(l, *r.Owner))
@@ -36,7 +36,7 @@ func handoverVerbs() []verb {
 var howHandover = phraseOf("For example: `handover bob@example.com`, or mention the person.")
 
 // parseHandover parses "[to] PERSON [words]".
-func parseHandover(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseHandover(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	rest := strings.TrimLeft(t.rest, ":=>-, ")
 	if word, after := firstWord(rest); strings.EqualFold(word, "to") {
 		rest = after
@@ -49,7 +49,7 @@ func parseHandover(n Names, v *verb, said spoken, t named) (Request, *question) 
 	}
 	name = strings.ToLower(name)
 	if name == "" || slices.Contains(nobody, name) || slices.Contains(me, name) {
-		return Request{}, ask(v.name, "To whom? %s Nothing was done.", howHandover)
+		return Request{}, misunderstood(v.name, "To whom? %s Nothing was done.", howHandover)
 	}
 	return Request{Verb: v.name, Person: name, Text: said.words(strings.TrimLeft(after, ":,; "))}, nil
 }
@@ -59,7 +59,7 @@ const maxHandover = 200
 
 // handedOver returns the problems that a handover passes on, after it has said how things are in the room. refusal is the reply if it
 // can't be done.
-func (e *Executor) handedOver(ctx context.Context, c *store.Command, s scope, r Request) (targets []target, refused *refusal, err error) {
+func (e *Executor) handedOver(ctx context.Context, s scope, c *store.Command, r Request) (targets []target, refused *refusal, err error) {
 	say := s.voice()
 	refuse := func(said string) (_ []target, _ *refusal, _ error) {
 		return nil, &refusal{store.CommandFailed, said}, nil

@@ -460,16 +460,16 @@ func (e *Executor) reviewIncident(ctx context.Context, c store.Command, s scope,
 	return e.reply(ctx, c, words+missing)
 }
 
-func confirmConclude(e *Executor, s scope, _ store.Command, r Request) (q doubt, refusal string, err error) {
+func confirmConclude(e *Executor, s scope, _ store.Command, r Request) (q confirmation, refusal string, err error) {
 	i, refusal := e.theIncident(s, r)
 	if refusal != "" {
-		return doubt{}, refusal, nil
+		return confirmation{}, refusal, nil
 	}
 	after := ""
 	if s.View.Incident.Leave {
 		after = s.voice().T(" Then I leave its space.")
 	}
-	return doubt{
+	return confirmation{
 		question: s.voice().T("❔ This ends **%s** %s now, whatever is open: I post its review, and nothing more happens in it.%s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), after),
 		button:   s.voice().T("Yes, end it"),
 	}, "", nil

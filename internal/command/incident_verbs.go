@@ -18,19 +18,19 @@ func incidentVerbs() []verb {
 			name: Room, role: operator, sets: true,
 			usage: "room [ID …]", does: "opens a space for an incident about problems, and invites you, who acted on them and who is on duty. If there is one already, it invites you",
 			examples: []string{"room 4711", "room 4711 4712"},
-			problems: true, parse: parseShow, ask: (*Executor).openRoom,
+			problems: true, parse: parseShow, handle: (*Executor).openRoom,
 		},
 		{
 			name: Join, role: operator, sets: true,
 			usage: "join [ID …] [INC-NUMBER]", does: "joins problems to an incident: in its space, or with its number where it was opened",
 			examples: []string{"join 4712", "join 4712 INC-7"}, object: " INC-7",
-			problems: true, spans: true, parse: parseJoin, ask: (*Executor).joinIncident,
+			problems: true, spans: true, parse: parseJoin, handle: (*Executor).joinIncident,
 		},
 		{
 			name: Part, role: operator, sets: true,
 			usage: "part [ID …] [INC-NUMBER]", does: "takes problems out of an incident",
 			examples: []string{"part 4712", "part 4712 INC-7"}, object: " INC-7",
-			problems: true, spans: true, parse: parseJoin, ask: (*Executor).partIncident,
+			problems: true, spans: true, parse: parseJoin, handle: (*Executor).partIncident,
 		},
 		{
 			name: Note, role: operator,
@@ -42,32 +42,32 @@ func incidentVerbs() []verb {
 			name: Role, role: operator, sets: true,
 			usage: "role ROLE [PERSON] [INC-NUMBER]", does: "takes a role in an incident, or gives it to a person: a mention, an e-mail address, `me` or `nobody`",
 			examples: []string{"role lead", "role scribe alice@example.com", "role lead nobody"},
-			parse:    parseRole, ask: (*Executor).takeRole,
+			parse:    parseRole, handle: (*Executor).takeRole,
 		},
 		{
 			name: Check, role: operator, sets: true,
 			usage: "check NUMBER [INC-NUMBER]", does: "ticks an item of an incident's checklist, or takes the tick back",
-			examples: []string{"check 2"}, parse: parseCheck, ask: (*Executor).tick,
+			examples: []string{"check 2"}, parse: parseCheck, handle: (*Executor).tick,
 		},
 		{
 			name: Incident, role: viewer,
 			usage: "incident [INC-NUMBER]", does: "shows an incident: its state, roles, checklist and the end of its timeline",
-			examples: []string{"incident", "incident INC-7"}, parse: parseIncident, ask: (*Executor).showIncident,
+			examples: []string{"incident", "incident INC-7"}, parse: parseIncident, handle: (*Executor).showIncident,
 		},
 		{
 			name: Incidents, role: viewer,
 			usage: "incidents", does: "lists the incidents that were opened here, the newest first", examples: []string{"incidents"},
-			parse: parseNothing, ask: (*Executor).listIncidents,
+			parse: parseNothing, handle: (*Executor).listIncidents,
 		},
 		{
 			name: Review, role: viewer,
 			usage: "review [INC-NUMBER]", does: "posts the review of an incident as a file: timeline, who did what, and how long it took",
-			examples: []string{"review", "review INC-7"}, parse: parseIncident, ask: (*Executor).reviewIncident,
+			examples: []string{"review", "review INC-7"}, parse: parseIncident, handle: (*Executor).reviewIncident,
 		},
 		{
 			name: Conclude, role: operator, sets: true,
 			usage: "conclude [INC-NUMBER]", does: "ends an incident although problems of it are open: its review is posted, and it closes",
-			examples: []string{"conclude", "conclude INC-7"}, parse: parseIncident, confirms: confirmConclude, ask: (*Executor).conclude,
+			examples: []string{"conclude", "conclude INC-7"}, parse: parseIncident, confirms: confirmConclude, handle: (*Executor).conclude,
 		},
 	}
 }
@@ -101,23 +101,23 @@ func cutIncident(words string) (id int64, rest string) {
 }
 
 // parseIncident parses "[INC-NUMBER]".
-func parseIncident(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseIncident(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	id, rest := cutIncident(t.rest)
 	if rest = strings.Trim(rest, ":,;.!? \n"); rest != "" {
-		return Request{}, ask(v.name, "I don't understand `%s`. Give the number of the incident, or nothing in its space: `%s INC-7`.", echo(rest), v.name)
+		return Request{}, misunderstood(v.name, "I don't understand `%s`. Give the number of the incident, or nothing in its space: `%s INC-7`.", echo(rest), v.name)
 	}
 	return Request{Verb: v.name, Incident: id}, nil
 }
 
 // parseJoin parses "[ids] [INC-NUMBER]".
-func parseJoin(n Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseJoin(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	id, rest := cutIncident(t.rest)
 	t = n.scanIDs(v, strings.TrimLeft(rest, ": \n"))
 	switch words := strings.Trim(t.rest, ":,;.! \n"); {
 	case t.ambiguous != "":
-		return Request{}, ask(v.name, "I'm not sure whether `%s` is an event id, so I did nothing. For example: `%s 4712`, or `%[2]s 4712 INC-7`.", echo(t.ambiguous), v.name)
+		return Request{}, misunderstood(v.name, "I'm not sure whether `%s` is an event id, so I did nothing. For example: `%s 4712`, or `%[2]s 4712 INC-7`.", echo(t.ambiguous), v.name)
 	case words != "":
-		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. For example: `%s 4712`, or `%[2]s 4712 INC-7`.", echo(words), v.name)
+		return Request{}, misunderstood(v.name, "I don't understand `%s`, so I did nothing. For example: `%s 4712`, or `%[2]s 4712 INC-7`.", echo(words), v.name)
 	case len(t.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	}
@@ -125,12 +125,12 @@ func parseJoin(n Names, v *verb, _ spoken, t named) (Request, *question) {
 }
 
 // parseRole parses "ROLE [PERSON] [INC-NUMBER]".
-func parseRole(n Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseRole(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	id, rest := cutIncident(t.rest)
 	word, after := firstWord(strings.TrimLeft(rest, ":,- \n"))
 	r := Request{Verb: v.name, Incident: id, Role: bareWord(word)}
 	if r.Role == "" {
-		return Request{}, ask(v.name, "Which role? For example: `role lead`, or `role scribe alice@example.com`.")
+		return Request{}, misunderstood(v.name, "Which role? For example: `role lead`, or `role scribe alice@example.com`.")
 	}
 	after = strings.TrimLeft(after, ":=>- \n")
 	if to, behind := firstWord(after); strings.EqualFold(to, "to") {
@@ -143,34 +143,34 @@ func parseRole(n Names, v *verb, _ spoken, t named) (Request, *question) {
 		r.Person, after = strings.TrimPrefix(strings.Trim(strings.ToLower(word), ".,:;!*~`'\"()[]<>"), "@"), behind
 	}
 	if strings.Trim(after, ".,;:! \n") != "" {
-		return Request{}, ask(v.name, "I don't understand `%s`, so I did nothing. For example: `role lead`, or `role scribe alice@example.com`.", echo(after))
+		return Request{}, misunderstood(v.name, "I don't understand `%s`, so I did nothing. For example: `role lead`, or `role scribe alice@example.com`.", echo(after))
 	}
 	return r, nil
 }
 
 // parseCheck parses "NUMBER [INC-NUMBER]".
-func parseCheck(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseCheck(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	id, rest := cutIncident(t.rest)
 	n, err := strconv.ParseInt(strings.Trim(rest, "#:,;.!()`\"' \n"), 10, 64)
 	if err != nil || n < 1 {
-		return Request{}, ask(v.name, "Give the number of the item on the checklist: `check 2`. `incident` shows the list.")
+		return Request{}, misunderstood(v.name, "Give the number of the item on the checklist: `check 2`. `incident` shows the list.")
 	}
 	return Request{Verb: v.name, Incident: id, Number: n}, nil
 }
 
 // incidentPress reads a press of a button of an incident's card.
-func (e *Executor) incidentPress(s scope, b Button) (Request, *question) {
+func (e *Executor) incidentPress(s scope, b Button) (Request, *misunderstanding) {
 	id, what, value, ok := incident.ParseButton(b.Key)
 	i, known := e.o.Incidents.Get(id)
 	if !ok || !known || s.Room == "" || s.Room != incident.Space(i) {
-		return Request{}, &question{said: unknownButton()}
+		return Request{}, &misunderstanding{said: unknownButton()}
 	}
 	if what == incident.ButtonRole {
 		return Request{Verb: Role, Incident: id, Role: value, Toggle: true}, nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 1 {
-		return Request{}, &question{said: unknownButton()}
+		return Request{}, &misunderstanding{said: unknownButton()}
 	}
 	return Request{Verb: Check, Incident: id, Number: n}, nil
 }

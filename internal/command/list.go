@@ -123,7 +123,7 @@ func answerMore(ctx context.Context, e *Executor, s scope, _ Request, _ []target
 }
 
 // parseMine parses "[problems] [page N]".
-func parseMine(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseMine(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	r := Request{Verb: v.name}
 	rest := strings.TrimLeft(t.rest, ":,; ")
 	if word, after := firstWord(rest); bareWord(word) == string(Problems) {
@@ -134,17 +134,17 @@ func parseMine(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	case rest == "":
 		return r, nil
 	case !ok || strings.TrimSpace(after) != "":
-		return Request{}, ask(v.name, "I don't understand `%s`. `%s` may be followed by `page 2` only.", echo(rest), v.name)
+		return Request{}, misunderstood(v.name, "I don't understand `%s`. `%s` may be followed by `page 2` only.", echo(rest), v.name)
 	case page < 1 || page > maxPages:
-		return Request{}, ask(v.name, "There are pages 1 to %d.", maxPages)
+		return Request{}, misunderstood(v.name, "There are pages 1 to %d.", maxPages)
 	}
 	r.Page = page - 1
 	return r, nil
 }
 
-func parseMore(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseMore(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	if rest := strings.Trim(t.rest, ":,;.! "); rest != "" {
-		return Request{}, ask(v.name, "`more` takes nothing else: it shows the next page of your last list.")
+		return Request{}, misunderstood(v.name, "`more` takes nothing else: it shows the next page of your last list.")
 	}
 	return Request{Verb: v.name}, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/lang"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -33,7 +32,7 @@ func maintenanceVerbs() []verb {
 }
 
 // parseMaintenance parses "start HOSTS LENGTH [words]", "list [HOSTS]" and "stop [HOSTS]".
-func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	word, rest := firstWord(strings.TrimLeft(t.rest, ":,- "))
 	what := bareWord(word)
 	switch what {
@@ -44,7 +43,7 @@ func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *questio
 	case stopIt, "end":
 		what = stopIt
 	default:
-		return Request{}, ask(v.name, "Start, list or stop? For example: `maintenance start sw1 2h new firmware`, `maintenance list`, `maintenance stop sw1`. Nothing was done.")
+		return Request{}, misunderstood(v.name, "Start, list or stop? For example: `maintenance start sw1 2h new firmware`, `maintenance list`, `maintenance stop sw1`. Nothing was done.")
 	}
 	task := Task{What: what}
 	rest = strings.TrimLeft(rest, ":,- \n")
@@ -57,17 +56,17 @@ func parseMaintenance(n Names, v *verb, said spoken, t named) (Request, *questio
 	head, l, behind, ok := splitLength(after)
 	switch {
 	case !ok:
-		return Request{}, ask(v.name, "For how long? For example: `maintenance start sw1 2h`, `until 14:30` or `until mon 8:00`, and then your words.")
+		return Request{}, misunderstood(v.name, "For how long? For example: `maintenance start sw1 2h`, `until 14:30` or `until mon 8:00`, and then your words.")
 	case l.Forever:
-		return Request{}, ask(v.name, "A maintenance needs an end: `maintenance start sw1 2d`.")
+		return Request{}, misunderstood(v.name, "A maintenance needs an end: `maintenance start sw1 2d`.")
 	case quoted && strings.Trim(head, ",: \n") != "":
-		return Request{}, ask(v.name, "I don't understand `%s` before the length, so I did nothing. Hosts and length come first, then your words.", echo(head))
+		return Request{}, misunderstood(v.name, "I don't understand `%s` before the length, so I did nothing. Hosts and length come first, then your words.", echo(head))
 	case !quoted:
 		hosts = strings.Split(head, ",")
 	}
 	n.addHosts(&task, hosts)
 	if len(task.Hosts) > maxRefs {
-		return Request{}, ask(v.name, "That is more than %d hosts at once. Name a host group: `maintenance start group=\"Core switches\" 2h`.", maxRefs)
+		return Request{}, misunderstood(v.name, "That is more than %d hosts at once. Name a host group: `maintenance start group=\"Core switches\" 2h`.", maxRefs)
 	}
 	r.Length, r.Text = l, said.words(strings.TrimLeft(behind, ": "))
 	if yes := saidYes.FindString(r.Text); yes != "" && task.Group != "" {
@@ -132,12 +131,12 @@ func (n Names) addHosts(t *Task, names []string) {
 	}
 }
 
-func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, room render.Room) ([]attempt, *refusal, error) {
-	v, t := r.Verb.entry(), *r.Task
+func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
+	v, t, room := r.Verb.entry(), *r.Task, roomOf(*c, s.View)
 	r.Task = &t
 	sources := e.acting()
 	if t.What == startIt {
-		var q *question
+		var q *misunderstanding
 		if r.Until, q = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), room); q != nil {
 			return nil, &refusal{store.CommandFailed, "❔ " + q.said.in(room.Lang)}, nil
 		}
@@ -278,7 +277,7 @@ func (e *Executor) startMaintenance(ctx context.Context, l *lane, b *batch, r ro
 		case !b.req.Yes:
 			question := at.T("❔ This will start a maintenance of all **%s** of the host group `%s` in Zabbix `%s` until %s.",
 				at.N(g.Hosts, "%d host", "%d hosts"), webex.EscapeCode(text.Shorten(text.Line(g.Name), 100)), webex.EscapeCode(l.source), at.moment(b.req.Until, time.Now()))
-			return 0, b.askFirst(ctx, e, doubt{question: question, button: at.T("Yes, all of them")})
+			return 0, b.askFirst(ctx, e, confirmation{question: question, button: at.T("Yes, all of them")})
 		}
 		m.GroupIDs, m.Title = []string{g.ID}, g.Name
 	} else {

@@ -132,24 +132,24 @@ func muteVerbs() []verb {
 }
 
 // parseMute parses "ROUTE LENGTH [words]".
-func parseMute(_ Names, v *verb, said spoken, t named) (Request, *question) {
+func parseMute(_ Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	head, l, after, ok := splitLength(t.rest)
 	route := routeIn(head)
 	switch {
 	case !ok:
-		return Request{}, ask(v.name, "Which route, and for how long? For example: `mute db 2h`. `rooms` names the routes.")
+		return Request{}, misunderstood(v.name, "Which route, and for how long? For example: `mute db 2h`. `rooms` names the routes.")
 	case route == "":
-		return Request{}, ask(v.name, "Which route? For example: `mute db 2h`. `rooms` names the routes.")
+		return Request{}, misunderstood(v.name, "Which route? For example: `mute db 2h`. `rooms` names the routes.")
 	case l.Forever:
-		return Request{}, ask(v.name, "A mute needs an end: `mute db 2d`. To mute a route for good, remove it from the configuration.")
+		return Request{}, misunderstood(v.name, "A mute needs an end: `mute db 2d`. To mute a route for good, remove it from the configuration.")
 	}
 	return Request{Verb: v.name, Route: route, Length: l, Text: said.words(strings.TrimLeft(after, ": "))}, nil
 }
 
-func parseUnmute(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseUnmute(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	route := routeIn(t.rest)
 	if route == "" {
-		return Request{}, ask(v.name, "Which route? For example: `unmute db`. `rooms` names the routes.")
+		return Request{}, misunderstood(v.name, "Which route? For example: `unmute db`. `rooms` names the routes.")
 	}
 	return Request{Verb: v.name, Route: route}, nil
 }

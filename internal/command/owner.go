@@ -54,7 +54,7 @@ func ownerVerbs() []verb {
 }
 
 // parseTake parses "[ids] [ack] [words]".
-func parseTake(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseTake(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	r, after := n.request(v, said, t), t.rest
 	if t.words {
 		return r, nil
@@ -70,7 +70,7 @@ func parseTake(n Names, v *verb, said spoken, t named) (Request, *question) {
 }
 
 // parseAssign parses "[ids] PERSON [words]". The person is resolved where the configuration is known.
-func parseAssign(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseAssign(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	rest := strings.TrimLeft(t.rest, ":=>- ")
 	if word, after := firstWord(rest); strings.EqualFold(word, "to") {
 		rest = after
@@ -81,7 +81,7 @@ func parseAssign(n Names, v *verb, said spoken, t named) (Request, *question) {
 	}
 	name := strings.TrimPrefix(strings.Trim(strings.ToLower(word), ".,:;!*~`'\"()[]<>"), "@")
 	if name == "" {
-		return Request{}, ask(v.name, "To whom? For example: `assign 4711 alice@example.com`, `assign 4711 me` or `assign 4711 nobody`.")
+		return Request{}, misunderstood(v.name, "To whom? For example: `assign 4711 alice@example.com`, `assign 4711 me` or `assign 4711 nobody`.")
 	}
 	return n.behind(v, said, Request{Verb: v.name, Refs: t.refs, Person: name}, colonOf(word)+after, name)
 }
@@ -90,14 +90,14 @@ func parseAssign(n Names, v *verb, said spoken, t named) (Request, *question) {
 var nobody, me = []string{"nobody", "none", "noone"}, []string{"me", "myself"}
 
 // newOwner returns who owns the problems once the request is done.
-func (s scope) newOwner(r Request) (*alert.Owner, *question) {
+func (s scope) newOwner(r Request) (*alert.Owner, *misunderstanding) {
 	mention, unsure := s.mention(r.Person)
 	self := &alert.Owner{ID: s.Input.Person.ID, Email: s.Input.Person.Email, Name: text.Line(s.Input.Person.Name)}
 	switch {
 	case unsure:
-		return nil, ask(r.Verb, "I'm not sure who `%s` is, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+		return nil, misunderstood(r.Verb, "I'm not sure who `%s` is, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
 	case mention != nil && mention.Email == "":
-		return nil, ask(r.Verb, "Webex doesn't show me an e-mail address of `%s`, or it is a bot, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+		return nil, misunderstood(r.Verb, "Webex doesn't show me an e-mail address of `%s`, or it is a bot, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
 	case mention != nil && slices.Contains(s.addresses(), mention.Email):
 		return self, nil
 	case mention != nil:
@@ -119,7 +119,7 @@ func (s scope) newOwner(r Request) (*alert.Owner, *question) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, ask(r.Verb, "I don't know `%s`, so I did nothing. Mention the person, or give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+		return nil, misunderstood(r.Verb, "I don't know `%s`, so I did nothing. Mention the person, or give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
 	case 1:
 		if slices.Contains(s.addresses(), found[0]) {
 			return self, nil
@@ -130,7 +130,7 @@ func (s scope) newOwner(r Request) (*alert.Owner, *question) {
 	for _, email := range found {
 		quoted = append(quoted, "`"+echo(email)+"`")
 	}
-	return nil, ask(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), phraseOr(quoted))
+	return nil, misunderstood(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), phraseOr(quoted))
 }
 
 // checkOwner returns the reply if a problem can't be given to a person, who couldn't act on it.

@@ -72,21 +72,21 @@ type Filter struct {
 	Plain string `json:"-"`
 }
 
-// question is the reply to a command that isn't understood, in markdown, with the person's words escaped.
-type question struct {
+// misunderstanding is the reply to a command that isn't understood, in markdown, with the person's words escaped.
+type misunderstanding struct {
 	verb Verb // as far as it was understood
 	said phrase
 }
 
-func (q *question) Error() string { return q.said.in(lang.English) }
+func (q *misunderstanding) Error() string { return q.said.in(lang.English) }
 
-// ask returns a question. format is a text of the catalogue.
-func ask(v Verb, format string, args ...any) *question {
-	return &question{verb: v, said: phrase{text: format, args: args}}
+// misunderstood returns a misunderstanding. format is a text of the catalogue.
+func misunderstood(v Verb, format string, args ...any) *misunderstanding {
+	return &misunderstanding{verb: v, said: phrase{text: format, args: args}}
 }
 
 // Parse parses a message to the bot, without the mention. An empty message asks for help.
-func (n Names) Parse(words string) (Request, *question) {
+func (n Names) Parse(words string) (Request, *misunderstanding) {
 	said := unwrapped(speak(text.CutBytes(words, maxText)))
 	word, _ := firstWord(said.plain)
 	if word == "" || strings.Trim(word, "?") == "" {
@@ -114,7 +114,7 @@ func (n Names) Parse(words string) (Request, *question) {
 	case !t.words && asksHelp(t.rest):
 		return Request{Verb: Help, Topic: v.name}, nil
 	case t.ambiguous != "":
-		return Request{}, &question{v.name, unsure(v, t.ambiguous, t.refs, said.words(t.rest))}
+		return Request{}, &misunderstanding{v.name, unsure(v, t.ambiguous, t.refs, said.words(t.rest))}
 	case len(t.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	}
@@ -124,16 +124,16 @@ func (n Names) Parse(words string) (Request, *question) {
 	return v.parse(n, v, said, t)
 }
 
-func unknownOption(v *verb, option string) *question {
+func unknownOption(v *verb, option string) *misunderstanding {
 	said := phraseOf("I don't know the option `%s`, so I did nothing. `help %s` explains the command.", echo(option), v.name)
 	if v.problems {
 		said = said.and(phraseOf(" If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name))
 	}
-	return &question{v.name, said}
+	return &misunderstanding{v.name, said}
 }
 
-func tooMany(v *verb) *question {
-	return ask(v.name, "That is more than %d problems at once. Please split the command.", maxRefs)
+func tooMany(v *verb) *misunderstanding {
+	return misunderstood(v.name, "That is more than %d problems at once. Please split the command.", maxRefs)
 }
 
 // request returns a command about problems, with the person's own words.
@@ -142,7 +142,7 @@ func (n Names) request(v *verb, said spoken, t named) Request {
 }
 
 // parseAct parses "[ids] [words]" and "all".
-func parseAct(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseAct(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	r := n.request(v, said, t)
 	if len(t.refs) > 0 || t.words {
 		return r, nil
@@ -153,23 +153,23 @@ func parseAct(n Names, v *verb, said spoken, t named) (Request, *question) {
 	case v.name == Ack:
 		r.All, r.Yes, r.AllText = all, yes, words
 	case yes || words == "":
-		return Request{}, ask(v.name, "Only `ack` works with `all`, in the thread of a digest. Nothing was done. Name the problems: `%s 4711 4712`.", v.name)
+		return Request{}, misunderstood(v.name, "Only `ack` works with `all`, in the thread of a digest. Nothing was done. Name the problems: `%s 4711 4712`.", v.name)
 	}
 	return r, nil
 }
 
-func parseComment(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseComment(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	r := n.request(v, said, t)
 	if r.Text == "" {
-		return Request{}, ask(v.name, "What should I write? For example: `comment 4711 waiting for the vendor`.")
+		return Request{}, misunderstood(v.name, "What should I write? For example: `comment 4711 waiting for the vendor`.")
 	}
 	return r, nil
 }
 
-func parseShow(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseShow(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	r := n.request(v, said, t)
 	if r.Text != "" {
-		return Request{}, ask(v.name, "`%[1]s` takes event ids and nothing else: `%[1]s 4711`. To search: `problems %[2]s`.", v.name, echo(r.Text))
+		return Request{}, misunderstood(v.name, "`%[1]s` takes event ids and nothing else: `%[1]s 4711`. To search: `problems %[2]s`.", v.name, echo(r.Text))
 	}
 	return r, nil
 }
@@ -185,7 +185,7 @@ func unwrapped(s spoken) spoken {
 }
 
 // cutVerb splits off the verb, whatever punctuation follows it. A colon stays: it means that no ids follow.
-func cutVerb(word string, said spoken) (*verb, string, *question) {
+func cutVerb(word string, said spoken) (*verb, string, *misunderstanding) {
 	end := strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 || !isLetter(byte(r)) })
 	if end < 0 {
 		end = len(word)
@@ -204,7 +204,7 @@ func cutVerb(word string, said spoken) (*verb, string, *question) {
 	case trimmed == "" || trimmed[0] == ':' || strings.HasPrefix(behind, ","), strings.HasPrefix(behind, ";"):
 		return v, said.plain[len(word)-len(trimmed):], nil
 	}
-	return nil, "", ask("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), v.name, echo(strings.TrimLeft(trimmed, "-#/=.")))
+	return nil, "", misunderstood("", "I don't know the command `%s`. Did you mean `%s %s`?", echo(word), v.name, echo(strings.TrimLeft(trimmed, "-#/=.")))
 }
 
 // asksHelp reports whether the words after a verb ask what it does: "?", one word with a question mark
@@ -299,17 +299,17 @@ func (s spoken) words(rest string) string {
 }
 
 // unknownVerb asks about a word that isn't a verb. written is how the person wrote it.
-func unknownVerb(word, written string) *question {
+func unknownVerb(word, written string) *misunderstanding {
 	if best := text.Nearest(word, verbNames()); best != "" {
-		return ask("", "I don't know the command `%s`. Did you mean `%s`?", echo(written), lookup(best).name)
+		return misunderstood("", "I don't know the command `%s`. Did you mean `%s`?", echo(written), lookup(best).name)
 	}
 	if keys, used, _ := (Names{}).read(word, false); used == len(word) && len(keys) == 1 {
-		return ask("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(idOf(keys[0])))
+		return misunderstood("", "What should I do with `%s`? For example: `ack %[1]s on it`, or `show %[1]s`.", echo(idOf(keys[0])))
 	}
-	return ask("", "I don't know the command `%s`. `help` lists the commands.", echo(written))
+	return misunderstood("", "I don't know the command `%s`. `help` lists the commands.", echo(written))
 }
 
-func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *question) {
+func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *misunderstanding) {
 	word, _ := firstWord(strings.TrimLeft(t.rest, ": "))
 	if word = strings.Trim(word, ".,!?:;\"'`()"); word == "" {
 		return Request{Verb: Help}, nil
@@ -322,7 +322,7 @@ func parseHelp(_ Names, _ *verb, _ spoken, t named) (Request, *question) {
 }
 
 // parseSeverity parses "[ids] SEVERITY [words]". A single digit is the severity if there is no other.
-func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	refs, r := t.refs, Request{Verb: Severity}
 	words := strings.TrimLeft(t.rest, ":=>- ")
 	if first, after := firstWord(words); strings.EqualFold(first, "to") {
@@ -335,7 +335,7 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	case len(refs) > 0 && refs[len(refs)-1].Source == "" && len(refs[len(refs)-1].EventID) == 1:
 		s, err := alert.ParseSeverity(refs[len(refs)-1].EventID)
 		if err != nil {
-			return Request{}, ask(Severity, "A severity is 0 to 5, or a name: %s.", severityList())
+			return Request{}, misunderstood(Severity, "A severity is 0 to 5, or a name: %s.", severityList())
 		}
 		r.Severity, r.Refs, after = &s, refs[:len(refs)-1], t.rest
 		if t.words {
@@ -345,7 +345,7 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 	default:
 		word, _ := firstWord(words)
 		if word == "" {
-			return Request{}, ask(Severity, "Which severity? One of %s. For example: `severity 4711 high`, or in a problem's thread `severity high`.", severityList())
+			return Request{}, misunderstood(Severity, "Which severity? One of %s. For example: `severity 4711 high`, or in a problem's thread `severity high`.", severityList())
 		}
 		return Request{}, unknownSeverity(Severity, word)
 	}
@@ -354,13 +354,13 @@ func parseSeverity(n Names, v *verb, said spoken, t named) (Request, *question) 
 
 // behind reads the person's words after what a command about problems needs besides them, which is object. An id there is a
 // question if none was given: "severity high 4711" would change the thread's problem instead of 4711.
-func (n Names) behind(v *verb, said spoken, r Request, after, object string) (Request, *question) {
+func (n Names) behind(v *verb, said spoken, r Request, after, object string) (Request, *misunderstanding) {
 	t := n.scanIDs(v, after)
 	switch {
 	case t.ambiguous != "":
-		return Request{}, &question{v.name, unsure(v, t.ambiguous, r.Refs, said.words(t.rest))}
+		return Request{}, &misunderstanding{v.name, unsure(v, t.ambiguous, r.Refs, said.words(t.rest))}
 	case len(r.Refs) == 0 && len(t.refs) > 0:
-		return Request{}, ask(v.name, "Put the event id first: `%s %s %s`. If it belongs to your words: `%[1]s %[3]s: %[2]s …`.", v.name, echo(idOf(t.refs[0])), echo(object))
+		return Request{}, misunderstood(v.name, "Put the event id first: `%s %s %s`. If it belongs to your words: `%[1]s %[3]s: %[2]s …`.", v.name, echo(idOf(t.refs[0])), echo(object))
 	}
 	r.Text = said.words(strings.TrimLeft(after, ": "))
 	if len(t.refs) > 0 { // "severity 4711 high 3 customers"
@@ -372,17 +372,17 @@ func (n Names) behind(v *verb, said spoken, r Request, after, object string) (Re
 }
 
 // parseSymptom parses "[ids] of ID [words]".
-func parseSymptom(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseSymptom(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	first, after := firstWord(strings.TrimLeft(t.rest, ":,- "))
 	if !strings.EqualFold(first, "of") {
-		return Request{}, ask(Symptom, "Of which problem? For example: `symptom 4712 of 4711`, or in the symptom's thread `symptom of 4711`.")
+		return Request{}, misunderstood(Symptom, "Of which problem? For example: `symptom 4712 of 4711`, or in the symptom's thread `symptom of 4711`.")
 	}
 	cause := n.scanIDs(v, after)
 	switch {
 	case cause.ambiguous != "":
-		return Request{}, ask(Symptom, "I'm not sure which problem `%s` is, so I did nothing. Write the event id of the cause alone: `symptom 4712 of 4711`.", echo(cause.ambiguous))
+		return Request{}, misunderstood(Symptom, "I'm not sure which problem `%s` is, so I did nothing. Write the event id of the cause alone: `symptom 4712 of 4711`.", echo(cause.ambiguous))
 	case len(cause.refs) != 1:
-		return Request{}, ask(Symptom, "A symptom has exactly one cause: `symptom 4712 of 4711`.")
+		return Request{}, misunderstood(Symptom, "A symptom has exactly one cause: `symptom 4712 of 4711`.")
 	}
 	r := Request{Verb: Symptom, Refs: t.refs, Cause: cause.refs[0], Text: said.words(cause.rest)}
 	r.Suspects = n.suspectsAfter(v, cause)
@@ -390,10 +390,10 @@ func parseSymptom(n Names, v *verb, said spoken, t named) (Request, *question) {
 }
 
 // parseCause parses "[ids]". Words would turn a remark ("cause was the switch") into an act.
-func parseCause(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseCause(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	r := n.request(v, said, t)
 	if r.Text != "" {
-		return Request{}, ask(Cause, "`cause` takes event ids and nothing else: `cause 4712`. It makes a symptom a problem of its own again. To write a remark: `comment %s`.", echo(r.Text))
+		return Request{}, misunderstood(Cause, "`cause` takes event ids and nothing else: `cause 4712`. It makes a symptom a problem of its own again. To write a remark: `comment %s`.", echo(r.Text))
 	}
 	return r, nil
 }
@@ -417,11 +417,11 @@ func cutSeverity(words string) (s alert.Severity, after string, ok bool) {
 }
 
 // unknownSeverity asks about a word that isn't a severity.
-func unknownSeverity(v Verb, word string) *question {
+func unknownSeverity(v Verb, word string) *misunderstanding {
 	if best := text.Nearest(strings.ToLower(word), severityWords()); best != "" {
-		return ask(v, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
+		return misunderstood(v, "I don't know the severity `%s`. Did you mean `%s`?", echo(word), best)
 	}
-	return ask(v, "I don't know the severity `%s`. It is one of %s.", echo(word), severityList())
+	return misunderstood(v, "I don't know the severity `%s`. It is one of %s.", echo(word), severityList())
 }
 
 func severityWords() []string {

@@ -182,7 +182,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Every verb has a role, help with valid examples, and one of act, answer, work and ask.
+// Every verb has a role, help with valid examples, and one way to be carried out.
 func TestVerbTable(t *testing.T) {
 	words := map[string]bool{}
 	for _, v := range verbs {
@@ -190,12 +190,13 @@ func TestVerbTable(t *testing.T) {
 		require.NotEmpty(t, v.role, v.name)
 		require.NotNil(t, v.parse, v.name)
 		kinds := 0
-		for _, has := range []bool{v.act != nil, v.answer != nil, v.work != nil, v.ask != nil, v.name == Approve} { // approve becomes what it approves
+		for _, has := range []bool{v.act != nil, v.answer != nil, v.work != nil, v.handle != nil, v.name == Approve} { // approve becomes what it approves
 			if has {
 				kinds++
 			}
 		}
 		require.Equal(t, 1, kinds, v.name)
+		require.True(t, v.confirms == nil || v.handle != nil, v.name)
 		require.NotEmpty(t, v.examples, v.name)
 		for _, example := range v.examples {
 			r, q := Names{}.Parse(example)

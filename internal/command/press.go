@@ -50,11 +50,11 @@ func (b Button) words() string {
 }
 
 // press reads a button as a command. Its target is checked like that of a typed command.
-func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *question, error) {
+func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Button) (Request, *misunderstanding, error) {
 	c.ParentID = b.MessageID
 	switch b.Action {
 	case buttonConfirm:
-		return e.confirmation(ctx, c, s, b.Key)
+		return e.askedFor(ctx, c, s, b.Key)
 	case render.ActionStillOn:
 		r, q := stillOn(c, b)
 		return r, q, nil
@@ -100,51 +100,51 @@ func (e *Executor) press(ctx context.Context, c *store.Command, s scope, b Butto
 	}
 	switch ref, valid := s.Names.parseRef(b.Key); {
 	case !valid || ref.Source == "":
-		return Request{}, &question{said: unknownButton()}, nil
+		return Request{}, &misunderstanding{said: unknownButton()}, nil
 	case known && shown.Key != key:
-		return Request{}, &question{said: otherCard()}, nil
+		return Request{}, &misunderstanding{said: otherCard()}, nil
 	}
 	req, q := b.request(key)
 	return req, q, nil
 }
 
 // stillOn reads an answer for problems of a digest, whose message is the key.
-func stillOn(c *store.Command, b Button) (Request, *question) {
+func stillOn(c *store.Command, b Button) (Request, *misunderstanding) {
 	asking, ok := alert.ParseAsking(b.Value)
 	if !ok {
-		return Request{}, &question{said: unknownButton()}
+		return Request{}, &misunderstanding{said: unknownButton()}
 	}
 	c.ParentID, c.Text = b.Key, "pressed still on, about the problems of a digest"
 	return Request{Verb: Ack, All: true, Yes: true, AllText: "Still on it", Asking: &asking}, nil
 }
 
 // request reads the values of a press. Only a verb that the table gives a button can be pressed.
-func (b Button) request(key alert.Key) (Request, *question) {
+func (b Button) request(key alert.Key) (Request, *misunderstanding) {
 	v := Verb(b.Action).entry()
 	if v.name == Do && b.Action == string(Do) && b.Value != "" {
 		return Request{Verb: Do, Refs: []alert.Key{key}, Text: b.Comment, Task: &Task{Action: b.Value}}, nil
 	}
 	if !v.pressable() || string(v.name) != b.Action {
-		return Request{}, &question{said: unknownButton()}
+		return Request{}, &misunderstanding{said: unknownButton()}
 	}
 	req := Request{Verb: v.name, Refs: []alert.Key{key}, Text: b.Comment}
 	switch {
 	case v.lasts:
 		l, rest, ok := cutLength(speak(b.length()).plain)
 		if !ok || strings.TrimSpace(rest) != "" {
-			return req, ask(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`.")
+			return req, misunderstood(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`.")
 		}
 		req.Length = l
 	case v.name == Severity:
 		chosen, err := alert.ParseSeverity(b.Severity)
 		if err != nil {
-			return req, ask(v.name, "Which severity? Choose one in the card first: %s.", severityList())
+			return req, misunderstood(v.name, "Which severity? Choose one in the card first: %s.", severityList())
 		}
 		req.Severity = &chosen
 	case v.name == Ack && req.Text == "":
 		req.Text = b.Value // an answer to "Still on it?"
 	case v.prose && req.Text == "":
-		return req, ask(v.name, "Write your comment into the card's field first.")
+		return req, misunderstood(v.name, "Write your comment into the card's field first.")
 	}
 	return req, nil
 }

@@ -27,28 +27,28 @@ func remindVerbs() []verb {
 			name: Remind, role: viewer, sets: true,
 			usage: "remind me [ID …] TIME [WORDS]", does: "reminds you in the direct chat with me, with the problem as it is then: `2h`, `at 14:30`, `tomorrow 8:00`, `mon`. Without a problem: of your words",
 			examples: []string{"remind me 4711 2h", "remind me 4711 tomorrow 8:00 call the vendor", "remind me 30m close the window"}, object: " 2h",
-			problems: true, optional: true, spans: true, parse: parseRemind, ask: (*Executor).remind,
+			problems: true, optional: true, spans: true, parse: parseRemind, handle: (*Executor).remind,
 		},
 		{
 			name: Snooze, role: viewer, sets: true,
 			usage: "snooze TIME", does: "moves a reminder: send it in the reminder's thread, or press its button. Anywhere else it is `suppress`",
 			examples: []string{"snooze 1h", "snooze tomorrow 8:00"},
-			parse:    parseSnooze, ask: (*Executor).snooze,
+			parse:    parseSnooze, handle: (*Executor).snooze,
 		},
 		{
 			name: Reminders, role: viewer,
 			usage: "reminders", does: "lists your reminders and reports, with buttons; in a room, its report", examples: []string{"reminders"},
-			parse: parseNothing, ask: (*Executor).listReminders,
+			parse: parseNothing, handle: (*Executor).listReminders,
 		},
 		{
 			name: Unremind, role: viewer, sets: true,
 			usage: "unremind NUMBER", does: "removes a reminder or report, or all of yours. `forget reminder 7` is the same", examples: []string{"unremind 7", "unremind all"},
-			parse: parseUnbind, ask: (*Executor).unremind,
+			parse: parseUnbind, handle: (*Executor).unremind,
 		},
 		{
 			name: Timezone, aliases: []string{"tz"}, role: viewer, sets: true,
 			usage: "timezone [ZONE]", does: "sets the time zone of your reminders and reports; without one, says it", examples: []string{"timezone Europe/Berlin", "timezone"},
-			parse: parseTimezone, ask: (*Executor).timezone,
+			parse: parseTimezone, handle: (*Executor).timezone,
 		},
 	}
 }
@@ -80,7 +80,7 @@ func splitWhen(rest string) (head string, l Length, after string, ok bool) {
 }
 
 // parseRemind parses "[me] [about] [ids] TIME [words]".
-func parseRemind(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseRemind(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	rest := strings.TrimLeft(t.rest, ":,; \n")
 	for _, skipped := range [][]string{{"me"}, {"of", "about"}} {
 		if word, after := firstWord(rest); slices.Contains(skipped, bareWord(word)) {
@@ -89,14 +89,14 @@ func parseRemind(n Names, v *verb, said spoken, t named) (Request, *question) {
 	}
 	head, l, after, ok := splitWhen(rest)
 	if !ok {
-		return Request{}, ask(v.name, "When? %s Nothing was done.", howRemind)
+		return Request{}, misunderstood(v.name, "When? %s Nothing was done.", howRemind)
 	}
 	t = n.scanIDs(v, head)
 	words := strings.TrimLeft(t.rest, ":,- \n")
 	switch {
 	case t.ambiguous != "" || words != "":
 		first, _ := firstWord(words)
-		return Request{}, ask(v.name, "I don't understand `%s` before the time, so I did nothing. %s Your own words come last.", echo(cmp.Or(t.ambiguous, first)), howRemind)
+		return Request{}, misunderstood(v.name, "I don't understand `%s` before the time, so I did nothing. %s Your own words come last.", echo(cmp.Or(t.ambiguous, first)), howRemind)
 	case len(t.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	}
@@ -105,7 +105,7 @@ func parseRemind(n Names, v *verb, said spoken, t named) (Request, *question) {
 }
 
 // parseSnooze parses "TIME". Whatever else it is is read as `suppress`, of which it was always another name.
-func parseSnooze(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseSnooze(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	if l, after, ok := cutWhen(strings.TrimLeft(t.rest, ":,; ")); ok && strings.Trim(after, " \n.,;:!") == "" {
 		return Request{Verb: v.name, Length: l}, nil
 	}
@@ -113,7 +113,7 @@ func parseSnooze(n Names, v *verb, said spoken, t named) (Request, *question) {
 }
 
 // parseTimezone parses "[ZONE]".
-func parseTimezone(_ Names, v *verb, said spoken, t named) (Request, *question) {
+func parseTimezone(_ Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	zone := strings.Trim(t.rest, ":,;.! `\"'")
 	if zone == "" {
 		return Request{Verb: v.name}, nil
@@ -123,7 +123,7 @@ func parseTimezone(_ Names, v *verb, said spoken, t named) (Request, *question) 
 }
 
 // zoneNamed checks the name of a time zone, in any case: "europe/berlin".
-func zoneNamed(v *verb, said string) (string, *question) {
+func zoneNamed(v *verb, said string) (string, *misunderstanding) {
 	upper := true
 	fixed := strings.Map(func(r rune) rune { // as they are all written but for a few
 		was := upper
@@ -138,7 +138,7 @@ func zoneNamed(v *verb, said string) (string, *question) {
 			return name, nil
 		}
 	}
-	return "", ask(v.name, "I don't know the time zone `%s`. Write it as in `Europe/Berlin`, `America/New_York` or `UTC`. Nothing was done.", echo(text.Cut(said, 50)))
+	return "", misunderstood(v.name, "I don't know the time zone `%s`. Write it as in `Europe/Berlin`, `America/New_York` or `UTC`. Nothing was done.", echo(text.Cut(said, 50)))
 }
 
 // zoneValue is the name of the stored value with a person's time zone.
@@ -167,13 +167,13 @@ func (e *Executor) clockOf(ctx context.Context, c store.Command, s scope) (*time
 }
 
 // dueAt returns when a request is due.
-func dueAt(r Request, said, now time.Time, loc *time.Location) (time.Time, *question) {
+func dueAt(r Request, said, now time.Time, loc *time.Location) (time.Time, *misunderstanding) {
 	due, fault := r.Length.end(said, loc)
 	if fault.text == "" && !due.After(now) {
 		fault = phraseOf("That time has passed")
 	}
 	if fault.text != "" {
-		return time.Time{}, ask(r.Verb, "%s, so I did nothing. %s", fault, howRemind)
+		return time.Time{}, misunderstood(r.Verb, "%s, so I did nothing. %s", fault, howRemind)
 	}
 	return due, nil
 }
@@ -186,7 +186,7 @@ func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Reque
 	}
 	due, q := dueAt(r, c.CreatedAt, now, loc)
 	if q == nil && len(c.Keys) == 0 && r.Text == "" {
-		q = ask(r.Verb, "Of what? Send it in a problem's thread, or with an id: `remind me 4711 2h`, or with your words: `remind me 2h call the vendor`. Nothing was done.")
+		q = misunderstood(r.Verb, "Of what? Send it in a problem's thread, or with an id: `remind me 4711 2h`, or with your words: `remind me 2h call the vendor`. Nothing was done.")
 	}
 	if q != nil {
 		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
@@ -418,7 +418,7 @@ const (
 var snoozeFor = []string{"15m", "1h", "4h"}
 
 // reminderPress reads a press on the card of a reminder, or of a list of them.
-func reminderPress(c *store.Command, b Button) (Request, *question) {
+func reminderPress(c *store.Command, b Button) (Request, *misunderstanding) {
 	what, number, _ := strings.Cut(b.Key, "/")
 	n, err := strconv.ParseInt(number, 10, 64)
 	l, after, ok := cutSpan(what)
@@ -433,7 +433,7 @@ func reminderPress(c *store.Command, b Button) (Request, *question) {
 		c.Text = fmt.Sprintf("pressed snooze %s on the reminder %d", what, n)
 		return Request{Verb: Snooze, Number: n, Length: l}, nil
 	}
-	return Request{Verb: Reminders}, &question{Reminders, unknownButton()}
+	return Request{Verb: Reminders}, &misunderstanding{Reminders, unknownButton()}
 }
 
 // replyReminders replies with the lines, and a card that lists the reminders here.

@@ -25,7 +25,7 @@ func reportVerbs() []verb {
 			name: Report, role: viewer, sets: true,
 			usage: "report [TIME DAYS [in ZONE]]", does: "reports what opened, was resolved and is still open. With a time: regularly, to you in a direct chat, or (for an admin) in the room; `report off` ends it",
 			examples: []string{"report", "report 08:00 weekdays", "report 6:00 mon,thu in Europe/Berlin", "report 12h", "report off"},
-			parse:    parseReport, ask: (*Executor).report,
+			parse:    parseReport, handle: (*Executor).report,
 		},
 	}
 }
@@ -55,7 +55,7 @@ type Appointment struct {
 const longestReport = 14 * 24 * time.Hour
 
 // parseReport parses "", "12h", "off" and "[at] TIME [DAYS] [in ZONE]".
-func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	r := Request{Verb: v.name}
 	rest := strings.Trim(t.rest, ":,;.!` \n")
 	if word := strings.ToLower(rest); word == "" || word == "now" {
@@ -66,7 +66,7 @@ func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	}
 	if l, after, ok := cutSpan(rest); ok {
 		if strings.TrimSpace(after) != "" || l.For > longestReport {
-			return Request{}, ask(v.name, "A report is about at most %d days. %s Nothing was done.", longestReport/(24*time.Hour), howReport)
+			return Request{}, misunderstood(v.name, "A report is about at most %d days. %s Nothing was done.", longestReport/(24*time.Hour), howReport)
 		}
 		r.Length = l
 		return r, nil
@@ -78,7 +78,7 @@ func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	var c Clock
 	at := strings.Join(words, " ")
 	if !cutClock(&at, &c) {
-		return Request{}, ask(v.name, "I don't understand `%s`. %s Nothing was done.", echo(rest), howReport)
+		return Request{}, misunderstood(v.name, "I don't understand `%s`. %s Nothing was done.", echo(rest), howReport)
 	}
 	schedule := assistant.Schedule{Hour: c.Hour, Minute: c.Minute, Days: assistant.Daily}
 	var days []string
@@ -86,7 +86,7 @@ func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	for words = strings.Fields(at); len(words) > 0; words = words[1:] {
 		switch word := strings.ToLower(words[0]); {
 		case word == "in" && len(words) > 1:
-			var q *question
+			var q *misunderstanding
 			if zone, q = zoneNamed(v, strings.Join(words[1:], "_")); q != nil {
 				return Request{}, q
 			}
@@ -99,7 +99,7 @@ func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *question) {
 	if len(days) > 0 {
 		var err error
 		if schedule.Days, err = assistant.ParseDays(strings.Join(days, ",")); err != nil {
-			return Request{}, ask(v.name, "I don't understand the days: %s. %s Nothing was done.", webex.EscapeMarkdown(err.Error()), howReport)
+			return Request{}, misunderstood(v.name, "I don't understand the days: %s. %s Nothing was done.", webex.EscapeMarkdown(err.Error()), howReport)
 		}
 	}
 	r.Report = &Appointment{Schedule: schedule.String(), Zone: zone}

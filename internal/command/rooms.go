@@ -116,9 +116,9 @@ func (s scope) routesTo(room string, muted func(route string) string) (lines []s
 	return lines
 }
 
-func parseRooms(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseRooms(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	if rest := strings.Trim(t.rest, ":,;.! "); rest != "" {
-		return Request{}, ask(v.name, "`%s` takes nothing else. To list problems: `problems`.", v.name)
+		return Request{}, misunderstood(v.name, "`%s` takes nothing else. To list problems: `problems`.", v.name)
 	}
 	return Request{Verb: v.name}, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -37,14 +36,14 @@ func scriptVerbs() []verb {
 }
 
 // parseRun parses "SCRIPT", "SCRIPT on HOST" and nothing.
-func parseRun(n Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseRun(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	script, rest := firstWord(strings.TrimLeft(t.rest, ":,- "))
 	task := Task{Script: strings.Trim(script, "`'\"*:")}
 	on, host := firstWord(rest)
 	switch host = strings.TrimSpace(host); {
 	case strings.TrimSpace(rest) == "":
 	case !strings.EqualFold(on, "on") || host == "":
-		return Request{}, ask(v.name, "I don't understand `%s`, so I ran nothing. For example: `run ping on sw1`. Scripts get no words from here.", echo(rest))
+		return Request{}, misunderstood(v.name, "I don't understand `%s`, so I ran nothing. For example: `run ping on sw1`. Scripts get no words from here.", echo(rest))
 	default:
 		if after, ok := strings.CutPrefix(host, "host="); ok {
 			task.Technical, host = true, after
@@ -74,7 +73,7 @@ func scriptRole(v View, t Task) config.Role {
 	return s.Role
 }
 
-func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, _ render.Room) ([]attempt, *refusal, error) {
+func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
 	v, t := r.Verb.entry(), *r.Task
 	r.Task = &t
 	if t.Script == "" {
@@ -211,7 +210,7 @@ func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Scri
 	say := b.voice(e.o.View())
 	question := say.T("❔ %s wants to run `%s` on `%s` (Zabbix `%s`).", actorName(say.Lang, alert.Actor{Name: person.Name, Email: person.Email}),
 		webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source))
-	return b.askFirst(ctx, e, doubt{question: question, button: say.T("Approve"), second: script.Role})
+	return b.askFirst(ctx, e, confirmation{question: question, button: say.T("Approve"), second: script.Role})
 }
 
 // attach sends a file in the thread of a command. part tells it from the command's other files: each is sent once. missing says why it

@@ -47,7 +47,7 @@ func suppressVerbs() []verb {
 }
 
 // parseLasting parses "[ids] LENGTH [words]". The length is found first, since "2h" resembles an id.
-func parseLasting(n Names, v *verb, said spoken, t named) (Request, *question) {
+func parseLasting(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	rest := t.rest
 	head, l, after, ok := splitLength(rest)
 	if !ok {
@@ -57,13 +57,13 @@ func parseLasting(n Names, v *verb, said spoken, t named) (Request, *question) {
 	words := strings.TrimLeft(t.rest, ":,- \n")
 	switch {
 	case !ok && t.ambiguous != "":
-		return Request{}, ask(v.name, "I'm not sure whether `%s` is an event id or a length, so I did nothing. %s", echo(t.ambiguous), howLong(v))
+		return Request{}, misunderstood(v.name, "I'm not sure whether `%s` is an event id or a length, so I did nothing. %s", echo(t.ambiguous), howLong(v))
 	case t.ambiguous != "" || ok && words != "":
 		first, _ := firstWord(words)
 		word := cmp.Or(t.ambiguous, first)
-		return Request{}, ask(v.name, "I don't understand `%s` before the length, so I did nothing. %s Your own words come last.", echo(word), howLong(v))
+		return Request{}, misunderstood(v.name, "I don't understand `%s` before the length, so I did nothing. %s Your own words come last.", echo(word), howLong(v))
 	case !ok:
-		return Request{}, ask(v.name, "For how long? %s", howLong(v))
+		return Request{}, misunderstood(v.name, "For how long? %s", howLong(v))
 	case len(t.refs) > maxRefs:
 		return Request{}, tooMany(v)
 	}
@@ -99,13 +99,13 @@ func splitAt(rest string, cut func(words string) (Length, string, bool)) (head s
 
 // lastsUntil returns when the length of a command ends. It counts from when the command was written: one that was read late lasts
 // no longer.
-func lastsUntil(v *verb, l Length, said, now time.Time, room render.Room) (time.Time, *question) {
+func lastsUntil(v *verb, l Length, said, now time.Time, room render.Room) (time.Time, *misunderstanding) {
 	end, fault := l.end(said, room.Location)
 	if fault.text == "" && !end.IsZero() && !end.After(now) {
 		fault = phraseOf("That time has passed")
 	}
 	if fault.text != "" {
-		return time.Time{}, ask(v.name, "%s, so I did nothing. %s", fault, howLong(v))
+		return time.Time{}, misunderstood(v.name, "%s, so I did nothing. %s", fault, howLong(v))
 	}
 	return end, nil
 }

@@ -28,7 +28,7 @@ func tokenVerbs() []verb {
 			name: Token, role: operator,
 			usage: "token [SOURCE]", does: "asks for your own Zabbix API token, so that what you do is yours in Zabbix. In a direct chat only",
 			examples: []string{"token"},
-			parse:    parseToken, ask: (*Executor).askToken,
+			parse:    parseToken, handle: (*Executor).askToken,
 		},
 		{
 			name: Forget, role: viewer, sets: true,
@@ -57,10 +57,10 @@ type tokenStep struct {
 }
 
 // tokenPress reads a press on such a card. Its key is "SOURCE/COMMAND".
-func tokenPress(c *store.Command, b Button) (Request, *question) {
+func tokenPress(c *store.Command, b Button) (Request, *misunderstanding) {
 	source, asked, ok := strings.Cut(b.Key, "/")
 	if !ok {
-		return Request{Verb: Token}, &question{Token, unknownButton()}
+		return Request{Verb: Token}, &misunderstanding{Token, unknownButton()}
 	}
 	c.Text = map[string]string{tokenEnter: "entered a token", tokenYes: "confirmed a token", tokenNo: "rejected a token", tokenForget: "pressed forget"}[b.Action] +
 		" for " + text.Line(text.CutBytes(source, 40))
@@ -91,11 +91,11 @@ func (in Input) withoutTokens() (clean Input, found bool) {
 	return in, found
 }
 
-func typedTokenReply() *question {
-	return ask(Token, "🔑 Don't send a token as a message or comment: it stays in Webex. I did nothing, and kept nothing of it. Delete your message, and the token in Zabbix. Then make a new one, and send `token` in a direct chat with me: I give you a card for it. If it wasn't a token but a checksum, for example, shorten it.")
+func typedTokenReply() *misunderstanding {
+	return misunderstood(Token, "🔑 Don't send a token as a message or comment: it stays in Webex. I did nothing, and kept nothing of it. Delete your message, and the token in Zabbix. Then make a new one, and send `token` in a direct chat with me: I give you a card for it. If it wasn't a token but a checksum, for example, shorten it.")
 }
 
-func parseToken(n Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseToken(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	word, after := firstWord(strings.TrimLeft(t.rest, ":,; "))
 	if word = strings.Trim(word, ".,!?:;\"'`()"); word == "" {
 		return Request{Verb: v.name}, nil
@@ -105,7 +105,7 @@ func parseToken(n Names, v *verb, _ spoken, t named) (Request, *question) {
 			return Request{Verb: v.name, Token: tokenStep{Source: name}}, nil
 		}
 	}
-	return Request{}, ask(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), phraseOr(sourceList(slices.Sorted(maps.Keys(n.Sources)))))
+	return Request{}, misunderstood(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), phraseOr(sourceList(slices.Sorted(maps.Keys(n.Sources)))))
 }
 
 func sourceList(names []string) []string {
@@ -116,12 +116,12 @@ func sourceList(names []string) []string {
 	return quoted
 }
 
-func parseForget(_ Names, v *verb, _ spoken, t named) (Request, *question) {
+func parseForget(_ Names, v *verb, _ spoken, t named) (Request, *misunderstanding) {
 	if word, after := firstWord(strings.TrimLeft(t.rest, ":,; ")); bareWord(word) == "reminder" {
 		return parseUnbind(Names{}, lookup(string(Unremind)), spoken{}, named{rest: after})
 	}
 	if bareWord(strings.TrimSpace(t.rest)) != "me" {
-		return Request{}, ask(v.name, "`forget me` forgets your own Zabbix API tokens, `forget reminder 7` a reminder.")
+		return Request{}, misunderstood(v.name, "`forget me` forgets your own Zabbix API tokens, `forget reminder 7` a reminder.")
 	}
 	return Request{Verb: v.name}, nil
 }

@@ -94,17 +94,20 @@ type verb struct {
 	sets     bool // its answer changes something
 	prose    bool // its words are its purpose, so a number or a link among them isn't read as an id
 	// parse reads the words after the verb. For a verb about problems the ids have been read.
-	parse func(n Names, v *verb, said spoken, t named) (Request, *question)
+	parse func(n Names, v *verb, said spoken, t named) (Request, *misunderstanding)
 
-	act  *act    // its act in Zabbix; nil for a verb that only answers
-	work *worker // its work; nil for a verb that acts on problems, or only answers
-	// answer is the reply of a verb that only answers, in markdown, and its outcome in the audit log; "" for the
-	// reply itself.
+	// A verb is carried out in one of four ways.
+
+	// act is what Zabbix records about problems.
+	act *act
+	// work is done in a lane: any other calls, which are repeated or looked up after a failure and may need an approval.
+	work *worker
+	// handle has its effect in the store, replies itself, with a card or a file, and returns the outcome in the audit log.
+	handle func(e *Executor, ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error)
+	// confirms returns the question that asks for a confirmation before handle, or a refusal. nil: none is needed.
+	confirms func(e *Executor, s scope, c store.Command, r Request) (q confirmation, refusal string, err error)
+	// answer returns a reply in markdown, and the outcome in the audit log; "" for the reply itself.
 	answer func(ctx context.Context, e *Executor, s scope, r Request, targets []target, room render.Room) (reply, outcome string, err error)
-	// confirms returns the question that asks for a confirmation before ask, or a refusal. nil: none is needed.
-	confirms func(e *Executor, s scope, c store.Command, r Request) (q doubt, refusal string, err error)
-	// ask replies itself, with cards, and returns the outcome in the audit log.
-	ask func(e *Executor, ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error)
 }
 
 // The roles in the table of verbs.
@@ -115,6 +118,8 @@ const (
 
 // act is the action of a verb on a problem in Zabbix.
 type act struct {
+	// find finds the problems of a verb that doesn't name them, and may reply. nil: they are named by their ids or by the thread.
+	find func(e *Executor, ctx context.Context, s scope, c *store.Command, r Request) ([]target, *refusal, error)
 	// actions are those that Zabbix will record, besides the message. was is the severity before.
 	actions func(r Request, was alert.Severity) alert.Actions
 	// The words of replies: "Couldn't INFINITIVE 4711", "✅ DONE 4711 AFTER".

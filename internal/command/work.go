@@ -12,7 +12,6 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/lang"
-	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -40,19 +39,19 @@ type worker struct {
 	// role returns the role that a task needs by the present configuration; "" if nobody may do it any more.
 	role func(v View, t Task) config.Role
 	// begin completes a request and returns the attempts that do it.
-	begin func(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request, room render.Room) ([]attempt, *refusal, error)
+	begin func(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error)
 	// asks returns the question before the attempts are made; nil, or one without words: none.
-	asks func(s scope, r Request, attempts []attempt) doubt
+	asks func(s scope, r Request, attempts []attempt) confirmation
 	// step does the next step of an attempt; see Executor.step.
 	step func(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error)
 	// repeats: a call whose answer was lost is made again, and each attempt has a call of its own.
 	repeats bool
 }
 
-// beginWork begins a command that doesn't act on problems.
-func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s scope, req Request, room render.Room) error {
+// beginWork begins the work of a verb: it asks first if a confirmation is needed, and enqueues it otherwise.
+func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s scope, req Request) error {
 	c.Keys = nil
-	attempts, r, err := req.Verb.entry().work.begin(ctx, e, s, c, &req, room)
+	attempts, r, err := req.Verb.entry().work.begin(ctx, e, s, c, &req)
 	if err != nil {
 		return err
 	}

@@ -92,12 +92,9 @@ func texts(c *ast.CallExpr) (keys []ast.Expr, others int) {
 		keys, others = c.Args[1:3], len(c.Args)-2 // the number is one of them
 	case of == "lang" && name == "Key" && len(c.Args) > 0:
 		return c.Args[:1], -1
-	case of == "" && name == "phraseOf": // of package command, like ask
+	case of == "" && name == "phraseOf": // of package command, like misunderstood
 		keys, others = c.Args[:1], len(c.Args)-1
-	case of == "" && name == "ask" && len(c.Args) > 1:
-		if _, ok := literal(c.Args[1]); !ok {
-			return nil, 0 // another function of this name
-		}
+	case of == "" && name == "misunderstood" && len(c.Args) > 1:
 		keys, others = c.Args[1:2], len(c.Args)-2
 	default:
 		return nil, 0
