@@ -98,8 +98,14 @@ func (e *Executor) noteIncident(ctx context.Context, c *store.Command, s *scope,
 	}); err != nil {
 		return false, err
 	}
+	where := *s
+	where.Input.Room = i.Room
+	visible, err := e.visible(ctx, where, f.Current())
+	if err != nil {
+		return false, err
+	}
 	for _, p := range f.OpenProblems() {
-		if ofTrigger(p) {
+		if ofTrigger(p) && may(visible[p.Key].Role, Note) {
 			r.Refs = append(r.Refs, p.Key)
 		}
 	}
@@ -235,11 +241,21 @@ func (e *Executor) joinIncident(ctx context.Context, c store.Command, s scope, r
 	if err != nil {
 		return "", err
 	}
+	var keys []alert.Key
+	for _, p := range problems {
+		keys = append(keys, p.Key)
+	}
+	posts, err := e.o.Store.PostsOf(ctx, keys)
+	if err != nil {
+		return "", err
+	}
 	var joined []string
 	for _, p := range problems {
 		name := titled(p.Key, p.Name, s.Several)
 		other, taken := e.o.Incidents.With(p.Key)
 		switch {
+		case !slices.ContainsFunc(posts[p.Key], func(post store.Post) bool { return post.Room == i.Room }): // its people have no role for it
+			return e.reply(ctx, c, s.voice().T("🚫 %s isn't a problem of the room where %s was opened, so I joined nothing.", name, incident.Number(i.ID)))
 		case taken && other.ID == i.ID && !e.entered(ctx, i.ID, joinKey(c.ID, p.Key)):
 			return e.reply(ctx, c, s.voice().T("ℹ️ %s is in %s already.", name, incident.Number(i.ID)))
 		case taken && other.ID != i.ID:
@@ -465,14 +481,15 @@ func confirmConclude(e *Executor, s scope, _ store.Command, r Request) (q confir
 	if refusal != "" {
 		return confirmation{}, refusal, nil
 	}
-	after := ""
+	say, number, title, after := s.voice(), incident.Number(i.ID), webex.EscapeMarkdown(i.Title), ""
 	if s.View.Incident.Leave {
-		after = s.voice().T(" Then I leave its space.")
+		after = say.T(" Then I leave its space.")
 	}
-	return confirmation{
-		question: s.voice().T("❔ This ends **%s** %s now, whatever is open: I post its review, and nothing more happens in it.%s", incident.Number(i.ID), webex.EscapeMarkdown(i.Title), after),
-		button:   s.voice().T("Yes, end it"),
-	}, "", nil
+	question := say.T("❔ This ends **%s** %s now, whatever is open: I post its review, and nothing more happens in it.%s", number, title, after)
+	if !i.Reviewed.IsZero() {
+		question = say.T("❔ This closes **%s** %s now. Its review was posted already; a problem that comes again doesn't join it any more.%s", number, title, after)
+	}
+	return confirmation{question: question, button: say.T("Yes, end it")}, "", nil
 }
 
 func (e *Executor) conclude(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
@@ -480,12 +497,16 @@ func (e *Executor) conclude(ctx context.Context, c store.Command, s scope, r Req
 	if refusal != "" {
 		return e.reply(ctx, c, refusal)
 	}
-	if _, err := e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) {
+	ended, err := e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) {
 		if i.EndedAt.IsZero() {
 			i.Ended, i.EndedAt = someone(s.Input.Person), time.Now()
 		}
-	}); err != nil && !errors.Is(err, store.ErrNotFound) {
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", err
+	}
+	if !ended.Reviewed.IsZero() {
+		return e.reply(ctx, c, s.voice().T("🏁 Closed **%s**. Its review was posted already: `review %[1]s` posts it again.", incident.Number(i.ID)))
 	}
 	return e.reply(ctx, c, s.voice().T("🏁 Ended **%s**. Its review follows.", incident.Number(i.ID)))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/store"
@@ -41,7 +42,7 @@ func inIncident(t *testing.T, story func(w *world, k *incident.Keeper, said func
 			return w.lastAnswer()
 		}
 		story(w, w.incidents, func(text, room string, who Person) string {
-			return reply(Input{Text: text, Room: room, Person: who})
+			return reply(Input{Text: text, Room: room, Direct: room == "", Person: who})
 		}, func(b *Button, room string) string { return reply(Input{Button: b, Room: room}) })
 	})
 }
@@ -77,6 +78,25 @@ func TestJoinAndPart(t *testing.T) {
 		require.Contains(t, said("part main/4711 INC-1", "db", alice), "isn't in INC-1")
 		require.Contains(t, said("join main/4711", space, alice), "Joined to **INC-1**", "in the space, by an id of where it was opened")
 		require.Equal(t, []string{"main/4711", "main/4712"}, current(t, k))
+	})
+}
+
+// In a direct chat a person may know of problems of other rooms. They don't join, since the people of the incident have no role for
+// them; and one that did so long ago keeps no note out of Zabbix.
+func TestProblemsOfOtherRoomsDontJoin(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		require.Contains(t, said("join main/4714 INC-1", "", alice), "isn't a problem of the room where INC-1 was opened, so I joined nothing")
+		require.Contains(t, said("join main/4713 main/4714 INC-1", "", alice), "so I joined nothing")
+		require.Equal(t, []string{"main/4711", "main/4712"}, current(t, k))
+		require.Contains(t, said("join main/4713 INC-1", "", alice), "Joined to **INC-1**")
+		i, err := k.Update(context.Background(), 1, func(i *store.Incident) { incident.Join(i, alert.ParseKey("main/4714"), time.Now()) })
+		require.NoError(t, err)
+		require.NotContains(t, said("note the carrier is on it", incident.Space(i), alice), "Nothing was done")
+		var noted []string
+		for _, call := range w.calls("main") {
+			noted = append(noted, call.EventIDs...)
+		}
+		require.ElementsMatch(t, []string{"4711", "4712", "4713"}, noted)
 	})
 }
 
@@ -138,6 +158,18 @@ func TestConclude(t *testing.T) {
 			require.Contains(t, said(words, "db", alice), "INC-1 is closed", words)
 		}
 		require.Equal(t, []string{"main/4711", "main/4712"}, current(t, k))
+	})
+}
+
+// After the review nothing follows, and the reply doesn't promise it.
+func TestConcludeAfterTheReview(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		_, err := k.Update(context.Background(), 1, func(i *store.Incident) { i.Reviewed = time.Now() })
+		require.NoError(t, err)
+		require.Contains(t, said("conclude INC-1", "db", alice), "Its review was posted already")
+		require.Contains(t, pressed(w.buttonOf(t, "Yes, end it"), "db"), "Closed **INC-1**. Its review was posted already: `review INC-1`")
+		i, _ := k.Get(1)
+		require.NotZero(t, i.EndedAt)
 	})
 }
 

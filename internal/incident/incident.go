@@ -159,9 +159,17 @@ func (f Facts) OpenProblems() (open []alert.Problem) {
 	return open
 }
 
+// endedEarly reports whether somebody ended the incident while a problem went on.
+func (f Facts) endedEarly() bool {
+	return !f.EndedAt.IsZero() && slices.ContainsFunc(f.Current(), func(key alert.Key) bool {
+		p, known := f.Known[key]
+		return known && (p.Open() || p.ResolvedAt.After(f.EndedAt))
+	})
+}
+
 // ResolvedAt returns when the incident was resolved; zero if it isn't.
 func (f Facts) ResolvedAt() (at time.Time) {
-	if !f.EndedAt.IsZero() {
+	if f.endedEarly() {
 		return f.EndedAt
 	}
 	if f.anyOpen() {

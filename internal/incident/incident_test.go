@@ -167,6 +167,26 @@ func TestTimeline(t *testing.T) {
 	require.Equal(t, []string{"Alice Archer opened INC-7", " opened", " opened", "Bob noted: note", "Bob commented: other"}, said)
 }
 
+// An incident that somebody ends after all of its problems were resolved isn't said to have ended before.
+func TestEndedAfterItWasResolved(t *testing.T) {
+	for name, c := range map[string]struct {
+		ended time.Duration // problem 4711 was resolved after 10 minutes
+		early bool
+	}{"before": {9 * time.Minute, true}, "after": {11 * time.Minute, false}} {
+		t.Run(name, func(t *testing.T) {
+			f := facts(func(f *Facts) {
+				f.Known[k1] = problem(k1, alert.StateResolved, "t1")
+				f.EndedAt, f.Ended = t0.Add(c.ended), bob
+			})
+			review := Review(f, settings(), t0.Add(time.Hour))
+			require.Equal(t, c.early, strings.Contains(review, "before all of its problems were resolved"))
+			require.Equal(t, c.early, strings.Contains(review, "- **Ended**"))
+			require.Equal(t, !c.early, strings.Contains(review, "- **Resolved**: 24 Nov 2026 13:10:00 UTC, after 10 min"))
+			require.Contains(t, review, "**Bob** ended INC-7")
+		})
+	}
+}
+
 // Whatever strangers write is literal in the review, the card, the messages, and replies.
 func TestStrangersTextIsHarmless(t *testing.T) {
 	evil := "<@all> [x](http://evil.example) ** `a` \n# h\u202e"

@@ -42,7 +42,7 @@ func Review(f Facts, s Settings, now time.Time) string {
 		p("- ", l.T("**Acknowledged**: %s, after %s, by %s", at(t), span(l, t.Sub(began)), webex.EscapeMarkdown(cmp.Or(who, l.T("somebody in Zabbix")))))
 	}
 	switch resolved := f.ResolvedAt(); {
-	case !f.EndedAt.IsZero():
+	case f.endedEarly():
 		p("- ", l.T("**Ended**: %s, after %s, by %s, before all of its problems were resolved", at(f.EndedAt), span(l, f.EndedAt.Sub(began)), person(f.Ended)))
 	case resolved.IsZero():
 		p("- ", l.T("**Resolved**: not yet, for %s now", span(l, now.Sub(began))))

@@ -55,7 +55,11 @@ func (f Facts) Timeline(l lang.Lang) (all []Moment) {
 		}
 	}
 	if !f.EndedAt.IsZero() {
-		all = append(all, Moment{At: f.EndedAt, Who: Label(f.Ended), Email: f.Ended.Email, What: l.T("ended %s before all of its problems were resolved", Number(f.ID))})
+		what := l.T("ended %s", Number(f.ID))
+		if f.endedEarly() {
+			what = l.T("ended %s before all of its problems were resolved", Number(f.ID))
+		}
+		all = append(all, Moment{At: f.EndedAt, Who: Label(f.Ended), Email: f.Ended.Email, What: what})
 	}
 	slices.SortStableFunc(all, func(a, b Moment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key.String(), b.Key.String())) })
 	return all
