@@ -260,20 +260,14 @@ func stepDo(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.
 func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (body []byte, refusal string, err error) {
 	a, view := b.attempts[0], e.o.View()
 	say := b.voice(view)
-	var problems map[alert.Key]alert.Problem
-	damaged := false
-	err = e.persist(ctx, "reading the problem of a command", func(ctx context.Context) (err error) {
-		problems, damaged, err = e.readable(ctx, b.keys())
-		return err
-	})
-	p, known := problems[a.Key]
-	switch {
-	case err != nil:
+	found, err := e.current(ctx, b)
+	if err != nil {
 		return nil, "", err
-	case !known && damaged:
-		return nil, damagedProblem(a.Key, say), nil
-	case !known || p.Generation != a.Generation:
-		return nil, say.T("🚫 Didn't %s: the relay doesn't have this problem any more, or its event id is another one's now.", a.Does), nil
+	}
+	p := found[0].problem
+	switch refusal = found[0].refusal(a, say); {
+	case refusal != "":
+		return nil, refusal, nil
 	case a.Stage == stagePending && !act.Fits(p):
 		return nil, say.T("🚫 Didn't %s: the conditions of the action in the relay's configuration leave the problem out now. Nothing was done.", a.Does), nil
 	case a.Stage == stagePending && act.Approval && b.req.Confirms == "":

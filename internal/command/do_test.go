@@ -449,7 +449,7 @@ func TestDoOvertaken(t *testing.T) {
 			p := w.find(alert.ParseKey("main/4711"))
 			p.Generation++
 			w.put(p)
-		}, "🚫 Didn't do `ticket` for `main/4711` problem 4711: the relay doesn't have this problem any more, or its event id is another one's now"},
+		}, "🚫 `main/4711` problem 4711 is gone from Zabbix, and its event id is another problem's now. Nothing was done."},
 		"another problem, maybe done": {mute, func(w *world, _ *relay) {
 			p := w.find(alert.ParseKey("main/4711"))
 			p.Generation++

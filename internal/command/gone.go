@@ -23,7 +23,7 @@ func (e *Executor) closeGone(ctx context.Context, l *lane, b *batch, refusal *za
 		log.Warn("cannot find out whether Zabbix still has an event: retrying", "error", err)
 		return -1, e.change(ctx, b, store.CommandRetrying, func(a *attempt) { a.Stage = stagePending })
 	case err != nil || !gone:
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, refusal, b.voice(e.o.View())))
+		return 0, e.endRefused(ctx, b, refusal)
 	case doubt != "":
 		log.Error("problem not closed as gone: check the permissions of the relay's user", "reason", string(doubt))
 		return 0, e.endAttemptsAs(ctx, b, stageFailed, doubtful(a, doubt, b.voice(e.o.View())))

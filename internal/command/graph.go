@@ -2,17 +2,13 @@ package command
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
-	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/history"
 	"nms-alert-relay/internal/store"
-	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
-	"nms-alert-relay/internal/zabbix"
 )
 
 // graphLane begins the names of the lanes in which graphs are drawn, one for each source: nothing waits for them, and they for nothing.
@@ -86,28 +82,23 @@ func stepGraph(ctx context.Context, e *Executor, l *lane, b *batch, r round) (ti
 	if r.late {
 		return atOnce, e.endAttempts(ctx, b, stageExpired, func(a attempt) string { return e.expired(b.job, a, b.req, r.until) })
 	}
-	problems, damaged, err := e.graphed(ctx, a.Key)
+	found, err := e.current(ctx, b)
 	if err != nil {
 		return 0, err
 	}
 	view := e.o.View()
-	say := b.voice(view)
-	p, known := problems[a.Key]
-	switch {
-	case damaged && !known:
-		return atOnce, e.endAttemptsAs(ctx, b, stageFailed, damagedProblem(a.Key, say))
-	case !known || p.Generation != a.Generation:
-		return atOnce, e.endAttemptsAs(ctx, b, stageFailed, superseded(a.Key, a.Name, say))
+	say, p := b.voice(view), found[0].problem
+	if refusal := found[0].refusal(a, say); refusal != "" {
+		return atOnce, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
 	begun := time.Now()
 	picture, err := history.Of(context.WithoutCancel(ctx), l.zabbix, history.Request{
 		Problem: p, Asked: b.req.Length.For, Zone: say.room.Location, Lang: say.Lang, Title: titled(a.Key, p.Name, view.Several), Now: begun,
 	})
 	e.o.Graphs.Count(history.ForCommand, picture, err, time.Since(begun))
-	var ze *zabbix.Error
 	switch {
-	case errors.As(err, &ze) && meaningOf(err) == refuses:
-		return atOnce, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedGraph(a, ze, say) })
+	case err != nil && meaningOf(err) == refuses:
+		return atOnce, e.endRefused(ctx, b, err)
 	case err != nil:
 		return e.tryAgain(ctx, l, b, err, r)
 	}
@@ -139,28 +130,4 @@ func (e *Executor) History(source string) (history.Source, bool) {
 		return nil, false
 	}
 	return l.zabbix, true
-}
-
-// graphed reads the problem of a graph.
-func (e *Executor) graphed(ctx context.Context, key alert.Key) (problems map[alert.Key]alert.Problem, damaged bool, err error) {
-	err = e.persist(ctx, "reading the problem of a graph", func(ctx context.Context) (err error) {
-		problems, damaged, err = e.readable(ctx, []alert.Key{key})
-		return err
-	})
-	return problems, damaged, err
-}
-
-// refusedGraph explains a refusal of Zabbix, and the remedy.
-func refusedGraph(a attempt, e *zabbix.Error, say voice) string {
-	source, said := webex.EscapeCode(a.Key.Source), ""
-	if e.Message != "" {
-		said = say.T(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
-	}
-	switch e.Kind {
-	case zabbix.NotAuthorised:
-		return say.T("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
-	case zabbix.RoleForbids:
-		return say.T("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow `history.get`, `trend.get` and `item.get`: `alert-relay setup zabbix`, or by hand: docs/zabbix.md.%s", a.Does, source, said)
-	}
-	return say.T("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
 }

@@ -198,9 +198,9 @@ func TestGraphThatCannotBeDrawn(t *testing.T) {
 	}{
 		"no item":         {"none", nil, store.CommandDone, "There is nothing to draw"},
 		"not a trigger's": {"", nil, store.CommandFailed, "only the problem of a trigger has values"},
-		"the role":        {"t1", &zabbix.Error{Kind: zabbix.RoleForbids, Message: `No permissions to call "history.get".`}, store.CommandFailed, "A Zabbix administrator can allow `history.get`"},
+		"the role":        {"t1", &zabbix.Error{Kind: zabbix.RoleForbids, Message: `No permissions to call "history.get".`}, store.CommandFailed, "A Zabbix administrator can allow it with `alert-relay setup zabbix`, or by hand"},
 		"the token":       {"t1", &zabbix.Error{Kind: zabbix.NotAuthorised}, store.CommandFailed, "rejected the relay's API token"},
-		"another refusal": {"t1", &zabbix.Error{Kind: zabbix.Invalid, Message: "<@all>"}, store.CommandFailed, "Zabbix `main` refused. Zabbix says: “"},
+		"another refusal": {"t1", &zabbix.Error{Kind: zabbix.Invalid, Message: "<@all>"}, store.CommandFailed, "Zabbix `main` rejected the request as invalid. Zabbix says: “"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ func maintenanceVerbs() []verb {
 		usage:    "maintenance start [HOST, …] LENGTH [WORDS] · list [HOST, …] · stop [HOST, …]",
 		does:     "starts a maintenance in Zabbix of hosts, of a host group (`group=\"Core switches\"`) or, in a problem's thread, of its hosts; lists what runs, or what a host is in; ends what was started here",
 		examples: []string{"maintenance start sw1 2h new firmware", "maintenance start sw1, sw2 until mon 8:00", `maintenance start group="Core switches" 1h`, "maintenance list", "maintenance stop sw1"},
-		parse:    parseMaintenance, work: &worker{role: func(View, Task) config.Role { return config.RoleAdmin }, begin: beginMaintenance, step: stepMaintenance},
+		parse:    parseMaintenance, work: &worker{setup: " --maintenance", role: func(View, Task) config.Role { return config.RoleAdmin }, begin: beginMaintenance, step: stepMaintenance},
 	}}
 }
 
@@ -335,11 +335,11 @@ func (e *Executor) stopMaintenance(ctx context.Context, l *lane, b *batch, r rou
 	}
 	left, err := l.zabbix.Maintenances(context.WithoutCancel(ctx), time.Now())
 	if err != nil {
-		return e.uncertainYet(ctx, l, b, err, r)
+		return e.cannotYet(ctx, l, b, err, r)
 	}
 	for _, m := range left { // Zabbix has the same words for what is gone and for what may not be changed
 		if slices.ContainsFunc(end, func(o zabbix.Maintenance) bool { return o.ID == m.ID }) {
-			return e.cannotYet(ctx, l, b, &zabbix.Error{Method: "maintenance.delete", Kind: zabbix.NoObject, Code: -32500}, r)
+			return 0, e.endRefused(ctx, b, &zabbix.Error{Method: "maintenance.delete", Kind: zabbix.NoObject, Code: -32500})
 		}
 	}
 	return 0, e.endAttemptsAs(ctx, b, stageDone, maintenanceEnded(at, strings.Join(ended, "; ")))

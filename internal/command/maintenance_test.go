@@ -90,6 +90,9 @@ func (z *fakeZabbix) Maintenances(_ context.Context, now time.Time) (list []zabb
 	if z.down || z.w.crash == 0 {
 		return nil, &zabbix.Error{Kind: zabbix.Unreachable, Message: "connection refused"}
 	}
+	if z.site.refuses != nil {
+		return nil, z.site.refuses
+	}
 	for _, m := range z.site.maintenances {
 		if m.Until.After(now) {
 			list = append(list, m)
@@ -509,6 +512,26 @@ func TestMaintenanceIsDurable(t *testing.T) {
 		require.Contains(t, strings.Join(w.answers(), "\n"), "⌛ Couldn't start a maintenance of `db1`: Zabbix `main` was unreachable")
 		require.Len(t, z.created(), 1)
 	})
+}
+
+// If Zabbix refuses to say what became of a call whose answer was lost, it isn't known whether it was done.
+func TestMaintenanceThatCannotBeLookedUp(t *testing.T) {
+	for _, words := range []string{"maintenance start db1 2h", "maintenance stop core 1"} {
+		maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
+			z := w.zabbixes["main"]
+			require.Contains(t, say(ann, "maintenance start core 1 2h"), "✅ Started")
+			z.failNext(failure{err: &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, done: true})
+			say(ann, words)
+			w.mu.Lock()
+			z.site.refuses = &zabbix.Error{Kind: zabbix.NotAuthorised}
+			w.mu.Unlock()
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			require.Contains(t, strings.Join(w.answers(), "\n"), "❓ I don't know whether I could")
+			require.NotContains(t, strings.Join(w.answers(), "\n"), "Nothing was done")
+			require.Equal(t, store.CommandFailed, w.command("M2").State)
+		})
+	}
 }
 
 // A command that waited for Zabbix is done only if the person still has the role.

@@ -151,12 +151,19 @@ func refused(a attempt, r Request, e *zabbix.Error, say voice) string {
 	case zabbix.NotAuthorised:
 		return say.T("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Do it in Zabbix, and tell the relay's administrator: the token must be renewed, or a proxy drops the Authorization header. The relay's log has the details.%s", what, source, said)
 	case zabbix.RoleForbids:
-		return say.T("🚫 Couldn't %s: the role of %s in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow the API method event.acknowledge and the action in that role.%s", what, user, source, said)
+		remedy := say.T(" A Zabbix administrator can allow the API method event.acknowledge and the action in that role.")
+		if work := r.Verb.entry().work; work != nil {
+			remedy = say.T(" A Zabbix administrator can allow it with `alert-relay setup zabbix%s`, or by hand: docs/zabbix.md.", work.setup)
+		}
+		return say.T("🚫 Couldn't %s: the role of %s in Zabbix `%s` doesn't allow it.%s%s", what, user, source, remedy, said)
 	case zabbix.CloseForbidden:
 		return say.T("🚫 Couldn't close %s: its trigger doesn't allow manual closing. It resolves when the trigger recovers. To close it by hand, set “Allow manual close” in the trigger.%s", name, said)
 	case zabbix.NoObject:
 		way := say.T(" If its trigger was deleted, `close %s` closes it here.", webex.EscapeCode(idIn(a.Key, say.several)))
-		if r.act().closes {
+		switch {
+		case a.Key.EventID == "": // it is about hosts
+			return say.T("🚫 Couldn't %s: the relay's user in Zabbix `%s` has no write permission on each of these hosts, or one is gone. A Zabbix administrator can give it: `alert-relay setup zabbix --write-host-group NAME`.%s", what, source, said)
+		case r.act().closes:
 			way = ""
 		}
 		if r.act().write {

@@ -67,7 +67,17 @@ func everyReply(t *testing.T, l lang.Lang) string {
 		say("expired "+string(v), expired(a, r, at, in(true, berlin), now))
 		say("unknown "+string(v), unknown(a, r, absent, in(true, nil)))
 	}
+	for _, a := range []attempt{{Key: sourceKey("main"), Does: "start a maintenance of `db1`"}, {Key: a.Key, Does: "draw the graph of `4711`"}} {
+		v := Graph
+		if a.Key.EventID == "" {
+			v = Maintenance
+		}
+		for _, kind := range []zabbix.ErrorKind{zabbix.NotAuthorised, zabbix.RoleForbids, zabbix.NoObject} {
+			say(fmt.Sprintf("refused %s %s", v, kind), refused(a, Request{Verb: v}, &zabbix.Error{Kind: kind}, in(false, nil)))
+		}
+	}
 	say("unknown, undone since", unknown(a, Request{Verb: Ack}, contradicted, in(false, nil)))
+	say("not known any more", seen{}.refusal(a, in(false, nil)))
 	say("event gone", refused(a, Request{Verb: Close}, &zabbix.Error{Kind: zabbix.NoObject}, in(false, nil)))
 	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
 		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {

@@ -31,7 +31,7 @@ func scriptVerbs() []verb {
 		name: Run, role: viewer, // each script has a role of its own
 		usage: "run SCRIPT [on HOST]", does: "runs a script of Zabbix's on a host, if the configuration lists the script; in a problem's thread on its host. `run` alone lists the scripts",
 		examples: []string{"run ping on sw1", "run"},
-		parse:    parseRun, work: &worker{role: scriptRole, begin: beginRun, step: stepRun},
+		parse:    parseRun, work: &worker{setup: " --scripts", role: scriptRole, begin: beginRun, step: stepRun},
 	}}
 }
 

@@ -140,9 +140,7 @@ func (e *Executor) stepLapse(ctx context.Context, l *lane, b *batch, r round) (t
 	case meaningOf(asked) != refuses:
 		return e.tryAgain(ctx, l, b, asked, r)
 	case asked != nil: // whether somebody has acted since can't be known
-		var ze *zabbix.Error
-		errors.As(asked, &ze)
-		return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, ze, say))
+		return 0, e.endRefused(ctx, b, asked)
 	}
 	return e.call(ctx, l, b, r, true)
 }
@@ -158,9 +156,16 @@ type seen struct {
 	overtaken string
 }
 
-// beforeCall reads what is to be known of each attempt before the call. asked is the error of the call to Zabbix.
-func (e *Executor) beforeCall(ctx context.Context, l *lane, b *batch) (found []seen, asked, err error) {
-	events, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+// refusal is why nothing can be done for the problem of an attempt if the relay must have it.
+func (s seen) refusal(a attempt, say voice) string {
+	if s.overtaken == "" && !s.known {
+		return say.T("🚫 The relay doesn't have %s any more, so nothing was done.", titled(a.Key, a.Name, say.several))
+	}
+	return s.overtaken
+}
+
+// current reads what the relay has about the problem of each attempt.
+func (e *Executor) current(ctx context.Context, b *batch) (found []seen, err error) {
 	var problems map[alert.Key]alert.Problem
 	var posts map[alert.Key][]store.Post
 	damaged := false
@@ -175,18 +180,28 @@ func (e *Executor) beforeCall(ctx context.Context, l *lane, b *batch) (found []s
 	for _, a := range b.attempts {
 		s := seen{posts: posts[a.Key]}
 		s.problem, s.known = problems[a.Key]
-		s.event, s.shown = events[a.Key.EventID]
-		reused := s.known && s.shown && s.problem.Relation(s.event.Event(a.Key, time.Now())) != alert.Same
-		if reused {
-			e.o.Changed(a.Key, 0) // the relay doesn't know the other problem yet
-		}
 		switch {
-		case reused || s.known && s.problem.Generation != a.Generation:
+		case s.known && s.problem.Generation != a.Generation:
 			s.overtaken = superseded(a.Key, a.Name, say)
 		case damaged && !s.known:
 			s.overtaken = damagedProblem(a.Key, say)
 		}
 		found = append(found, s)
+	}
+	return found, err
+}
+
+// beforeCall reads what is to be known of each attempt before the call. asked is the error of the call to Zabbix.
+func (e *Executor) beforeCall(ctx context.Context, l *lane, b *batch) (found []seen, asked, err error) {
+	events, asked := l.zabbix.Observe(context.WithoutCancel(ctx), b.ids())
+	found, err = e.current(ctx, b)
+	for n, a := range b.attempts {
+		s := &found[n]
+		s.event, s.shown = events[a.Key.EventID]
+		if s.known && s.shown && s.problem.Relation(s.event.Event(a.Key, time.Now())) != alert.Same {
+			e.o.Changed(a.Key, 0) // the relay doesn't know the other problem yet
+			s.overtaken = superseded(a.Key, a.Name, b.voice(e.o.View()))
+		}
 	}
 	return found, asked, err
 }
@@ -266,7 +281,7 @@ func (e *Executor) call(ctx context.Context, l *lane, b *batch, r round, trusted
 	} else {
 		log.Info("Zabbix refused a command", "kind", ze.Kind)
 	}
-	return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, b.voice(e.o.View())) })
+	return 0, e.endRefused(ctx, b, ze)
 }
 
 var unreadableEvent = &zabbix.Error{Method: "event.get", Kind: zabbix.Unreachable, Message: "the event is described in a form that can't be read"}
@@ -328,7 +343,7 @@ func (e *Executor) looked(ctx context.Context, l *lane, b *batch, found map[stri
 			if b.req.act().closes && !r.late {
 				break // the next call finds out whether Zabbix still has the event
 			}
-			return 0, e.endAttemptsAs(ctx, b, stageFailed, refused(a, b.req, &zabbix.Error{Kind: zabbix.NoObject}, b.voice(e.o.View())))
+			return 0, e.endRefused(ctx, b, &zabbix.Error{Kind: zabbix.NoObject})
 		case contradicted:
 			return 0, e.endAttemptsAs(ctx, b, stageUnknown, unknown(a, b.req, contradicted, b.voice(e.o.View())))
 		}

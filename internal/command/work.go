@@ -44,6 +44,8 @@ type worker struct {
 	asks func(s scope, r Request, attempts []attempt) confirmation
 	// step does the next step of an attempt; see Executor.step.
 	step func(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error)
+	// setup is the option of `setup zabbix` that allows it to the relay's user; "" for none.
+	setup string
 	// repeats: a call whose answer was lost is made again, and each attempt has a call of its own.
 	repeats bool
 }
@@ -257,30 +259,30 @@ func hostList(l lang.Lang, hosts []zabbix.Host) string {
 	return strings.Join(names, ", ")
 }
 
-// cannotYet postpones an attempt whose question to Zabbix failed, or ends it if Zabbix refused. Nothing was done by this call.
+// cannotYet postpones an attempt whose question to Zabbix failed, or ends it if Zabbix refused the question. Nothing was done by this call,
+// but maybe by an earlier one.
 func (e *Executor) cannotYet(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
-	var ze *zabbix.Error
-	say := b.voice(e.o.View())
-	switch errors.As(err, &ze); {
-	case meaningOf(err) == refuses:
-		return 0, e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refusedWork(a, ze, say) })
+	switch say := b.voice(e.o.View()); {
+	case b.attempts[0].Stage != stageExecuting && meaningOf(err) == refuses:
+		return 0, e.endRefused(ctx, b, err)
 	case b.attempts[0].Stage != stageExecuting:
 		return e.tryAgain(ctx, l, b, err, r)
-	case r.late:
+	case r.late || meaningOf(err) == refuses:
 		return 0, e.endAttempts(ctx, b, stageUnknown, func(a attempt) string { return unknown(a, b.req, absent, say) })
 	}
 	l.why = reason(err)
 	return r.postpone(l, err, r.retry()), e.replyWaiting(ctx, l, b.turn)
 }
 
-// uncertainYet keeps an attempt whose answer was lost, for its effect to be looked up, or does what cannotYet does.
+// uncertainYet keeps an attempt whose answer was lost, for its effect to be looked up. It postpones one that certainly had none, or
+// ends it if Zabbix refused it.
 func (e *Executor) uncertainYet(ctx context.Context, l *lane, b *batch, err error, r round) (time.Duration, error) {
 	m := meaningOf(err)
-	if m != uncertain && m != failed {
-		if m == again {
-			return e.tryAgain(ctx, l, b, err, r)
-		}
-		return e.cannotYet(ctx, l, b, err, r)
+	switch m {
+	case again:
+		return e.tryAgain(ctx, l, b, err, r)
+	case refuses:
+		return 0, e.endRefused(ctx, b, err)
 	}
 	e.o.Log.Warn("unknown whether Zabbix carried out a command: looking for its effect", "command", b.job.c.ID, "error", err)
 	l.why = reason(err)
@@ -290,31 +292,18 @@ func (e *Executor) uncertainYet(ctx context.Context, l *lane, b *batch, err erro
 	return r.postpone(l, err, min(r.retry(), 2*time.Second)), e.replyWaiting(ctx, l, b.turn)
 }
 
+// endRefused ends attempts that Zabbix refused.
+func (e *Executor) endRefused(ctx context.Context, b *batch, err error) error {
+	var ze *zabbix.Error
+	errors.As(err, &ze)
+	say := b.voice(e.o.View())
+	return e.endAttempts(ctx, b, stageFailed, func(a attempt) string { return refused(a, b.req, ze, say) })
+}
+
 // executing saves that a call follows: after a crash its outcome is looked up in Zabbix, if it can be.
 func (e *Executor) executing(ctx context.Context, b *batch) error {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return e.change(ctx, b, store.CommandExecuting, func(a *attempt) { a.Stage, a.StartedAt, a.Ended = stageExecuting, now, false })
-}
-
-// refusedWork explains a refusal of Zabbix, and the remedy.
-func refusedWork(a attempt, e *zabbix.Error, say voice) string {
-	said, source := "", webex.EscapeCode(a.Key.Source)
-	if e.Message != "" {
-		said = say.T(" Zabbix says: “%s”", webex.EscapeMarkdown(text.Cut(e.Message, 500)))
-	}
-	feature := "--maintenance"
-	if strings.HasPrefix(a.Lane, scriptLane) {
-		feature = "--scripts"
-	}
-	switch e.Kind {
-	case zabbix.NotAuthorised:
-		return say.T("🔑 Couldn't %s: Zabbix `%s` rejected the relay's API token. Nothing was done. Tell the relay's administrator: the relay's log has the details.%s", a.Does, source, said)
-	case zabbix.RoleForbids:
-		return say.T("🚫 Couldn't %s: the role of the relay's user in Zabbix `%s` doesn't allow it. A Zabbix administrator can allow it with `alert-relay setup zabbix %s`, or by hand: docs/zabbix.md.%s", a.Does, source, feature, said)
-	case zabbix.NoObject:
-		return say.T("🚫 Couldn't %s: the relay's user in Zabbix `%s` has no write permission on each of these hosts, or one is gone. A Zabbix administrator can give it: `alert-relay setup zabbix --write-host-group NAME`.%s", a.Does, source, said)
-	}
-	return say.T("❌ Couldn't %s: Zabbix `%s` refused.%s", a.Does, source, said)
 }
 
 // sourceKey is the key of an attempt that isn't about a problem.
