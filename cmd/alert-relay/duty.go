@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -18,10 +19,10 @@ const dutyAhead = 14 * 24 * time.Hour
 
 // dutySchedule is one schedule of the output.
 type dutySchedule struct {
-	Name   string      `json:"name"`
-	Unread string      `json:"unread,omitempty"` // why its calendars aren't shown
-	Faults []string    `json:"faults,omitempty"` // events that can't be read
-	Layers []dutyLayer `json:"layers"`
+	Name   string        `json:"name"`
+	Unread string        `json:"unread,omitempty"` // why its calendars aren't shown
+	Faults []lang.Phrase `json:"faults,omitempty"` // events that can't be read
+	Layers []dutyLayer   `json:"layers"`
 	zone   *time.Location
 }
 
@@ -147,7 +148,7 @@ func (s dutySchedule) peopleOf(t duty.Turn) string {
 	}
 	return strings.Join(text.Names(t.People, func(p duty.Person) string {
 		if p.Email == "" {
-			return text.Quoted(p.Name, 60) + " (" + p.Why + ")"
+			return text.Quoted(p.Name, 60) + " (" + p.Why.String() + ")"
 		}
 		return p.Email
 	}), ", ")

@@ -50,7 +50,7 @@ sample:list" lists them).`,
 					if s.Line > 0 {
 						where = fmt.Sprintf(" (line %d)", s.Line)
 					}
-					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, text.Line(s.Reason))
+					fmt.Fprintf(w, "  %s %s%s: %s", mark, s.Route, where, text.Line(s.Reason.String()))
 					if s.Matched && len(s.Rooms) > 0 {
 						fmt.Fprintf(w, " → %s", strings.Join(s.Rooms, ", "))
 					}

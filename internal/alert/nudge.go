@@ -23,9 +23,34 @@ type Nudge struct {
 	Step    int           `json:"step,omitempty"`    // of an escalation, from 0
 	Rooms   []string      `json:"rooms,omitempty"`   // to which an escalation or a question goes as well
 	Mention []string      `json:"mention,omitempty"` // e-mail addresses, MentionAll
-	Gap     string        `json:"gap,omitempty"`     // why somebody on duty whom the step asks for isn't mentioned; "" if nobody is missing
+	Gaps    []Gap         `json:"gaps,omitempty"`    // where somebody on duty whom the step asks for isn't mentioned
 	After   time.Duration `json:"after,omitempty"`   // how long the problem was unacknowledged, or nobody did anything to it
 	At      time.Time     `json:"at"`
+}
+
+// Gap says why nobody on duty in a layer of a schedule can be reached.
+type Gap struct {
+	Why      GapReason `json:"why"`
+	Schedule string    `json:"schedule"`
+	Layer    string    `json:"layer"`
+}
+
+// GapReason is the reason of a gap.
+type GapReason string
+
+// The reasons.
+const (
+	GapNobody     GapReason = "nobody"      // nobody is on duty
+	GapUnwritable GapReason = "unwritable"  // the relay may not write to those who are
+	GapUnread     GapReason = "unread"      // the calendar couldn't be read yet
+	GapNoSchedule GapReason = "no_schedule" // the schedule isn't configured any more
+)
+
+// String is for logs.
+func (g Gap) String() string { return g.Schedule + " (" + g.Layer + "): " + string(g.Why) }
+
+func (g Gap) compare(o Gap) int {
+	return cmp.Or(cmp.Compare(g.Why, o.Why), cmp.Compare(g.Schedule, o.Schedule), cmp.Compare(g.Layer, o.Layer))
 }
 
 // For reports whether the nudge is for a room.
@@ -49,7 +74,7 @@ func (n Nudge) entry() string { return n.key() + "@" + strconv.FormatInt(micro(n
 
 // compare is positive if n is newer than o.
 func (n Nudge) compare(o Nudge) int {
-	return cmp.Or(n.At.Compare(o.At), cmp.Compare(n.After, o.After), slices.Compare(n.Rooms, o.Rooms), slices.Compare(n.Mention, o.Mention), cmp.Compare(n.Gap, o.Gap))
+	return cmp.Or(n.At.Compare(o.At), cmp.Compare(n.After, o.After), slices.Compare(n.Rooms, o.Rooms), slices.Compare(n.Mention, o.Mention), slices.CompareFunc(n.Gaps, o.Gaps, Gap.compare))
 }
 
 // mergeNudge keeps a nudge unless a newer one is stored. It reports whether it did.

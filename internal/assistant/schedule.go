@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -87,9 +88,9 @@ func parseDay(word string) (time.Weekday, error) {
 		}
 	}
 	if best := text.Nearest(word, dayNames); best != "" {
-		return 0, fmt.Errorf("unknown day %q (did you mean %s?)", text.Cut(word, 40), best)
+		return 0, lang.Errorf("unknown day %q (did you mean %s?)", text.Cut(word, 40), best)
 	}
-	return 0, fmt.Errorf("unknown day %q (expected weekdays, daily, weekends or days such as mon,wed)", text.Cut(word, 40))
+	return 0, lang.Errorf("unknown day %q (expected weekdays, daily, weekends or days such as mon,wed)", text.Cut(word, 40))
 }
 
 // ParseTime reads "08:00" or "8:00".
@@ -103,7 +104,7 @@ func ParseTime(word string) (hour, minute int, err error) {
 		return int(n)
 	}
 	if hour, minute = number(h), number(m); len(h) > 2 || len(m) != 2 || hour > 23 || minute > 59 {
-		return 0, 0, fmt.Errorf("expected a time such as 08:00, got %q", text.Cut(word, 40))
+		return 0, 0, lang.Errorf("expected a time such as 08:00, got %q", text.Cut(word, 40))
 	}
 	return hour, minute, nil
 }

@@ -64,7 +64,7 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	case v.answer != nil:
 		return e.beginAnswer(ctx, c, s, req)
 	}
-	return e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, "❔ " + unknownButton().in(s.voice().Lang)}) // a question of another version
+	return e.refuse(ctx, *c, s.Input, &refusal{store.CommandFailed, "❔ " + unknownButton().In(s.voice().Lang)}) // a question of another version
 }
 
 // complete adds to a request what depends on the time and the people: the end of its length, and the new owner.
@@ -193,7 +193,7 @@ func forbidden(s scope, req Request, q *misunderstanding) *refusal {
 	case role == "":
 		return &refusal{store.CommandDenied, noRole(l, s.Direct)}
 	case q != nil:
-		return &refusal{store.CommandFailed, "❔ " + q.said.in(l)}
+		return &refusal{store.CommandFailed, "❔ " + q.said.In(l)}
 	case !may(role, req.Verb):
 		return &refusal{store.CommandDenied, denied(l, req.Verb, role, s.where())}
 	}

@@ -116,7 +116,7 @@ func parseBind(_ Names, v *verb, said spoken, t named) (Request, *misunderstandi
 	case f.Acknowledged != nil:
 		return Request{}, misunderstood(v.name, "A new problem is never acknowledged, so `acked` and `unacked` make no sense here. Leave them out: `%s host=db*`.", v.name)
 	case err != nil:
-		return Request{}, misunderstood(v.name, "`host=%s` isn't a pattern: %s. Nothing was done.", echo(f.Host), webex.EscapeMarkdown(text.Cut(err.Error(), 200)))
+		return Request{}, misunderstood(v.name, "`host=%s` isn't a pattern such as `db*`: perhaps a bracket isn't closed. Nothing was done.", echo(f.Host))
 	case len(f.Host) > maxFilter || len(f.Text) > maxFilter:
 		return Request{}, misunderstood(v.name, "That filter is too long: the host's pattern and the text have at most %d characters each. Nothing was done.", maxFilter)
 	case (f.Severity == nil || len(f.Severity) == len(alert.Severities)) && strings.Trim(f.Host, "*") == "" && f.Text == "":
@@ -179,7 +179,7 @@ func (s scope) binding(c store.Command, r Request, room string, now time.Time) (
 // pointless is the reply, without markup, to a request for a binding that would rest at once; "" if it wouldn't. Only the address under
 // which the person acts has rights in it, though their other ones give them the verb.
 func (s scope) pointless(b store.Binding) string {
-	why := s.rests(b)
+	why := s.rests(b).In(s.voice().Lang)
 	if why == "" {
 		return ""
 	}
@@ -239,18 +239,18 @@ func bindingLine(b store.Binding, now time.Time, say voice) string {
 	return said
 }
 
-// rests says why a binding adds nothing now; "" if it doesn't rest.
-func (s scope) rests(b store.Binding) string {
+// rests says why a binding adds nothing now; none if it doesn't rest.
+func (s scope) rests(b store.Binding) lang.Phrase {
 	r, err := binding.Route(b)
 	if err != nil {
-		return s.voice().T("what it matches can't be read")
+		return lang.Say("what it matches can't be read")
 	}
 	return s.Routing.Rests(r)
 }
 
 // restWords follows a binding in a list.
 func (s scope) restWords(b store.Binding) string {
-	if why := s.rests(b); why != "" {
+	if why := s.rests(b).In(s.voice().Lang); why != "" {
 		return s.voice().T(" · 💤 it rests: %s", inPlain(text.Cut(why, 300)))
 	}
 	return ""
@@ -282,7 +282,7 @@ func (e *Executor) subscribe(ctx context.Context, c store.Command, s scope, r Re
 	now := time.Now()
 	b, q := s.binding(c, r, binding.Person(s.Input.Person.Email), now)
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
+		return e.reply(ctx, c, "❔ "+q.said.In(s.voice().Lang))
 	}
 	note, err := e.strangeHost(ctx, s.voice().Lang, s.listed(), b.Host)
 	if err != nil {
@@ -402,7 +402,7 @@ func confirmBind(_ *Executor, s scope, c store.Command, r Request) (q confirmati
 	}
 	b, fault := s.binding(c, r, binding.Space(c.RoomID), time.Now())
 	if fault != nil {
-		return confirmation{}, "❔ " + fault.said.in(s.voice().Lang), nil
+		return confirmation{}, "❔ " + fault.said.In(s.voice().Lang), nil
 	}
 	if refusal := s.pointless(b); refusal != "" {
 		return confirmation{}, inMarkdown(refusal), nil
@@ -424,7 +424,7 @@ func (e *Executor) bind(ctx context.Context, c store.Command, s scope, r Request
 	}
 	b, q := s.binding(c, r, room, now)
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
+		return e.reply(ctx, c, "❔ "+q.said.In(s.voice().Lang))
 	}
 	if others := e.o.Bindings.Of(room); len(others) > 0 && others[0].Bot != c.Bot {
 		return e.reply(ctx, c, s.voice().T("🚫 This space is bound to the bot `%s`, which posts here. Send it to that one.", webex.EscapeCode(others[0].Bot)))

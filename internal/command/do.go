@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/action"
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/payload"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -343,19 +344,19 @@ func doRefused(a attempt, act *action.Action, r action.Result, say voice) string
 }
 
 // doReason describes a request that is repeated; the words follow "ticket (HOST)".
-func doReason(act *action.Action, r action.Result) phrase {
-	why := phraseOf("can't be reached")
+func doReason(act *action.Action, r action.Result) lang.Phrase {
+	why := lang.Say("can't be reached")
 	switch {
 	case r.Status != 0:
-		why = phraseOf("is failing (HTTP %d)", r.Status)
+		why = lang.Say("is failing (HTTP %d)", r.Status)
 	case r.Effect:
-		why = phraseOf("got the request but didn't answer")
+		why = lang.Say("got the request but didn't answer")
 	}
-	return phraseOf("the endpoint of `%s`, `%s`, %s", webex.EscapeCode(act.Name), webex.EscapeCode(act.Host()), why)
+	return lang.Say("the endpoint of `%s`, `%s`, %s", webex.EscapeCode(act.Name), webex.EscapeCode(act.Host()), why)
 }
 
 // doWaiting is the interim reply while an endpoint is unreachable or failing.
-func doWaiting(why phrase, until time.Time, now time.Time, say voice) string {
+func doWaiting(why lang.Phrase, until time.Time, now time.Time, say voice) string {
 	return say.T("⏳ Not done yet: %s. I'll do it as soon as it answers, and report back here. I'll keep trying until %s, each time with the same id.",
-		cmp.Or(why.in(say.Lang), say.T("its endpoint is busy")), say.moment(until, now))
+		cmp.Or(why.In(say.Lang), say.T("its endpoint is busy")), say.moment(until, now))
 }

@@ -58,29 +58,29 @@ func describeDuty(s duty.Schedule, calendars []duty.CalendarState, now time.Time
 	b.WriteString(say.T("📟 On duty, **%s**:", webex.EscapeMarkdown(s.Name)) + "\n")
 	for _, layer := range s.Layers {
 		turns := s.Turns(layer, now, now.Add(dutyAhead))
-		fmt.Fprintf(&b, "\n- %s: %s", webex.EscapeMarkdown(layer), dutyNames(say.Lang, turns[0].People))
+		fmt.Fprintf(&b, "\n- %s: %s", webex.EscapeMarkdown(layer), dutyNames(say.Lang, s, turns[0].People))
 		if len(turns) == 1 {
 			if s.Unread == nil {
 				b.WriteString(say.T(", for the next weeks"))
 			}
 			continue
 		}
-		b.WriteString(say.T(" until %s, then %s", say.moment(turns[0].Until, now), dutyNames(say.Lang, turns[1].People)))
+		b.WriteString(say.T(" until %s, then %s", say.moment(turns[0].Until, now), dutyNames(say.Lang, s, turns[1].People)))
 		if len(turns) > 2 && len(turns[1].People) == 0 {
-			b.WriteString(say.T(" until %s, then %s", say.moment(turns[1].Until, now), dutyNames(say.Lang, turns[2].People)))
+			b.WriteString(say.T(" until %s, then %s", say.moment(turns[1].Until, now), dutyNames(say.Lang, s, turns[2].People)))
 		}
 	}
 	for _, c := range calendars {
 		switch {
 		case c.At.IsZero() && c.Fault != nil:
-			b.WriteString("\n- " + say.T("⚠️ the calendar couldn't be read yet: %s", webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300))))
+			b.WriteString("\n- " + say.T("⚠️ the calendar couldn't be read yet: %s", webex.EscapeMarkdown(text.Shorten(text.Line(say.Error(c.Fault)), 300))))
 		case c.At.IsZero():
 			b.WriteString("\n- " + say.T("⏳ the calendar is being read"))
 		case c.Fault != nil:
-			b.WriteString("\n- " + say.T("⚠️ this is the calendar's copy of %s: %s", say.moment(c.At, now), webex.EscapeMarkdown(text.Shorten(text.Line(c.Fault.Error()), 300))))
+			b.WriteString("\n- " + say.T("⚠️ this is the calendar's copy of %s: %s", say.moment(c.At, now), webex.EscapeMarkdown(text.Shorten(text.Line(say.Error(c.Fault)), 300))))
 		}
 		if c.Bad > 0 {
-			b.WriteString("\n- " + say.N(c.Bad, "⚠️ %d event in the calendar can't be read: %s", "⚠️ %d events in the calendar can't be read: %s", webex.EscapeMarkdown(c.Faults[0])))
+			b.WriteString("\n- " + say.N(c.Bad, "⚠️ %d event in the calendar can't be read: %s", "⚠️ %d events in the calendar can't be read: %s", webex.EscapeMarkdown(c.Faults[0].In(say.Lang))))
 		}
 	}
 	return b.String()
@@ -90,8 +90,11 @@ func describeDuty(s duty.Schedule, calendars []duty.CalendarState, now time.Time
 const maxOnDuty = 5
 
 // dutyNames names the people of a turn.
-func dutyNames(l lang.Lang, people []duty.Person) string {
-	if len(people) == 0 {
+func dutyNames(l lang.Lang, s duty.Schedule, people []duty.Person) string {
+	switch {
+	case len(people) == 0 && s.Unread != nil: // a calendar that isn't read yet may name somebody
+		return l.T("**unknown**")
+	case len(people) == 0:
 		return l.T("**nobody**")
 	}
 	var names []string
@@ -99,7 +102,7 @@ func dutyNames(l lang.Lang, people []duty.Person) string {
 		name := "**" + actorName(l, alert.Actor{Name: p.Name, Email: p.Email}) + "**"
 		switch {
 		case p.Email == "":
-			name += l.T(" (⚠️ I can't write to them: %s)", webex.EscapeMarkdown(p.Why))
+			name += l.T(" (⚠️ I can't write to them: %s)", webex.EscapeMarkdown(p.Why.In(l)))
 		case p.Name != "":
 			name += " (" + webex.EscapeMarkdown(p.Email) + ")"
 		}

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/lang"
 )
 
 // `who` says who is on duty for the rooms that a person asks from, by layer, until when, and who is next. It mentions nobody, and a
@@ -24,7 +24,7 @@ func TestWhoIsOnDuty(t *testing.T) {
 		{Layer: "secondary", People: []string{"carol@example.com"}, Start: start, Every: config.Duration(7 * 24 * time.Hour)},
 	}}
 	calendar := config.Duty{Name: "storage", TimeZone: config.TimeZone{Location: berlin}, Calendars: []config.Calendar{{Layer: "primary"}}}
-	shifts := []duty.Shift{{Layer: "primary", From: now.Add(-time.Hour), Until: now.Add(time.Hour), Person: duty.Person{Name: "<@all> *Mallory*", Why: "not in an allowed domain"}},
+	shifts := []duty.Shift{{Layer: "primary", From: now.Add(-time.Hour), Until: now.Add(time.Hour), Person: duty.Person{Name: "<@all> *Mallory*", Why: lang.Say("not in an allowed domain")}},
 		{Layer: "primary", From: now.Add(3 * time.Hour), Until: now.Add(4 * time.Hour), Person: duty.Person{Name: "Dave", Email: "dave@example.com"}}}
 	copied := now.Add(-3 * time.Hour)
 	s := scope{
@@ -36,7 +36,7 @@ func TestWhoIsOnDuty(t *testing.T) {
 			Routes:    []config.Route{{Name: "disks", Rooms: []string{"db"}, Duty: "storage"}, {Name: "more", Rooms: []string{"secret"}, Duty: "secret"}},
 			Duty: func(name string) (duty.Schedule, []duty.CalendarState, bool) {
 				if name == "storage" {
-					return duty.New(calendar, shifts, nil), []duty.CalendarState{{At: copied, Fault: errors.New("its server answered 503"), Bad: 2, Faults: []string{"event 1: it has no start"}}}, true
+					return duty.New(calendar, shifts, nil), []duty.CalendarState{{At: copied, Fault: lang.Errorf("its server answered %d", 503), Bad: 2, Faults: []lang.Phrase{lang.Say("event %d: %s", 1, lang.Say("it has no start"))}}}, true
 				}
 				if name == "secret" {
 					return duty.New(config.Duty{Name: "secret", Rota: rota.Rota, TimeZone: rota.TimeZone}, nil, nil), nil, true

@@ -100,7 +100,7 @@ func (e *Executor) expire(ctx context.Context, b store.Binding) error {
 	if binding.IsSpace(b.Room) {
 		what = l.T("⏰ The binding #%s %s has ended. To have it again: %s.", strconv.FormatInt(b.ID, 10), inCode(binding.Words(b)), inCode(string(Bind)+" "+binding.Words(b)))
 	}
-	if (scope{View: view}).rests(b) == "" { // else its room gets nothing
+	if (scope{View: view}).rests(b).IsZero() { // else its room gets nothing
 		n := store.Notice{
 			Kind: store.NoticeAnswer, Room: b.Room, Bot: view.botOf(b.Room), State: store.NoticePending, CreatedAt: time.Now(), Dedup: fmt.Sprintf("binding expired:%d", b.ID),
 			Markdown: inMarkdown(what),

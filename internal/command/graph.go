@@ -7,6 +7,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/history"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/webex"
 )
@@ -55,7 +56,7 @@ func parseGraph(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding
 	return Request{Verb: v.name, Refs: t.refs, Length: l}, nil
 }
 
-var howGraph = phraseOf("For example: `graph 4711`, `graph 4711 3h`, or in a problem's thread `graph 2d`.")
+var howGraph = lang.Say("For example: `graph 4711`, `graph 4711 3h`, or in a problem's thread `graph 2d`.")
 
 func beginGraph(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
 	targets, refused, err := e.allowed(ctx, s, c, *r)

@@ -33,7 +33,7 @@ func handoverVerbs() []verb {
 	}}
 }
 
-var howHandover = phraseOf("For example: `handover bob@example.com`, or mention the person.")
+var howHandover = lang.Say("For example: `handover bob@example.com`, or mention the person.")
 
 // parseHandover parses "[to] PERSON [words]".
 func parseHandover(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
@@ -70,7 +70,7 @@ func (e *Executor) handedOver(ctx context.Context, s scope, c *store.Command, r 
 	case s.Direct:
 		return refuse(say.T("🔁 A handover is about a room: send `%s` there.", Handover))
 	case slices.Contains(s.addresses(), r.Owner.Email):
-		return refuse(say.T("❔ You can't hand over to yourself. %s Nothing was done.", howHandover.in(say.Lang)))
+		return refuse(say.T("❔ You can't hand over to yourself. %s Nothing was done.", howHandover.In(say.Lang)))
 	case !other.roleIn(s.Room).AtLeast(operator):
 		return refuse(say.T("🚫 %s can't act in this room: it takes the role **%s**, under `people` in the configuration. Nothing was done.", ownerName(say.Lang, *r.Owner), config.RoleOperator))
 	}

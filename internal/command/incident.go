@@ -355,7 +355,7 @@ func (e *Executor) takeRole(ctx context.Context, c store.Command, s scope, r Req
 	default:
 		owner, q := s.newOwner(Request{Verb: Role, Person: r.Person})
 		if q != nil {
-			return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
+			return e.reply(ctx, c, "❔ "+q.said.In(s.voice().Lang))
 		}
 		who = store.Someone{ID: owner.ID, Email: owner.Email, Name: text.Line(text.CutBytes(owner.Name, 200))}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -45,7 +46,7 @@ type lane struct {
 	woken  chan struct{}
 
 	// Used only by work: the reason why the queue is blocked, the end of a Retry-After, and what was accepted but may not be done.
-	why       phrase
+	why       lang.Phrase
 	notBefore time.Time
 	verifying []verification
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/assistant"
+	"nms-alert-relay/internal/lang"
 )
 
 // Length is how long something lasts, as a person wrote it: "2h", "1h30m", "until mon 8:00". Times of day are those of
@@ -34,10 +35,10 @@ const (
 )
 
 // end returns when a length ends that was given at now; zero for never. fault says why it can't be, if it can't.
-func (l Length) end(now time.Time, loc *time.Location) (end time.Time, fault phrase) {
+func (l Length) end(now time.Time, loc *time.Location) (end time.Time, fault lang.Phrase) {
 	switch {
 	case l.Forever:
-		return time.Time{}, phrase{}
+		return time.Time{}, lang.Phrase{}
 	case l.Until != nil:
 		end = l.Until.next(now, loc)
 	default:
@@ -45,13 +46,13 @@ func (l Length) end(now time.Time, loc *time.Location) (end time.Time, fault phr
 	}
 	switch left := end.Sub(now); {
 	case left <= 0:
-		return end, phraseOf("That time has passed")
+		return end, lang.Say("That time has passed")
 	case left < minLength-time.Second:
-		return end, phraseOf("That is less than a minute")
+		return end, lang.Say("That is less than a minute")
 	case left > maxLength:
-		return end, phraseOf("That is more than a year")
+		return end, lang.Say("That is more than a year")
 	}
-	return end, phrase{}
+	return end, lang.Phrase{}
 }
 
 // next returns the next moment with this clock after now. On a day that was named it may have passed.

@@ -65,7 +65,7 @@ func TestLengths(t *testing.T) {
 		require.True(t, ok, "%q", said)
 		require.Empty(t, strings.TrimSpace(after), "%q", said)
 		end, fault := l.end(now, berlin)
-		got := fault.in("")
+		got := fault.In("")
 		switch {
 		case got == "" && end.IsZero():
 			got = "never"

@@ -138,7 +138,7 @@ func beginMaintenance(ctx context.Context, e *Executor, s scope, c *store.Comman
 	if t.What == startIt {
 		var q *misunderstanding
 		if r.Until, q = lastsUntil(v, r.Length, c.CreatedAt, time.Now(), room); q != nil {
-			return nil, &refusal{store.CommandFailed, "❔ " + q.said.in(room.Lang)}, nil
+			return nil, &refusal{store.CommandFailed, "❔ " + q.said.In(room.Lang)}, nil
 		}
 		r.Until = zabbix.MaintenanceEnd(r.Until)
 		if r.Until.Sub(c.CreatedAt) < zabbix.MinMaintenance-time.Second {

@@ -130,7 +130,7 @@ func (s scope) newOwner(r Request) (*alert.Owner, *misunderstanding) {
 	for _, email := range found {
 		quoted = append(quoted, "`"+echo(email)+"`")
 	}
-	return nil, misunderstood(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), phraseOr(quoted))
+	return nil, misunderstood(r.Verb, "`%s` may be %s, so I did nothing. Give the whole e-mail address.", echo(r.Person), lang.Either(quoted))
 }
 
 // checkOwner returns the reply if a problem can't be given to a person, who couldn't act on it.

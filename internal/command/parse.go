@@ -75,14 +75,14 @@ type Filter struct {
 // misunderstanding is the reply to a command that isn't understood, in markdown, with the person's words escaped.
 type misunderstanding struct {
 	verb Verb // as far as it was understood
-	said phrase
+	said lang.Phrase
 }
 
-func (q *misunderstanding) Error() string { return q.said.in(lang.English) }
+func (q *misunderstanding) Error() string { return q.said.In(lang.English) }
 
 // misunderstood returns a misunderstanding. format is a text of the catalogue.
-func misunderstood(v Verb, format string, args ...any) *misunderstanding {
-	return &misunderstanding{verb: v, said: phrase{text: format, args: args}}
+func misunderstood(v Verb, format lang.Key, args ...any) *misunderstanding {
+	return &misunderstanding{verb: v, said: format.With(args...)}
 }
 
 // Parse parses a message to the bot, without the mention. An empty message asks for help.
@@ -125,9 +125,9 @@ func (n Names) Parse(words string) (Request, *misunderstanding) {
 }
 
 func unknownOption(v *verb, option string) *misunderstanding {
-	said := phraseOf("I don't know the option `%s`, so I did nothing. `help %s` explains the command.", echo(option), v.name)
+	said := lang.Say("I don't know the option `%s`, so I did nothing. `help %s` explains the command.", echo(option), v.name)
 	if v.problems {
-		said = said.and(phraseOf(" If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name))
+		said = said.And(lang.Say(" If it belongs to your words, put a colon before them: `%[2]s: %[1]s`.", echo(option), v.name))
 	}
 	return &misunderstanding{v.name, said}
 }

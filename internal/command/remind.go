@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
@@ -56,7 +57,7 @@ func remindVerbs() []verb {
 // maxReminders bounds the reminders and reports of a person, maxAllReminders those of everybody.
 const maxReminders, maxAllReminders = 50, 10000
 
-var howRemind = phraseOf("For example: `remind me 2h`, `remind me at 14:30`, `remind me tomorrow 8:00 call the vendor`, or with an id: `remind me 4711 2h`.")
+var howRemind = lang.Say("For example: `remind me 2h`, `remind me at 14:30`, `remind me tomorrow 8:00 call the vendor`, or with an id: `remind me 4711 2h`.")
 
 // cutWhen splits a moment off plain words: "2h", "in 2h", "at 14:30", "tomorrow 8:00", "until mon".
 func cutWhen(words string) (l Length, after string, ok bool) {
@@ -169,10 +170,10 @@ func (e *Executor) clockOf(ctx context.Context, c store.Command, s scope) (*time
 // dueAt returns when a request is due.
 func dueAt(r Request, said, now time.Time, loc *time.Location) (time.Time, *misunderstanding) {
 	due, fault := r.Length.end(said, loc)
-	if fault.text == "" && !due.After(now) {
-		fault = phraseOf("That time has passed")
+	if fault.IsZero() && !due.After(now) {
+		fault = lang.Say("That time has passed")
 	}
-	if fault.text != "" {
+	if !fault.IsZero() {
 		return time.Time{}, misunderstood(r.Verb, "%s, so I did nothing. %s", fault, howRemind)
 	}
 	return due, nil
@@ -189,7 +190,7 @@ func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Reque
 		q = misunderstood(r.Verb, "Of what? Send it in a problem's thread, or with an id: `remind me 4711 2h`, or with your words: `remind me 2h call the vendor`. Nothing was done.")
 	}
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
+		return e.reply(ctx, c, "❔ "+q.said.In(s.voice().Lang))
 	}
 	keys := c.Keys
 	if len(keys) == 0 {
@@ -300,7 +301,7 @@ func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Reque
 	}
 	due, q := dueAt(r, c.CreatedAt, now, loc)
 	if q != nil {
-		return e.reply(ctx, c, "❔ "+q.said.in(s.voice().Lang))
+		return e.reply(ctx, c, "❔ "+q.said.In(s.voice().Lang))
 	}
 	say := s.voice()
 	rem, err := e.o.Store.Reminder(ctx, r.Number)
@@ -401,9 +402,9 @@ func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Req
 	return e.reply(ctx, c, say.T("🌍 Your reminders and reports are in the time zone %s from now on, where it is %s.%s", inCode(loc.String()), now.In(loc).Format("15:04"), moved))
 }
 
-// rests says why a person gets nothing now; "" if they do.
+// personRests says why a person gets nothing now; "" if they do. It is for logs.
 func (s scope) personRests(email string) string {
-	return s.Routing.Rests(route.Binding{Room: binding.Person(email), Email: email})
+	return s.Routing.Rests(route.Binding{Room: binding.Person(email), Email: email}).String()
 }
 
 // buttonReminder is the action of the buttons of reminders. Their key is what they do, and the reminder's number: "1h/7".

@@ -194,24 +194,24 @@ func doubtful(a attempt, doubt reconcile.Reason, say voice) string {
 }
 
 // reason describes an error of Zabbix; the words follow "Zabbix main".
-func reason(err error) phrase {
+func reason(err error) lang.Phrase {
 	var e *zabbix.Error
 	switch {
 	case !errors.As(err, &e):
-		return phraseOf("got the request but didn't answer")
+		return lang.Say("got the request but didn't answer")
 	case e.Kind == zabbix.Broken:
-		return phraseOf("is failing (%s)", e.Message)
+		return lang.Say("is failing (%s)", e.Message)
 	case e.Status != 0:
-		return phraseOf("answers with something other than its API (HTTP %d)", e.Status)
+		return lang.Say("answers with something other than its API (HTTP %d)", e.Status)
 	case e.Unanswered:
-		return phraseOf("got the request but didn't answer")
+		return lang.Say("got the request but didn't answer")
 	}
-	return phraseOf("can't be reached")
+	return lang.Say("can't be reached")
 }
 
 // waiting returns the interim reply while Zabbix is unreachable or failing.
-func waiting(source string, until time.Time, why phrase, now time.Time, say voice) string {
-	return say.T("⏳ Zabbix `%s` %s. I'll keep trying until %s and report back here; the command runs at most once.", webex.EscapeCode(source), webex.EscapeMarkdown(why.in(say.Lang)), say.moment(until, now))
+func waiting(source string, until time.Time, why lang.Phrase, now time.Time, say voice) string {
+	return say.T("⏳ Zabbix `%s` %s. I'll keep trying until %s and report back here; the command runs at most once.", webex.EscapeCode(source), webex.EscapeMarkdown(why.In(say.Lang)), say.moment(until, now))
 }
 
 func expired(a attempt, r Request, until time.Time, say voice, now time.Time) string {
@@ -380,7 +380,7 @@ func idOf(k alert.Key) string {
 
 // unsure asks about a word that may be an event id. refs are the ids before it, words the person's own words
 // if it isn't one.
-func unsure(v *verb, word string, refs []alert.Key, words string) phrase {
+func unsure(v *verb, word string, refs []alert.Key, words string) lang.Phrase {
 	named := string(v.name)
 	for _, ref := range refs {
 		named += " " + webex.EscapeCode(idOf(ref))
@@ -390,12 +390,12 @@ func unsure(v *verb, word string, refs []alert.Key, words string) phrase {
 	if v.prose {
 		example = " …"
 	}
-	asked := phraseOf("I'm not sure whether `%s` is an event id or part of your words, so I did nothing. If you mean a problem, give its id alone: `%s %s%s`.", echo(word), named, ids, example)
+	asked := lang.Say("I'm not sure whether `%s` is an event id or part of your words, so I did nothing. If you mean a problem, give its id alone: `%s %s%s`.", echo(word), named, ids, example)
 	if !v.prose {
 		named += v.object
 	}
 	if v.act != nil {
-		asked = asked.and(phraseOf(" If these are your own words, put a colon and quotes: `%s: \"%s\"`.", named, echo(words)))
+		asked = asked.And(lang.Say(" If these are your own words, put a colon and quotes: `%s: \"%s\"`.", named, echo(words)))
 	}
 	return asked
 }
@@ -463,13 +463,13 @@ func whichSource(l lang.Lang, v Verb, eventID string, found []target) string {
 	return b.String()
 }
 
-func unknownButton() phrase {
-	return phraseOf("I don't know this button: another version of the relay made its card. Type the command instead, for example `ack on it`.")
+func unknownButton() lang.Phrase {
+	return lang.Say("I don't know this button: another version of the relay made its card. Type the command instead, for example `ack on it`.")
 }
 
 // otherCard: the press names another problem than the one that its card shows.
-func otherCard() phrase {
-	return phraseOf("This button isn't one of its card's problem, so I did nothing. Type the command instead, for example `ack 4711 on it`.")
+func otherCard() lang.Phrase {
+	return lang.Say("This button isn't one of its card's problem, so I did nothing. Type the command instead, for example `ack 4711 on it`.")
 }
 
 // unreadable returns the reply if Webex doesn't let the bot read a message or press.

@@ -42,7 +42,7 @@ func deniedFor(l lang.Lang, v Verb, need, have config.Role) string {
 	return l.T("🚫 To change this room's report, `%s` needs the role **%s**. Your role in this room is **%s**. The relay's administrator can change that, under `people` in the configuration.", v, need, have)
 }
 
-var howReport = phraseOf("For example: `report` for now, `report 12h`, `report 08:00 weekdays`, `report 6:00 mon,thu in Europe/Berlin` or `report off`.")
+var howReport = lang.Say("For example: `report` for now, `report 12h`, `report 08:00 weekdays`, `report 6:00 mon,thu in Europe/Berlin` or `report off`.")
 
 // Appointment is what `report` asks for: a schedule, or its end.
 type Appointment struct {
@@ -99,7 +99,7 @@ func parseReport(_ Names, v *verb, _ spoken, t named) (Request, *misunderstandin
 	if len(days) > 0 {
 		var err error
 		if schedule.Days, err = assistant.ParseDays(strings.Join(days, ",")); err != nil {
-			return Request{}, misunderstood(v.name, "I don't understand the days: %s. %s Nothing was done.", webex.EscapeMarkdown(err.Error()), howReport)
+			return Request{}, misunderstood(v.name, "I don't understand the days: %s. %s Nothing was done.", inMessage{err}, howReport)
 		}
 	}
 	r.Report = &Appointment{Schedule: schedule.String(), Zone: zone}
@@ -138,11 +138,11 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 	var schedule assistant.Schedule
 	if !r.Report.Off {
 		if schedule, err = assistant.ParseSchedule(r.Report.Schedule); err != nil {
-			return e.reply(ctx, c, "❔ "+inPlain(err.Error()))
+			return e.reply(ctx, c, "❔ "+inPlain(say.Error(err)))
 		}
 		if r.Report.Zone != "" {
 			if loc, err = time.LoadLocation(r.Report.Zone); err != nil {
-				return e.reply(ctx, c, "❔ "+inPlain(err.Error()))
+				return e.reply(ctx, c, "❔ "+inPlain(say.Error(err)))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/zabbix"
@@ -216,7 +217,7 @@ func TestRepliesHaveDates(t *testing.T) {
 			return doneEarlier(p, Request{Verb: Ack}, false, voice{room: render.Room{Location: loc}}, now)
 		},
 		"waiting": func(now time.Time, loc *time.Location) string {
-			return waiting("main", at, phraseOf("is away"), now, voice{room: render.Room{Location: loc}})
+			return waiting("main", at, lang.Say("is away"), now, voice{room: render.Room{Location: loc}})
 		},
 		"expired": func(now time.Time, loc *time.Location) string {
 			return expired(attempt{}, Request{Verb: Ack}, at, voice{room: render.Room{Location: loc}}, now)

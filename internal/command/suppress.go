@@ -72,8 +72,8 @@ func parseLasting(n Names, v *verb, said spoken, t named) (Request, *misundersta
 }
 
 // howLong shows how lengths are written.
-func howLong(v *verb) phrase {
-	return phraseOf("For example: `%s 4711 2h`, `1h30m`, `2d`, `until 14:30`, `until mon 8:00` or `until tomorrow`.", v.name)
+func howLong(v *verb) lang.Phrase {
+	return lang.Say("For example: `%s 4711 2h`, `1h30m`, `2d`, `until 14:30`, `until mon 8:00` or `until tomorrow`.", v.name)
 }
 
 // splitLength finds the first length in plain words. head is what is before it.
@@ -101,10 +101,10 @@ func splitAt(rest string, cut func(words string) (Length, string, bool)) (head s
 // no longer.
 func lastsUntil(v *verb, l Length, said, now time.Time, room render.Room) (time.Time, *misunderstanding) {
 	end, fault := l.end(said, room.Location)
-	if fault.text == "" && !end.IsZero() && !end.After(now) {
-		fault = phraseOf("That time has passed")
+	if fault.IsZero() && !end.IsZero() && !end.After(now) {
+		fault = lang.Say("That time has passed")
 	}
-	if fault.text != "" {
+	if !fault.IsZero() {
 		return time.Time{}, misunderstood(v.name, "%s, so I did nothing. %s", fault, howLong(v))
 	}
 	return end, nil

@@ -21,7 +21,7 @@ func (e *Executor) targets(ctx context.Context, s scope, c store.Command, req Re
 	if id, err := e.suspect(ctx, s, req, own); err != nil {
 		return nil, "", err
 	} else if id != "" {
-		return nil, "❔ " + unsure(req.Verb.entry(), id, req.Refs, req.Text).in(s.voice().Lang), nil
+		return nil, "❔ " + unsure(req.Verb.entry(), id, req.Refs, req.Text).In(s.voice().Lang), nil
 	}
 	refs := req.Refs
 	if len(refs) == 0 {

@@ -105,7 +105,7 @@ func parseToken(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding
 			return Request{Verb: v.name, Token: tokenStep{Source: name}}, nil
 		}
 	}
-	return Request{}, misunderstood(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), phraseOr(sourceList(slices.Sorted(maps.Keys(n.Sources)))))
+	return Request{}, misunderstood(v.name, "I don't know the Zabbix `%s`. There are %s. Send `token` without the token itself: I give you a card for it.", echo(word), lang.Either(sourceList(slices.Sorted(maps.Keys(n.Sources)))))
 }
 
 func sourceList(names []string) []string {
@@ -158,7 +158,7 @@ func (e *Executor) askToken(ctx context.Context, c store.Command, s scope, r Req
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return "", err
 		case err != nil || before.RoomID != c.RoomID || before.PersonID != c.PersonID || before.Action != string(Token):
-			return e.replyToken(ctx, c, "❔ "+unknownButton().in(s.voice().Lang), nil)
+			return e.replyToken(ctx, c, "❔ "+unknownButton().In(s.voice().Lang), nil)
 		}
 		asked = before
 	}
@@ -241,7 +241,7 @@ func (e *Executor) checkToken(ctx context.Context, c, asked store.Command, l *la
 		return again(say.T("❌ Your role in Zabbix doesn't let the relay find out whose token this is. Ask a Zabbix administrator for access to the API (token.get, user.get, event.acknowledge). %s", said(err)))
 	default:
 		e.o.Log.Warn("cannot check a person's API token", "command", c.ID, "source", source, "error", err)
-		return e.replyCard(ctx, asked, tokenCard{lines: []string{say.T("❌ I couldn't check the token, because Zabbix %s %s. I didn't keep it: send `token` again later.", source, reason(err).in(say.Lang))}})
+		return e.replyCard(ctx, asked, tokenCard{lines: []string{say.T("❌ I couldn't check the token, because Zabbix %s %s. I didn't keep it: send `token` again later.", source, reason(err).In(say.Lang))}})
 	}
 	row := store.PersonToken{
 		Source: source, Person: s.Input.Person.ID, Command: asked.ID, Username: owner.Username, Email: s.Input.Person.Email, Bot: c.Bot, RoomID: c.RoomID,

@@ -9,6 +9,7 @@ import (
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/webex"
 )
 
 // voice is how replies are written in a room: its language and time zone, and whether ids need their source.
@@ -62,50 +63,12 @@ func (say voice) date(t time.Time) string {
 	return say.Time(t.In(cmp.Or(say.room.Location, time.UTC)), "2 Jan 2006")
 }
 
-// phrase is a text of the catalogue before the language of its reader is known. Its arguments may be phrases too.
-type phrase struct {
-	text string
-	args []any
-	more []phrase // follow it
-}
+// inMessage is an error in a reply, escaped.
+type inMessage struct{ error }
 
-func phraseOf(text string, args ...any) phrase { return phrase{text: text, args: args} }
-
-// and appends a phrase.
-func (p phrase) and(more phrase) phrase {
-	p.more = append(p.more[:len(p.more):len(p.more)], more)
-	return p
-}
-
-// in returns the phrase in a language; "" for none.
-func (p phrase) in(l lang.Lang) string {
-	if p.text == "" {
-		return ""
-	}
-	args := make([]any, len(p.args))
-	for i, a := range p.args {
-		switch inner := a.(type) {
-		case phrase:
-			a = inner.in(l)
-		case alternatives:
-			a = l.Or(inner)
-		}
-		args[i] = a
-	}
-	out := l.Written(p.text, args...)
-	for _, more := range p.more {
-		out += more.in(l)
-	}
-	return out
-}
+func (m inMessage) In(l lang.Lang) string { return webex.EscapeMarkdown(l.Error(m.error)) }
 
 // languageOf is the language of the room where something was said.
 func (e *Executor) languageOf(in Input) lang.Lang { return e.o.View().voiceIn(in.Room).Lang }
-
-// alternatives are words of which one is meant.
-type alternatives []string
-
-// phraseOr is "a, b or c" in the language of its reader.
-func phraseOr(words []string) alternatives { return words }
 
 func doubtWords(l lang.Lang, r reconcile.Reason) string { return l.Written(string(r)) }

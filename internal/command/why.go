@@ -23,7 +23,7 @@ import (
 type Routing interface {
 	Explain(p alert.Problem, sendTo string, now time.Time) ([]route.Step, []route.Target)
 	Timing(room, rule string) route.Timing
-	Rests(b route.Binding) string
+	Rests(b route.Binding) lang.Phrase
 }
 
 // answerWhy explains where problems went, and what the rooms got.
@@ -152,7 +152,7 @@ func stepWords(l lang.Lang, step route.Step, sees func(room string) bool) string
 	if step.Matched {
 		mark = "✅"
 	}
-	line := fmt.Sprintf("%s `%s`: %s", mark, webex.EscapeCode(step.Route), webex.EscapeMarkdown(text.Cut(text.Line(step.Reason), 300)))
+	line := fmt.Sprintf("%s `%s`: %s", mark, webex.EscapeCode(step.Route), webex.EscapeMarkdown(text.Cut(text.Line(step.Reason.In(l)), 300)))
 	if !step.Matched || len(step.Rooms) == 0 {
 		return line
 	}

@@ -26,6 +26,7 @@ import (
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
@@ -347,7 +348,7 @@ type fixedTiming struct{ timing route.Timing }
 func (fixedTiming) Explain(alert.Problem, string, time.Time) ([]route.Step, []route.Target) {
 	return nil, nil
 }
-func (fixedTiming) Rests(route.Binding) string           { return "" }
+func (fixedTiming) Rests(route.Binding) lang.Phrase      { return lang.Phrase{} }
 func (f fixedTiming) Timing(string, string) route.Timing { return f.timing }
 
 type worldRenderer struct{ *world }

@@ -3,11 +3,11 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/duty"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -39,7 +39,7 @@ func dutyChecks(ctx context.Context, o Options, i int) []Check {
 		shifts = append(shifts, content.Shifts...)
 		l.ok(name, fmt.Sprintf("read: events %d, shifts in the next two weeks %d", content.Events, len(content.Shifts)))
 		if content.Unreadable > 0 {
-			l.warning(name, fmt.Sprintf("events that can't be read: %d (%s)", content.Unreadable, strings.Join(content.Faults, "; ")), "correct them in the calendar")
+			l.warning(name, fmt.Sprintf("events that can't be read: %d (%s)", content.Unreadable, lang.Join(content.Faults, "; ")), "correct them in the calendar")
 		}
 	}
 	if len(l.checks) == 0 || Worst(l.checks) != Failure {
@@ -51,7 +51,7 @@ func dutyChecks(ctx context.Context, o Options, i int) []Check {
 // judgeDuty judges who is on duty in the next two weeks.
 func judgeDuty(l *list, s duty.Schedule, now time.Time) {
 	if unknown := s.Unknown(); len(unknown) > 0 {
-		names := text.Names(unknown, func(p duty.Person) string { return text.Quoted(p.Name, 60) + " (" + p.Why + ")" })
+		names := text.Names(unknown, func(p duty.Person) string { return text.Quoted(p.Name, 60) + " (" + p.Why.String() + ")" })
 		l.warning("people", "the relay can't write to "+text.Some(names, 5), "give their addresses under calendar.people, or add their domain to allowed_domains")
 	}
 	for _, layer := range s.Layers {

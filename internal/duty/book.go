@@ -15,7 +15,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/pace"
 	"nms-alert-relay/internal/store"
 )
@@ -381,10 +383,10 @@ func (b *Book) save(ctx context.Context) {
 
 // CalendarState is how reading a calendar goes.
 type CalendarState struct {
-	At     time.Time // of the copy in use; zero for none
-	Fault  error     // why a newer one couldn't be read; nil if it is up to date
-	Faults []string  // the first events that can't be read
-	Bad    int       // how many can't be read
+	At     time.Time     // of the copy in use; zero for none
+	Fault  error         // why a newer one couldn't be read; nil if it is up to date
+	Faults []lang.Phrase // the first events that can't be read
+	Bad    int           // how many can't be read
 }
 
 // Of returns a schedule, and how reading its calendars goes. ok is false if there is no schedule of that name.
@@ -398,7 +400,7 @@ func (b *Book) Of(name string) (s Schedule, calendars []CalendarState, ok bool) 
 }
 
 // errUnread says that a calendar wasn't read yet.
-var errUnread = errors.New("not read yet")
+var errUnread = lang.Errorf("not read yet")
 
 // schedule returns the plan's schedule as the copies are. The caller holds mu.
 func (p *plan) schedule() Schedule {
@@ -416,10 +418,10 @@ func (p *plan) schedule() Schedule {
 }
 
 // Call returns the addresses of those who are on duty in a schedule's layer, or else why nobody can be reached.
-func (b *Book) Call(schedule, layer string, at time.Time) (emails []string, gap string) {
+func (b *Book) Call(schedule, layer string, at time.Time) (emails []string, gap alert.Gap) {
 	s, _, ok := b.Of(schedule)
 	if !ok {
-		return nil, "there is no schedule of duty any more"
+		return nil, alert.Gap{Why: alert.GapNoSchedule, Schedule: schedule, Layer: layer}
 	}
 	return s.Call(layer, at)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
@@ -123,8 +124,8 @@ func (s *shelf) pass(d time.Duration) {
 
 func (s *shelf) onDuty() string {
 	emails, gap := s.book.Call("network", "primary", time.Now())
-	if gap != "" {
-		return gap
+	if gap != (alert.Gap{}) {
+		return gap.String()
 	}
 	return strings.Join(emails, " ")
 }
@@ -141,7 +142,7 @@ func TestTheLastGoodCopy(t *testing.T) {
 		cfg := configured(t, fromURL)
 		s.feed.set("", errors.New("its server answered 503"))
 		s.start(cfg)
-		require.Equal(t, "who is on duty in network (primary) isn't known: the calendar couldn't be read yet", s.onDuty())
+		require.Equal(t, "network (primary): unread", s.onDuty())
 		s.pass(time.Minute)
 		require.Contains(t, s.log.String(), "cannot read a calendar of who is on duty")
 
@@ -187,16 +188,16 @@ func TestReload(t *testing.T) {
 		s.feed.set(calendarOf(newYear+"SUMMARY:Ali"), nil)
 		s.start(configured(t, fromURL))
 		s.pass(time.Second)
-		require.Equal(t, "the relay may not write to those on duty in network (primary)", s.onDuty())
+		require.Equal(t, "network (primary): unwritable", s.onDuty())
 
 		s.feed.set("", errors.New("away"))
 		s.book.Set(configured(t, strings.Replace(fromURL, "}]", ", people: [{name: ALI, email: alice@example.com}]}]", 1)), func() {})
 		require.Equal(t, "alice@example.com", s.onDuty())
 
 		s.book.Set(configured(t, strings.Replace(fromURL, "s3cr3t", "other", 1)), func() {})
-		require.Equal(t, "who is on duty in network (primary) isn't known: the calendar couldn't be read yet", s.onDuty())
+		require.Equal(t, "network (primary): unread", s.onDuty())
 		s.pass(time.Second)
-		require.Contains(t, s.onDuty(), "isn't known", "the stored copy is another calendar's")
+		require.Contains(t, s.onDuty(), "unread", "the stored copy is another calendar's")
 
 		s.book.Set(configured(t, "    rota: [{people: [bob@example.com], start: 1999-01-01}]"), func() {})
 		require.Equal(t, "bob@example.com", s.onDuty())

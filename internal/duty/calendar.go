@@ -2,12 +2,12 @@ package duty
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	ics "github.com/arran4/golang-ical"
+
+	"nms-alert-relay/internal/lang"
 )
 
 // Content is what a calendar says about a time.
@@ -15,7 +15,7 @@ type Content struct {
 	Shifts []Shift
 	Events int // in the whole calendar
 	// Faults are the events that can't be read, in words without text of the calendar's; maxFaults at most. Unreadable counts them all.
-	Faults     []string
+	Faults     []lang.Phrase
 	Unreadable int
 }
 
@@ -28,13 +28,13 @@ const (
 func Parse(reduced []byte, r Reading, from, until time.Time) (c Content, err error) {
 	defer func() {
 		if recover() != nil {
-			c, err = Content{}, errors.New("the calendar is damaged")
+			c, err = Content{}, lang.Errorf("the calendar is damaged")
 		}
 	}()
 	r.zones = map[string]*time.Location{}
 	calendar, err := ics.ParseCalendar(bytes.NewReader(reduced))
 	if err != nil {
-		return c, errors.New("the calendar is damaged: a line can't be read") // the library's error may have its text
+		return c, lang.Errorf("the calendar is damaged: a line can't be read") // the library's error may have its text
 	}
 	var events []event
 	for _, v := range calendar.Events() {
@@ -69,7 +69,7 @@ func Parse(reduced []byte, r Reading, from, until time.Time) (c Content, err err
 				c.Shifts = append(c.Shifts, Shift{Layer: e.layer, From: start, Until: end, Person: p})
 			}
 			if len(c.Shifts) > maxShifts {
-				return Content{}, fmt.Errorf("the calendar has more than %d shifts in two months", maxShifts)
+				return Content{}, lang.Errorf("the calendar has more than %d shifts in two months", maxShifts)
 			}
 		}
 	}
@@ -128,9 +128,9 @@ func (c *Content) unreadable(e event, err error) {
 	if len(c.Faults) == maxFaults {
 		return
 	}
-	when := ""
-	if !e.start.IsZero() {
-		when = ", of " + e.start.Format("2006-01-02 15:04")
+	if e.start.IsZero() {
+		c.Faults = append(c.Faults, lang.Say("event %d: %s", e.number, err))
+		return
 	}
-	c.Faults = append(c.Faults, fmt.Sprintf("event %d%s: %s", e.number, when, err))
+	c.Faults = append(c.Faults, lang.Say("event %d, of %s: %s", e.number, e.start.Format("2006-01-02 15:04"), err))
 }

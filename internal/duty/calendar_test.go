@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/text"
 )
 
 // reading reads calendars of people in example.com.
@@ -160,7 +163,7 @@ func TestAnEmptyCalendar(t *testing.T) {
 	require.Empty(t, content.Shifts)
 	s := New(configured(t, "    calendar: [{file: duty.ics}]").Duty[0], content.Shifts, nil)
 	_, gap := s.Call("primary", moment(t, "2026-12-07T12:00:00Z"))
-	require.Equal(t, "nobody is on duty in network (primary)", gap)
+	require.Equal(t, "network (primary): nobody", gap.String())
 }
 
 // What isn't a calendar is refused, with the reason.
@@ -173,7 +176,7 @@ func TestWhatIsNoCalendar(t *testing.T) {
 		"two ends":        {strings.Replace(calendarOf(shiftOfAlice), "END:VEVENT", "END:VTODO", 1), "damaged"},
 		"deep":            {"BEGIN:VCALENDAR\r\n" + deep, "too deeply"},
 		"a damaged line":  {calendarOf(shiftOfAlice + "ATTENDEE;CN=\"a\"b\":mailto:a@example.com"), "damaged"},
-		"too many events": {calendarOf(make([]string, maxEvents+1)...), "more than 5000 events"},
+		"too many events": {calendarOf(make([]string, maxEvents+1)...), "more than 5,000 events"},
 		"too long":        {calendarOf(strings.Repeat("X-A:"+strings.Repeat("a", 1000)+"\n", 5000)), "longer than 4 MiB"},
 	} {
 		_, err := parse(t, c.text)
@@ -199,7 +202,7 @@ func TestUnreadableEvents(t *testing.T) {
 	require.Equal(t, []string{
 		"event 1: it has no start", "event 2: one of its times can't be read", "event 3: its time zone is unknown", "event 4, of 2026-12-07 09:00: it has no duration",
 		"event 5, of 2026-12-07 09:00: it has no duration",
-	}, content.Faults)
+	}, text.Names(content.Faults, lang.Phrase.String))
 }
 
 // Recurrences that would cost much, or find nothing up to the year 9999, cost nothing.
@@ -249,7 +252,7 @@ func TestBombs(t *testing.T) {
 		events[i] = "DTSTART:20261201T090000Z\nDURATION:P300D\nRRULE:FREQ=DAILY\nSUMMARY:bob"
 	}
 	_, err = parse(t, calendarOf(events...))
-	require.ErrorContains(t, err, "more than 5000 shifts")
+	require.ErrorContains(t, err, "more than 5,000 shifts")
 }
 
 // Long lines, many parameters and control characters cost little and change nothing.

@@ -3,12 +3,13 @@
 package duty
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 )
 
 // Person is somebody on duty.
@@ -16,8 +17,8 @@ type Person struct {
 	// Email is "" if the relay can't write to the person; then Why says why.
 	Email string `json:"email,omitempty"`
 	// Name is what a calendar calls the person: untrusted text. It is "" for people of the configuration.
-	Name string `json:"name,omitempty"`
-	Why  string `json:"why,omitempty"`
+	Name string      `json:"name,omitempty"`
+	Why  lang.Phrase `json:"why,omitzero"`
 }
 
 // same reports whether two people are one.
@@ -138,24 +139,23 @@ func (s Schedule) edges(layer string, from, until time.Time) []time.Time {
 // maxCalled bounds how many people of a layer are written to.
 const maxCalled = 5
 
-// Call returns the addresses of those who are on duty in a layer. gap says why nobody can be reached; "" if somebody can. It has no
-// text from calendars.
-func (s Schedule) Call(layer string, at time.Time) (emails []string, gap string) {
+// Call returns the addresses of those who are on duty in a layer. gap says why nobody can be reached; its zero value if somebody can. It
+// has no text from calendars.
+func (s Schedule) Call(layer string, at time.Time) (emails []string, gap alert.Gap) {
 	people := s.At(layer, at)
 	for _, p := range people {
 		if p.Email != "" && len(emails) < maxCalled {
 			emails = append(emails, p.Email)
 		}
 	}
-	where := fmt.Sprintf("%s (%s)", s.Name, layer)
+	gap = alert.Gap{Why: alert.GapNobody, Schedule: s.Name, Layer: layer}
 	switch {
 	case len(emails) > 0:
+		gap = alert.Gap{}
 	case len(people) > 0:
-		gap = "the relay may not write to those on duty in " + where
+		gap.Why = alert.GapUnwritable
 	case s.Unread != nil:
-		gap = "who is on duty in " + where + " isn't known: the calendar couldn't be read yet"
-	default:
-		gap = "nobody is on duty in " + where
+		gap.Why = alert.GapUnread
 	}
 	return emails, gap
 }

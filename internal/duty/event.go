@@ -10,6 +10,7 @@ import (
 
 	ics "github.com/arran4/golang-ical"
 
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -56,7 +57,7 @@ func (r Reading) read(v *ics.VEvent) (e event, err error) {
 			_, _ = fmt.Sscan(p.Value, &e.sequence) // 0 if it is none
 		case "RRULE":
 			if e.rule != "" {
-				return e, fmt.Errorf("it has several recurrences")
+				return e, lang.Errorf("it has several recurrences")
 			}
 			e.rule = strings.ToUpper(strings.TrimSpace(p.Value))
 		case "DURATION":
@@ -72,7 +73,7 @@ func (r Reading) read(v *ics.VEvent) (e event, err error) {
 			case name == "RDATE":
 				e.more = append(e.more, times...)
 			case len(times) != 1:
-				return e, fmt.Errorf("it has no time")
+				return e, lang.Errorf("it has no time")
 			case name == "DTSTART":
 				e.start, e.wall = times[0], times[0].Location() != time.UTC
 				if len(p.Value) == len("20060102") && !ended { // one day, unless it has an end
@@ -86,7 +87,7 @@ func (r Reading) read(v *ics.VEvent) (e event, err error) {
 		}
 	}
 	if e.start.IsZero() {
-		return e, fmt.Errorf("it has no start")
+		return e, lang.Errorf("it has no start")
 	}
 	if duration != "" && !ended {
 		if e.end, err = after(e.start, duration); err != nil {
@@ -98,9 +99,9 @@ func (r Reading) read(v *ics.VEvent) (e event, err error) {
 	}
 	switch length := e.end.Sub(e.start); {
 	case e.end.IsZero() || length <= 0:
-		return e, fmt.Errorf("it has no duration")
+		return e, lang.Errorf("it has no duration")
 	case length > maxShift:
-		return e, fmt.Errorf("it is longer than 400 days")
+		return e, lang.Errorf("it is longer than 400 days")
 	}
 	e.layer, e.people = r.who(v)
 	return e, nil
@@ -120,7 +121,7 @@ var durationPattern = regexp.MustCompile(`^\+?P(?:(\d{1,3})W)?(?:(\d{1,4})D)?(?:
 func after(start time.Time, duration string) (time.Time, error) {
 	m := durationPattern.FindStringSubmatch(strings.TrimSpace(duration))
 	if m == nil {
-		return time.Time{}, fmt.Errorf("its duration can't be read")
+		return time.Time{}, lang.Errorf("its duration can't be read")
 	}
 	var n [6]int
 	for i := range n {
@@ -143,12 +144,12 @@ func (r Reading) times(p ics.IANAProperty) (times []time.Time, err error) {
 			r.zones[ids[0]] = zone
 		}
 		if zone == nil {
-			return nil, fmt.Errorf("its time zone is unknown")
+			return nil, lang.Errorf("its time zone is unknown")
 		}
 	}
 	for i, written := range strings.Split(p.Value, ",") {
 		if i == maxDates {
-			return nil, fmt.Errorf("it has too many dates")
+			return nil, lang.Errorf("it has too many dates")
 		}
 		written, _, _ = strings.Cut(strings.TrimSpace(written), "/") // of a period, the start
 		in, layout := zone, "20060102T150405"
@@ -160,7 +161,7 @@ func (r Reading) times(p ics.IANAProperty) (times []time.Time, err error) {
 		}
 		wall, err := time.Parse(layout, written)
 		if err != nil || wall.Year() < 1970 || wall.Year() > 2200 {
-			return nil, fmt.Errorf("one of its times can't be read")
+			return nil, lang.Errorf("one of its times can't be read")
 		}
 		times = append(times, Local(wall, in))
 	}
@@ -210,7 +211,7 @@ func (r Reading) who(v *ics.VEvent) (layer string, people []Person) {
 			return layer, r.people([]string{mailbox(o.Value)}, name)
 		}
 	}
-	return layer, []Person{{Name: text.Cut(cmp.Or(title, "?"), maxName), Why: "the event doesn't say who that is"}}
+	return layer, []Person{{Name: text.Cut(cmp.Or(title, "?"), maxName), Why: lang.Say("the event doesn't say who that is")}}
 }
 
 // maxName bounds a name of a calendar, in bytes.
@@ -310,9 +311,9 @@ const maxPeople = 10
 func (r Reading) add(people []Person, email, name string) []Person {
 	p := Person{Email: strings.ToLower(strings.TrimSpace(email)), Name: text.Cut(text.Line(name), maxName)}
 	if !addressPattern.MatchString(p.Email) || addressPattern.FindString(p.Email) != p.Email {
-		p = Person{Name: cmp.Or(p.Name, text.Cut(text.Line(email), maxName)), Why: "the event has no e-mail address of this person"}
+		p = Person{Name: cmp.Or(p.Name, text.Cut(text.Line(email), maxName)), Why: lang.Say("the event has no e-mail address of this person")}
 	} else if !r.Allowed(p.Email) {
-		p = Person{Name: text.Cut(p.Email, maxName), Why: "not in an allowed domain"}
+		p = Person{Name: text.Cut(p.Email, maxName), Why: lang.Say("not in an allowed domain")}
 	}
 	if len(people) == maxPeople || slices.ContainsFunc(people, p.same) {
 		return people

@@ -3,7 +3,6 @@ package duty
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/httpclient"
+	"nms-alert-relay/internal/lang"
 )
 
 // Fetcher reads calendars.
@@ -37,11 +37,11 @@ func (f Fetcher) Fetch(ctx context.Context, c config.Calendar, key string) ([]by
 	case err != nil:
 		return nil, err
 	case answer.Status/100 == 3:
-		return nil, fmt.Errorf("its server redirects (%d), which isn't followed: use the address that it leads to", answer.Status)
+		return nil, lang.Errorf("its server redirects (%d), which isn't followed: use the address that it leads to", answer.Status)
 	case answer.Status == http.StatusNotFound || answer.Status == http.StatusGone || answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden:
-		return nil, fmt.Errorf("its server answered %d: the address isn't valid any more; make a new one there", answer.Status)
+		return nil, lang.Errorf("its server answered %d: the address isn't valid any more; make a new one there", answer.Status)
 	case !answer.OK():
-		return nil, fmt.Errorf("its server answered %d", answer.Status)
+		return nil, lang.Errorf("its server answered %d", answer.Status)
 	}
 	return Reduce(answer.Body)
 }
@@ -49,12 +49,12 @@ func (f Fetcher) Fetch(ctx context.Context, c config.Calendar, key string) ([]by
 func readFile(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", name, cause(err))
+		return nil, lang.Errorf("cannot read %s: %s", name, cause(err).Error())
 	}
 	defer file.Close()
 	raw, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", name, cause(err))
+		return nil, lang.Errorf("cannot read %s: %s", name, cause(err).Error())
 	}
 	return Reduce(raw)
 }

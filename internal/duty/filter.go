@@ -2,9 +2,9 @@ package duty
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"strings"
+
+	"nms-alert-relay/internal/lang"
 )
 
 // The limits of a calendar. It is strangers' text.
@@ -29,7 +29,7 @@ var kept = map[string]bool{"UID": true, "DTSTART": true, "DTEND": true, "DURATIO
 // and its lines are unfolded.
 func Reduce(raw []byte) ([]byte, error) {
 	if len(raw) > MaxBytes {
-		return nil, fmt.Errorf("the calendar is longer than %d MiB", MaxBytes>>20)
+		return nil, lang.Errorf("the calendar is longer than %d MiB", MaxBytes>>20)
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
 	out := []byte("BEGIN:VCALENDAR\r\n")
@@ -41,24 +41,24 @@ func Reduce(raw []byte) ([]byte, error) {
 		case !began && name == "":
 			continue
 		case !began && !(name == "BEGIN" && strings.EqualFold(value, "VCALENDAR")):
-			return nil, errors.New("this is no iCalendar file: it doesn't begin with BEGIN:VCALENDAR")
+			return nil, lang.Errorf("this is no iCalendar file: it doesn't begin with BEGIN:VCALENDAR")
 		case name == "BEGIN" && strings.EqualFold(value, "VCALENDAR") && len(within) == 0:
 			began, within = true, []string{"VCALENDAR"}
 		case name == "BEGIN":
 			within = append(within, strings.ToUpper(value))
 			if len(within) == 2 && within[1] == "VEVENT" {
 				if events++; events > maxEvents {
-					return nil, fmt.Errorf("the calendar has more than %d events: export a shorter time", maxEvents)
+					return nil, lang.Errorf("the calendar has more than %d events: export a shorter time", maxEvents)
 				}
 				properties = 0
 				out = append(out, "BEGIN:VEVENT\r\n"...)
 			}
 			if len(within) > 10 {
-				return nil, errors.New("the calendar is damaged: its components are nested too deeply")
+				return nil, lang.Errorf("the calendar is damaged: its components are nested too deeply")
 			}
 		case name == "END":
 			if len(within) == 0 || within[len(within)-1] != strings.ToUpper(value) {
-				return nil, errors.New("the calendar is damaged: a component ends that didn't begin")
+				return nil, lang.Errorf("the calendar is damaged: a component ends that didn't begin")
 			}
 			if len(within) == 2 && within[1] == "VEVENT" {
 				out = append(out, "END:VEVENT\r\n"...)
@@ -73,7 +73,7 @@ func Reduce(raw []byte) ([]byte, error) {
 		}
 	}
 	if !ended {
-		return nil, errors.New("the calendar is incomplete: its end is missing")
+		return nil, lang.Errorf("the calendar is incomplete: its end is missing")
 	}
 	return append(out, "END:VCALENDAR\r\n"...), nil
 }

@@ -1,11 +1,12 @@
 package duty
 
 import (
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/teambition/rrule-go"
+
+	"nms-alert-relay/internal/lang"
 )
 
 // The limits of a recurrence.
@@ -24,23 +25,23 @@ const (
 // that no shifts follow is an error: it recurs every minute, or by parts that no calendar uses for shifts.
 func recurring(rule string, start, from, until time.Time, steps *int) (starts []time.Time, err error) {
 	if len(rule) > maxRule {
-		return nil, errors.New("its recurrence is too long")
+		return nil, lang.Errorf("its recurrence is too long")
 	}
 	defer func() {
 		if recover() != nil {
-			starts, err = nil, errors.New("its recurrence can't be read")
+			starts, err = nil, lang.Errorf("its recurrence can't be read")
 		}
 	}()
 	o, err := rrule.StrToROptionInLocation(rule, start.Location())
 	if err != nil {
-		return nil, errors.New("its recurrence can't be read")
+		return nil, lang.Errorf("its recurrence can't be read")
 	}
 	times := max(1, len(o.Byhour)) * max(1, len(o.Byminute)) * max(1, len(o.Bysecond))
 	switch {
 	case o.Freq == rrule.SECONDLY || o.Freq == rrule.MINUTELY || times > maxTimes || o.Freq == rrule.HOURLY && len(o.Byhour)+len(o.Byminute)+len(o.Bysecond) > 0: // the library may never find an hour of the list
 		return nil, errTooOften
 	case len(o.Byyearday)+len(o.Byweekno)+len(o.Byeaster) > 0 || o.Interval > 1000 || !possible(o):
-		return nil, errors.New("its recurrence isn't supported")
+		return nil, lang.Errorf("its recurrence isn't supported")
 	}
 	if untilDate(rule) { // the whole of that day
 		o.Until = o.Until.AddDate(0, 0, 1).Add(-time.Second)
@@ -56,7 +57,7 @@ func recurring(rule string, start, from, until time.Time, steps *int) (starts []
 	}
 	r, err := rrule.NewRRule(*o)
 	if err != nil {
-		return nil, errors.New("its recurrence can't be read")
+		return nil, lang.Errorf("its recurrence can't be read")
 	}
 	unit := 24 * time.Hour
 	if o.Freq == rrule.HOURLY {
@@ -83,7 +84,7 @@ func recurring(rule string, start, from, until time.Time, steps *int) (starts []
 	}
 }
 
-var errTooOften = errors.New("it recurs too often")
+var errTooOften = lang.Errorf("it recurs too often")
 
 // skip gives a rule a later start with the same occurrences from a time on: the years before it cost nothing then. false if all of its
 // occurrences are before that time. A rule that counts occurrences which it filters has to be searched from its start.

@@ -160,7 +160,7 @@ func TestOverrides(t *testing.T) {
 	require.Empty(t, gap)
 	emails, gap = s.Call("tertiary", moment(t, "2026-12-25T09:00:00+01:00"))
 	require.Empty(t, emails)
-	require.Equal(t, "nobody is on duty in network (tertiary)", gap)
+	require.Equal(t, "network (tertiary): nobody", gap.String())
 }
 
 // For any rota the turns cover the whole time without breaks, and say what At says at any moment of it.

@@ -52,7 +52,7 @@ func TestExpensiveRecurrencesAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1000, content.Events)
 	require.Greater(t, content.Unreadable, 850)
-	require.Contains(t, content.Faults[0], "recurs too often")
+	require.Contains(t, content.Faults[0].String(), "recurs too often")
 }
 
 // Who asks who is on duty doesn't wait while a calendar is read.

@@ -92,9 +92,9 @@ func texts(c *ast.CallExpr) (keys []ast.Expr, others int) {
 		keys, others = c.Args[1:3], len(c.Args)-2 // the number is one of them
 	case of == "lang" && name == "Key" && len(c.Args) > 0:
 		return c.Args[:1], -1
-	case of == "" && name == "phraseOf": // of package command, like misunderstood
+	case of == "lang" && (name == "Say" || name == "Errorf") && len(c.Args) > 0:
 		keys, others = c.Args[:1], len(c.Args)-1
-	case of == "" && name == "misunderstood" && len(c.Args) > 1:
+	case of == "" && name == "misunderstood" && len(c.Args) > 1: // of package command
 		keys, others = c.Args[1:2], len(c.Args)-2
 	default:
 		return nil, 0

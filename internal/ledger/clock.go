@@ -96,7 +96,7 @@ func (l *Ledger) commitDue(ctx context.Context, due []store.Post, rooms []string
 		switch n.Nudge.Kind {
 		case alert.EntryEscalated:
 			l.opts.Metrics.Escalations.Inc()
-			l.opts.Log.Info("problem escalated", "key", n.Key.String(), "room", n.Nudge.Room, "after", n.Nudge.After, "to", n.Nudge.Rooms, "mention", n.Nudge.Mention, "gap", n.Nudge.Gap)
+			l.opts.Log.Info("problem escalated", "key", n.Key.String(), "room", n.Nudge.Room, "after", n.Nudge.After, "to", n.Nudge.Rooms, "mention", n.Nudge.Mention, "gaps", n.Nudge.Gaps)
 		case alert.EntryReminded:
 			l.opts.Metrics.Reminders.Inc()
 			l.opts.Log.Info("reminder sent", "key", n.Key.String(), "room", n.Nudge.Room)

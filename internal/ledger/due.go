@@ -110,7 +110,7 @@ func (d *Draft) nudge(post *store.Post, t route.Timing) *alert.Nudge {
 		step := t.Escalate[n]
 		nudge = &alert.Nudge{Kind: alert.EntryEscalated, Room: post.Room, Step: n, After: time.Duration(step.After), At: d.now}
 		// Who is on duty is decided here, once: a retry, or a hand-over in between, mentions nobody else.
-		nudge.Rooms, nudge.Mention, nudge.Gap = t.Step(n, d.rules.OnDuty, d.now)
+		nudge.Rooms, nudge.Mention, nudge.Gaps = t.Step(n, d.rules.OnDuty, d.now)
 		post.EscalateAt = time.Time{}
 		if post.Escalated++; n+1 < len(t.Escalate) {
 			// Counted from now, even after a long downtime: each step gets its full time.

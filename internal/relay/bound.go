@@ -95,13 +95,13 @@ func (l *live) adds(b store.Binding, shown bool) string {
 	return l.rests(b)
 }
 
-// rests says why a binding adds nothing now; "" if it doesn't rest.
+// rests says why a binding adds nothing now, for the admin API and dead letters; "" if it doesn't rest.
 func (l *live) rests(b store.Binding) string {
 	r, err := binding.Route(b)
 	if err != nil {
 		return "what it matches can't be read"
 	}
-	return l.Load().router.Rests(r)
+	return l.Load().router.Rests(r).String()
 }
 
 // refused ends the bindings of a room that refuses messages for good, and records that.
@@ -157,7 +157,7 @@ func (d directory) RoleOf(emails []string, room string) config.Role {
 func (d directory) bound(bindings []store.Binding) (config.Room, bool) {
 	router := d.live.Load().router
 	for _, b := range bindings {
-		if r, err := binding.Route(b); err == nil && router.Rests(r) == "" {
+		if r, err := binding.Route(b); err == nil && router.Rests(r).IsZero() {
 			return config.Room{Name: b.Room, ID: b.RoomID, Bot: b.Bot}, true
 		}
 	}

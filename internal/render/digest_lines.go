@@ -113,7 +113,7 @@ func digestNudge(l lang.Lang, n alert.Nudge, room string, count int, labels stri
 	case alert.EntryReminded:
 		return l.N(count, "⏰ %d problem still open, and nobody has acknowledged it", "⏰ %d problems still open, and nobody has acknowledged them")
 	}
-	gap := before(" · ", Text(n.Gap).String())
+	gap := before(" · ", Text(gapWords(l, n)).String())
 	if to := escalated(l, n, room, func(rooms string) string { return limited(rooms, maxLabel).String() }); to != "" {
 		return l.N(count, "⏫ %d problem %s: nobody acknowledged it for %s", "⏫ %d problems %s: nobody acknowledged them for %s", to, span) + gap
 	}

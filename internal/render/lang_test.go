@@ -29,6 +29,25 @@ func TestGermanGolden(t *testing.T) {
 	golden(t, "german.txt", out.String())
 }
 
+// An escalation says whom it couldn't reach, and why, in its thread and in that of a digest.
+func TestGapsOfDuty(t *testing.T) {
+	r := newRenderer(t)
+	room := render.Room{Name: "noc", Lang: lang.German, Location: berlin(t)}
+	for why, want := range map[alert.GapReason]string{
+		alert.GapNobody:     "niemand ist im Dienst in network \\(primary\\)",
+		alert.GapUnwritable: "das Relay darf denen im Dienst in network \\(primary\\) nicht schreiben",
+		alert.GapUnread:     "wer im Dienst ist in network \\(primary\\), ist unbekannt: der Kalender ließ sich noch nicht lesen",
+		alert.GapNoSchedule: "den Dienstplan network \\(primary\\) gibt es nicht mehr",
+	} {
+		p := render.Samples()["escalated"]
+		nudge := alert.Nudge{Kind: alert.EntryEscalated, Room: "noc", After: time.Hour, At: render.SamplesNow, Gaps: []alert.Gap{{Why: why, Schedule: "network", Layer: "primary"}}}
+		lines := r.Lines(p, []alert.Entry{{Kind: alert.EntryEscalated, Nudge: &nudge}}, room, render.SamplesNow)
+		require.Contains(t, lines, "nicht quittiert · "+want)
+		digest, _ := r.DigestLines([]render.DigestLine{{Nudge: nudge, Item: r.DigestItem(p, room)}}, room)
+		require.Contains(t, digest, " · "+want)
+	}
+}
+
 // cardWords are the texts of a card, one a line.
 func cardWords(t *testing.T, card any) string {
 	t.Helper()

@@ -31,8 +31,8 @@ func (b *builder) nudge(out *Entry, n alert.Nudge) {
 	if to := escalated(b.lang, n, b.room, func(rooms string) string { return string(limited(rooms, b.limit(maxLabel))) }); to != "" {
 		out.Did = Text(to) + ": " + out.Did
 	}
-	if n.Gap != "" {
-		out.Did += " · " + limited(n.Gap, b.limit(4*maxLabel))
+	if gaps := gapWords(b.lang, n); gaps != "" {
+		out.Did += " · " + limited(gaps, b.limit(4*maxLabel))
 	}
 }
 
@@ -139,4 +139,22 @@ func (b *builder) escalation() *Entry {
 	}
 	out := b.entry(*last, time.Time{})
 	return &out
+}
+
+var gapKeys = map[alert.GapReason]lang.Key{
+	alert.GapNobody:     lang.Key("nobody is on duty in %s"),
+	alert.GapUnwritable: lang.Key("the relay may not write to those on duty in %s"),
+	alert.GapUnread:     lang.Key("who is on duty in %s isn't known: the calendar couldn't be read yet"),
+	alert.GapNoSchedule: lang.Key("there is no schedule of duty %s any more"),
+}
+
+// gapWords says whom an escalation couldn't reach, and why.
+func gapWords(l lang.Lang, n alert.Nudge) string {
+	var gaps []string
+	for _, g := range n.Gaps {
+		if key, ok := gapKeys[g.Why]; ok {
+			gaps = append(gaps, l.Of(key, g.Schedule+" ("+g.Layer+")"))
+		}
+	}
+	return strings.Join(gaps, "; ")
 }

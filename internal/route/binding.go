@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 )
 
 // Filter is what a binding matches. The zero value matches everything.
@@ -70,7 +71,7 @@ func (r *Router) With(bindings []Binding, faulty func(b Binding, err error)) *Ro
 	next := *r
 	next.bindings, next.rights = nil, make(map[string]rights, len(r.rights))
 	for _, b := range bindings {
-		if next.Rests(b) != "" {
+		if !next.Rests(b).IsZero() {
 			continue
 		}
 		conditions, err := compileFilter(b.Filter)
@@ -108,24 +109,24 @@ func compileFilter(f Filter) (out []condition, err error) {
 	return out, nil
 }
 
-// Rests says why a binding adds nothing by this configuration; "" if it doesn't rest.
-func (r *Router) Rests(b Binding) string {
+// Rests says why a binding adds nothing by this configuration; none if it doesn't rest.
+func (r *Router) Rests(b Binding) lang.Phrase {
 	switch key, space := strings.CutPrefix(b.Room, config.SpaceRoom); {
 	case !r.cfg.Allowed(b.Email):
-		return b.Email + " isn't in an allowed domain"
+		return lang.Say("%s isn't in an allowed domain", b.Email)
 	case !space && r.cfg.RoleOf([]string{b.Email}, "") == "" && !slices.ContainsFunc(r.cfg.Rooms, func(room config.Room) bool { return r.cfg.RoleOf([]string{b.Email}, room.Name) != "" }):
-		return b.Email + " has no role"
+		return lang.Say("%s has no role", b.Email)
 	case !space:
-		return ""
+		return lang.Phrase{}
 	case r.byID[key] != "":
-		return fmt.Sprintf("the configuration names this room: %s", r.byID[key])
+		return lang.Say("the configuration names this room: %s", r.byID[key])
 	case !r.vouches(b.Email):
-		return b.Email + " isn't an admin everywhere"
+		return lang.Say("%s isn't an admin everywhere", b.Email)
 	}
 	if _, ok := r.cfg.Bot(b.Bot); !ok {
-		return fmt.Sprintf("the bot %s isn't configured any more", b.Bot)
+		return lang.Say("the bot %s isn't configured any more", b.Bot)
 	}
-	return ""
+	return lang.Phrase{}
 }
 
 // vouches reports whether a person may have a space bound.
@@ -169,8 +170,8 @@ func (r *Router) bound(targets []Target, s *subject, steps *[]Step) []Target {
 			targets = append(targets, Target{Room: b.Room, Route: b.Name})
 		}
 		if steps != nil {
-			reason := strings.Join(reasons(b.conditions, s), "; ") + "; " + b.Email + " may see it"
-			*steps = append(*steps, Step{Route: b.Name, Matched: true, Reason: reason, Rooms: []string{b.Room}})
+			reasons := append(reasons(b.conditions, s), lang.Say("%s may see it", b.Email))
+			*steps = append(*steps, Step{Route: b.Name, Matched: true, Reason: lang.Join(reasons, "; "), Rooms: []string{b.Room}})
 		}
 	}
 	return targets
@@ -181,9 +182,9 @@ type textIs struct{ text, lower string }
 
 func (c textIs) holds(s *subject) bool { return strings.Contains(s.name(), c.lower) }
 
-func (c textIs) why(s *subject, held bool) string {
+func (c textIs) why(s *subject, held bool) lang.Phrase {
 	if held {
-		return "its name has " + quoted(c.text)
+		return lang.Say("its name has %s", quoted(c.text))
 	}
-	return fmt.Sprintf("its name %s doesn't have %s", quoted(s.problem.Name), quoted(c.text))
+	return lang.Say("its name %s doesn't have %s", quoted(s.problem.Name), quoted(c.text))
 }

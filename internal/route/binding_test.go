@@ -114,7 +114,7 @@ func TestRests(t *testing.T) {
 		if b.Bot == "" {
 			b.Bot = "noc"
 		}
-		require.Equal(t, why, r.Rests(b))
+		require.Equal(t, why, r.Rests(b).String())
 	}
 }
 

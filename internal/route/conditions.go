@@ -8,6 +8,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -15,7 +16,7 @@ import (
 type condition interface {
 	holds(s *subject) bool
 	// why explains why the condition holds or doesn't.
-	why(s *subject, held bool) string
+	why(s *subject, held bool) lang.Phrase
 }
 
 // subject is the problem to route, with the names that conditions compare, in lower case.
@@ -94,10 +95,10 @@ func compile(m config.Match) (out []condition) {
 		out = append(out, severityIs{m.Severity})
 	}
 	if len(m.Sources) > 0 {
-		out = append(out, wordIs{"source", m.Sources, func(p *alert.Problem) string { return p.Key.Source }})
+		out = append(out, wordIs{lang.Key("source is %s"), lang.Key("source is %s, not %s"), m.Sources, func(p *alert.Problem) string { return p.Key.Source }})
 	}
 	if len(m.Origins) > 0 {
-		out = append(out, wordIs{"origin", text.Names(m.Origins, func(o alert.Origin) string { return string(o) }),
+		out = append(out, wordIs{lang.Key("origin is %s"), lang.Key("origin is %s, not %s"), text.Names(m.Origins, func(o alert.Origin) string { return string(o) }),
 			func(p *alert.Problem) string { return string(p.Origin) }})
 	}
 	if len(m.When) > 0 {
@@ -107,7 +108,8 @@ func compile(m config.Match) (out []condition) {
 		out = append(out, hostMatches(m.Hosts))
 	}
 	if len(m.Groups) > 0 {
-		out = append(out, nameMatches{"host group", m.Groups, func(s *subject) []string { return s.groups }, groupLabels, "its groups are unknown"})
+		out = append(out, nameMatches{m.Groups, func(s *subject) []string { return s.groups }, groupLabels,
+			lang.Key("a host group matches %s"), lang.Key("no host group matches %s: groups are %s"), lang.Key("no host group matches %s: its groups are unknown")})
 	}
 	if len(m.Tags) > 0 {
 		c := tagIs{}
@@ -127,42 +129,43 @@ func compile(m config.Match) (out []condition) {
 }
 
 func hostMatches(globs []config.Glob) condition {
-	return nameMatches{"host", globs, func(s *subject) []string { return s.hosts }, hostLabels, "it has no hosts"}
+	return nameMatches{globs, func(s *subject) []string { return s.hosts }, hostLabels,
+		lang.Key("a host matches %s"), lang.Key("no host matches %s: hosts are %s"), lang.Key("no host matches %s: it has no hosts")}
 }
 
 type severityIs struct{ match config.SeverityMatch }
 
 func (c severityIs) holds(s *subject) bool { return c.match.Has(s.problem.Severity) }
 
-func (c severityIs) why(s *subject, held bool) string {
+func (c severityIs) why(s *subject, held bool) lang.Phrase {
 	wanted := c.match.String()
 	have := s.problem.Severity.String()
 	if held {
-		return fmt.Sprintf("severity is %s (%s)", have, wanted)
+		return lang.Say("severity is %s (%s)", have, wanted)
 	}
 	if bound, ok := strings.CutPrefix(wanted, ">="); ok {
-		return fmt.Sprintf("severity %s is below %s", have, bound)
+		return lang.Say("severity %s is below %s", have, bound)
 	}
 	if bound, ok := strings.CutPrefix(wanted, "<="); ok {
-		return fmt.Sprintf("severity %s is above %s", have, bound)
+		return lang.Say("severity %s is above %s", have, bound)
 	}
-	return fmt.Sprintf("severity is %s, not %s", have, wanted)
+	return lang.Say("severity is %s, not %s", have, wanted)
 }
 
 // wordIs compares a word of a problem, such as its source.
 type wordIs struct {
-	what  string
-	words []string
-	of    func(*alert.Problem) string
+	is, isNot lang.Key
+	words     []string
+	of        func(*alert.Problem) string
 }
 
 func (c wordIs) holds(s *subject) bool { return slices.Contains(c.words, c.of(s.problem)) }
 
-func (c wordIs) why(s *subject, held bool) string {
+func (c wordIs) why(s *subject, held bool) lang.Phrase {
 	if held {
-		return c.what + " is " + c.of(s.problem)
+		return c.is.With(c.of(s.problem))
 	}
-	return fmt.Sprintf("%s is %s, not %s", c.what, c.of(s.problem), text.Or(c.words))
+	return c.isNot.With(c.of(s.problem), lang.Either(c.words))
 }
 
 type timeIs struct{ spans []config.When }
@@ -171,22 +174,23 @@ func (c timeIs) holds(s *subject) bool {
 	return slices.ContainsFunc(c.spans, func(w config.When) bool { return w.Contains(s.now) })
 }
 
-func (c timeIs) why(s *subject, held bool) string {
+func (c timeIs) why(s *subject, held bool) lang.Phrase {
+	now := func(w config.When) lang.Moment { return lang.Moment{At: w.Local(s.now), Layout: "Mon 15:04 MST"} }
 	for _, w := range c.spans {
 		if w.Contains(s.now) {
-			return fmt.Sprintf("it is %s: in %s", w.Local(s.now).Format("Mon 15:04 MST"), w)
+			return lang.Say("it is %s: in %s", now(w), w.String())
 		}
 	}
-	return fmt.Sprintf("it is %s: not in %s", c.spans[0].Local(s.now).Format("Mon 15:04 MST"), text.Or(text.Names(c.spans, config.When.String)))
+	return lang.Say("it is %s: not in %s", now(c.spans[0]), lang.Either(text.Names(c.spans, config.When.String)))
 }
 
 // nameMatches compares names of a problem's hosts or host groups.
 type nameMatches struct {
-	what   string
 	globs  []config.Glob
 	names  func(*subject) []string // in lower case
 	labels func(*alert.Problem) []string
-	none   string // the reason if there are no names
+	// The reasons: a name matches; the names are others; there are none.
+	matching, others, none lang.Key
 }
 
 func (c nameMatches) match(s *subject) (config.Glob, bool) {
@@ -200,15 +204,15 @@ func (c nameMatches) match(s *subject) (config.Glob, bool) {
 
 func (c nameMatches) holds(s *subject) bool { _, ok := c.match(s); return ok }
 
-func (c nameMatches) why(s *subject, held bool) string {
+func (c nameMatches) why(s *subject, held bool) lang.Phrase {
 	if g, ok := c.match(s); ok {
-		return fmt.Sprintf("a %s matches %s", c.what, g)
+		return c.matching.With(g.String())
 	}
-	why := fmt.Sprintf("no %s matches %s: ", c.what, text.Or(text.Names(c.globs, config.Glob.String)))
+	globs := lang.Either(text.Names(c.globs, config.Glob.String))
 	if labels := c.labels(s.problem); len(labels) > 0 {
-		return why + c.what[strings.LastIndexByte(c.what, ' ')+1:] + "s are " + shortList(labels)
+		return c.others.With(globs, shortList(labels))
 	}
-	return why + c.none
+	return c.none.With(globs)
 }
 
 func hostLabels(p *alert.Problem) []string {
@@ -230,33 +234,33 @@ func (c tagIs) holds(s *subject) bool {
 	return held
 }
 
-func (c tagIs) why(s *subject, _ bool) string {
+func (c tagIs) why(s *subject, _ bool) lang.Phrase {
 	_, why := c.decide(s)
 	return why()
 }
 
 // decide reports whether the condition holds, and explains it on demand.
-func (c tagIs) decide(s *subject) (held bool, why func() string) {
+func (c tagIs) decide(s *subject) (held bool, why func() lang.Phrase) {
 	found := func(rules []config.TagRule) int {
 		return slices.IndexFunc(rules, func(rule config.TagRule) bool { return hasTag(s.tags, rule) })
 	}
 	if i := found(c.without); i >= 0 {
-		return false, func() string { return "a tag is excluded by " + c.without[i].String() }
+		return false, func() lang.Phrase { return lang.Say("a tag is excluded by %s", c.without[i].String()) }
 	}
 	if len(c.with) == 0 {
-		return true, func() string {
-			return "no tag is excluded by " + text.Or(text.Names(c.without, config.TagRule.String))
+		return true, func() lang.Phrase {
+			return lang.Say("no tag is excluded by %s", lang.Either(text.Names(c.without, config.TagRule.String)))
 		}
 	}
 	if i := found(c.with); i >= 0 {
-		return true, func() string { return "a tag matches " + c.with[i].String() }
+		return true, func() lang.Phrase { return lang.Say("a tag matches %s", c.with[i].String()) }
 	}
-	return false, func() string {
-		have := "it has no tags"
+	return false, func() lang.Phrase {
+		wanted := lang.Either(text.Names(c.with, config.TagRule.String))
 		if tags := slices.DeleteFunc(slices.Clone(s.problem.Tags), func(t alert.Tag) bool { return t.Tag == alert.LinkTag }); len(tags) > 0 {
-			have = "tags are " + shortList(text.Names(tags, func(t alert.Tag) string { return quoted(t.Tag + "=" + t.Value) }))
+			return lang.Say("no tag matches %s: tags are %s", wanted, shortList(text.Names(tags, func(t alert.Tag) string { return quoted(t.Tag + "=" + t.Value) })))
 		}
-		return fmt.Sprintf("no tag matches %s: %s", text.Or(text.Names(c.with, config.TagRule.String)), have)
+		return lang.Say("no tag matches %s: it has no tags", wanted)
 	}
 }
 
@@ -274,14 +278,14 @@ type nameIs struct{ re config.Pattern }
 
 func (c nameIs) holds(s *subject) bool { return c.re.MatchString(s.problem.Name) }
 
-func (c nameIs) why(s *subject, held bool) string {
+func (c nameIs) why(s *subject, held bool) lang.Phrase {
 	if held {
-		return fmt.Sprintf("its name matches %s", c.re)
+		return lang.Say("its name matches %s", c.re.String())
 	}
-	return fmt.Sprintf("its name %s doesn't match %s", quoted(s.problem.Name), c.re)
+	return lang.Say("its name %s doesn't match %s", quoted(s.problem.Name), c.re.String())
 }
 
-// Explanations are shown in terminals: text from Zabbix is printed without control characters, and shortened.
+// Explanations are shown in terminals and rooms: text from Zabbix is printed without control characters, and shortened.
 const (
 	maxShown = 60 // characters of one text
 	maxItems = 8  // of one list
@@ -289,4 +293,4 @@ const (
 
 func quoted(s string) string { return text.Quoted(s, maxShown) }
 
-func shortList(items []string) string { return text.Some(items, maxItems) }
+func shortList(items []string) lang.Few { return lang.Few{Words: items, Max: maxItems} }

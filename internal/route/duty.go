@@ -2,27 +2,27 @@ package route
 
 import (
 	"slices"
-	"strings"
 	"time"
 
+	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 )
 
-// OnDuty returns the addresses of those who are on duty in a layer of a schedule, or else why nobody can be reached.
-type OnDuty func(schedule, layer string, at time.Time) (emails []string, gap string)
+// OnDuty returns the addresses of those who are on duty in a layer of a schedule, or else why nobody can be reached (its zero value if
+// somebody can).
+type OnDuty func(schedule, layer string, at time.Time) (emails []string, gap alert.Gap)
 
-// Step returns the rooms that the nth escalation goes to as well, and whom it mentions. gap says why somebody on duty whom the step asks
+// Step returns the rooms that the nth escalation goes to as well, and whom it mentions. gaps say why somebody on duty whom the step asks
 // for can't be reached; then the rooms alone get it. onDuty may be nil: then nobody is asked for.
-func (t Timing) Step(n int, onDuty OnDuty, now time.Time) (rooms, mention []string, gap string) {
+func (t Timing) Step(n int, onDuty OnDuty, now time.Time) (rooms, mention []string, gaps []alert.Gap) {
 	step := t.Escalate[n]
 	rooms = slices.Clone(step.Rooms)
-	var gaps []string
 	called := func(layer string) []string {
 		if onDuty == nil {
 			return nil
 		}
 		emails, gap := onDuty(t.Duty, layer, now)
-		if gap != "" && !slices.Contains(gaps, gap) {
+		if gap != (alert.Gap{}) && !slices.Contains(gaps, gap) {
 			gaps = append(gaps, gap)
 		}
 		return emails
@@ -47,5 +47,5 @@ func (t Timing) Step(n int, onDuty OnDuty, now time.Time) (rooms, mention []stri
 			rooms = append(rooms, config.PersonRoom+email)
 		}
 	}
-	return rooms, mention, strings.Join(gaps, "; ")
+	return rooms, mention, gaps
 }

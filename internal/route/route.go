@@ -10,6 +10,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/webexid"
 )
 
@@ -103,12 +104,12 @@ func (r *Router) Rooms(p alert.Problem, sendTo string, now time.Time) []Target {
 
 // Step is one rule of an explanation.
 type Step struct {
-	Route   string   `json:"route"` // the route's name, "default_rooms" or "send_to"
-	Line    int      `json:"line,omitempty"`
-	Matched bool     `json:"matched"`
-	Reason  string   `json:"reason"` // why it matched or didn't
-	Rooms   []string `json:"rooms,omitempty"`
-	Skipped bool     `json:"skipped,omitempty"` // not evaluated: an earlier rule won
+	Route   string      `json:"route"` // the route's name, "default_rooms" or "send_to"
+	Line    int         `json:"line,omitempty"`
+	Matched bool        `json:"matched"`
+	Reason  lang.Phrase `json:"reason"` // why it matched or didn't
+	Rooms   []string    `json:"rooms,omitempty"`
+	Skipped bool        `json:"skipped,omitempty"` // not evaluated: an earlier rule won
 }
 
 // Explain returns the targets, as Rooms does, and for every rule whether and why it matched.
@@ -125,7 +126,7 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 	var targets []Target
 	if r.mode(p.Key.Source) == config.SendToOnly && named.rooms != nil {
 		if steps != nil {
-			r.skipAll(steps, fmt.Sprintf("not evaluated: source %s has send_to: only", p.Key.Source))
+			r.skipAll(steps, lang.Say("not evaluated: source %s has send_to: only", p.Key.Source))
 		}
 	} else {
 		targets = r.match(s, steps)
@@ -134,7 +135,7 @@ func (r *Router) decide(p alert.Problem, sendTo string, now time.Time, steps *[]
 		targets = add(targets, Target{Room: room, Route: SendTo})
 	}
 	if steps != nil && named.why != nil {
-		*steps = append(*steps, Step{Route: SendTo, Matched: named.rooms != nil, Reason: strings.Join(named.why, "; "), Rooms: named.rooms})
+		*steps = append(*steps, Step{Route: SendTo, Matched: named.rooms != nil, Reason: lang.Join(named.why, "; "), Rooms: named.rooms})
 	}
 	if len(r.bindings) > 0 {
 		targets = r.bound(targets, s, steps)
@@ -152,7 +153,7 @@ func (r *Router) match(s *subject, steps *[]Step) []Target {
 			if steps == nil {
 				break
 			}
-			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: "not evaluated: " + winner + " won"})
+			*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: lang.Say("not evaluated: %s won", winner)})
 			continue
 		}
 		failed := failing(rule.conditions, s)
@@ -176,9 +177,9 @@ func (r *Router) match(s *subject, steps *[]Step) []Target {
 		}
 	}
 	if steps != nil {
-		step := Step{Route: DefaultRooms, Matched: matched == 0, Rooms: r.defaults, Reason: "no route matched"}
+		step := Step{Route: DefaultRooms, Matched: matched == 0, Rooms: r.defaults, Reason: lang.Say("no route matched")}
 		if matched > 0 {
-			step.Skipped, step.Rooms, step.Reason = true, nil, "not evaluated: a route matched"
+			step.Skipped, step.Rooms, step.Reason = true, nil, lang.Say("not evaluated: a route matched")
 		}
 		*steps = append(*steps, step)
 	}
@@ -186,7 +187,7 @@ func (r *Router) match(s *subject, steps *[]Step) []Target {
 }
 
 // skipAll records every rule as skipped.
-func (r *Router) skipAll(steps *[]Step, why string) {
+func (r *Router) skipAll(steps *[]Step, why lang.Phrase) {
 	for _, rule := range r.rules {
 		*steps = append(*steps, Step{Route: rule.name, Line: rule.line, Skipped: true, Reason: why})
 	}
@@ -211,19 +212,19 @@ func (r *rule) step(s *subject, failed condition) Step {
 		return step
 	}
 	step.Rooms = r.rooms
-	step.Reason = strings.Join(reasons(r.conditions, s), "; ")
-	if step.Reason == "" {
-		step.Reason = "no conditions: matches everything"
+	step.Reason = lang.Say("no conditions: matches everything")
+	if len(r.conditions) > 0 {
+		step.Reason = lang.Join(reasons(r.conditions, s), "; ")
 	}
 	if r.proceed {
-		step.Reason += "; continue: the routes below are tried too"
+		step.Reason = step.Reason.And(lang.Say("; continue: the routes below are tried too"))
 	}
 	return step
 }
 
 // reasons says why each condition holds.
-func reasons(conditions []condition, s *subject) []string {
-	why := make([]string, len(conditions))
+func reasons(conditions []condition, s *subject) []lang.Phrase {
+	why := make([]lang.Phrase, len(conditions))
 	for i, c := range conditions {
 		why[i] = c.why(s, true)
 	}

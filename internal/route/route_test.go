@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,7 +123,7 @@ func TestConditions(t *testing.T) {
 			r := router(t, "routes: [{match: "+c.match+", rooms: [db]}]")
 			steps, targets := r.Explain(problem(), "", noon)
 			sign := map[bool]string{true: "+", false: "-"}[steps[0].Matched]
-			require.Equal(t, c.want, sign+steps[0].Reason)
+			require.Equal(t, c.want, sign+steps[0].Reason.String())
 			require.Equal(t, map[bool][]string{true: {"db"}, false: {"noc"}}[steps[0].Matched], rooms(targets))
 			require.Equal(t, 9, steps[0].Line)
 		})
@@ -139,7 +140,7 @@ func TestConditionsOnMissingData(t *testing.T) {
 	} {
 		steps, _ := router(t, "routes: [{match: "+match+", rooms: [db]}]").Explain(alert.Problem{Key: alert.Key{Source: "main"}}, "", noon)
 		require.False(t, steps[0].Matched)
-		require.Equal(t, want, steps[0].Reason)
+		require.Equal(t, want, steps[0].Reason.String())
 	}
 }
 
@@ -152,14 +153,16 @@ func TestExplain(t *testing.T) {
   - {match: {hosts: "x"}, rooms: [noc]}
 `)
 	steps, targets := r.Explain(problem(), "night", noon)
-	require.Equal(t, []Step{
-		{Route: "route 1", Line: 10, Reason: "severity is high, not disaster"},
-		{Route: "switches", Line: 11, Matched: true, Reason: "a host matches sw*; continue: the routes below are tried too", Rooms: []string{"db"}},
-		{Route: "all", Line: 12, Matched: true, Reason: "no conditions: matches everything", Rooms: []string{"Lab"}},
-		{Route: "route 4", Line: 13, Skipped: true, Reason: "not evaluated: all won"},
-		{Route: "default_rooms", Skipped: true, Reason: "not evaluated: a route matched"},
-		{Route: "send_to", Matched: true, Reason: "night is a room: its room is added", Rooms: []string{"night"}},
-	}, steps)
+	told, err := json.Marshal(steps)
+	require.NoError(t, err)
+	require.JSONEq(t, `[
+		{"route": "route 1", "line": 10, "matched": false, "reason": "severity is high, not disaster"},
+		{"route": "switches", "line": 11, "matched": true, "reason": "a host matches sw*; continue: the routes below are tried too", "rooms": ["db"]},
+		{"route": "all", "line": 12, "matched": true, "reason": "no conditions: matches everything", "rooms": ["Lab"]},
+		{"route": "route 4", "line": 13, "matched": false, "skipped": true, "reason": "not evaluated: all won"},
+		{"route": "default_rooms", "matched": false, "skipped": true, "reason": "not evaluated: a route matched"},
+		{"route": "send_to", "matched": true, "reason": "night is a room: its room is added", "rooms": ["night"]}
+	]`, string(told))
 	require.Equal(t, []Target{{"db", "switches"}, {"Lab", "all"}, {"night", "send_to"}}, targets)
 }
 
@@ -202,7 +205,7 @@ func TestSendTo(t *testing.T) {
 			continue
 		}
 		require.Equal(t, SendTo, last.Route)
-		require.Equal(t, c.reason, last.Reason)
+		require.Equal(t, c.reason, last.Reason.String())
 	}
 }
 
@@ -306,7 +309,7 @@ func TestRoomsAndExplainAgree(t *testing.T) {
 		var want []string
 		won := false
 		for i, s := range steps {
-			require.NotEmpty(t, s.Reason)
+			require.NotEmpty(t, s.Reason.String())
 			require.False(t, s.Matched && s.Skipped)
 			if won && i < len(cfg.Routes) {
 				require.True(t, s.Skipped, "a rule above won")
@@ -350,11 +353,11 @@ func TestExplanationsAreSafe(t *testing.T) {
 	}
 	steps, _ := router(t, `routes: [{match: {trigger: zzz}, rooms: [db]}, {match: {hosts: zzz}, rooms: [db]}]`).Explain(p, "", noon)
 	for _, s := range steps {
-		require.Less(t, len(s.Reason), 500)
-		require.NotContains(t, s.Reason, "\x1b")
-		require.NotContains(t, s.Reason, "\u202e")
+		require.Less(t, len(s.Reason.String()), 500)
+		require.NotContains(t, s.Reason.String(), "\x1b")
+		require.NotContains(t, s.Reason.String(), "\u202e")
 	}
-	require.Contains(t, steps[1].Reason, "and 42 more")
+	require.Contains(t, steps[1].Reason.String(), "and 42 more")
 }
 
 // BenchmarkRooms evaluates a hundred routes, none of which matches.

@@ -1,20 +1,20 @@
 package route
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/webexid"
 )
 
 // named has the rooms that the "Send to" fields of a problem's messages refer to.
 type named struct {
-	rooms   []string // without duplicates
-	why     []string // an explanation for each name
-	unknown []string // the explanations of unknown names
+	rooms   []string      // without duplicates
+	why     []lang.Phrase // an explanation for each name
+	unknown []string      // the explanations of unknown names, for the log
 }
 
 // named reads every {ALERT.SENDTO} of a problem.
@@ -24,16 +24,17 @@ func (r *Router) named(p alert.Problem, sendTo string) (n named) {
 	for _, value := range append(slices.Clip(p.SendTo), sendTo) {
 		for _, name := range r.split(value) {
 			room, why := r.resolve(name, mode)
-			if seen[why] {
+			said := why.String()
+			if seen[said] {
 				continue
 			}
-			seen[why] = true
+			seen[said] = true
 			n.why = append(n.why, why)
 			if room != "" && !seen["room "+room] {
 				seen["room "+room] = true
 				n.rooms = append(n.rooms, room)
 			} else if room == "" && mode != config.SendToIgnore && !leavesToRoutes(name) {
-				n.unknown = append(n.unknown, why)
+				n.unknown = append(n.unknown, said)
 			}
 		}
 	}
@@ -91,30 +92,30 @@ func (r *Router) room(name string) (room string, ok bool) {
 
 // resolve finds the room of one name in {ALERT.SENDTO}, and explains the result. The name is a configured room's name or id, or the
 // e-mail address of a person in an allowed domain ("person:alice@example.com", a direct chat).
-func (r *Router) resolve(name string, mode config.SendTo) (room, why string) {
+func (r *Router) resolve(name string, mode config.SendTo) (room string, why lang.Phrase) {
 	if mode == config.SendToIgnore {
-		return "", "the source has send_to: ignore"
+		return "", lang.Say("the source has send_to: ignore")
 	}
 	if leavesToRoutes(name) {
-		return "", quoted(name) + " means the routes' rooms"
+		return "", lang.Say("%s means the routes' rooms", quoted(name))
 	}
-	did := "its room is added"
+	did := lang.Say("its room is added")
 	if mode == config.SendToOnly {
-		did = "only its room is used"
+		did = lang.Say("only its room is used")
 	}
 	if room, ok := r.room(name); ok {
-		return room, fmt.Sprintf("%s is a room: %s", quoted(name), did)
+		return room, lang.Say("%s is a room: %s", quoted(name), did)
 	}
 	if room, ok := r.byID[webexid.Key(name)]; ok {
-		return room, fmt.Sprintf("%s is the id of room %s: %s", quoted(name), room, did)
+		return room, lang.Say("%s is the id of room %s: %s", quoted(name), room, did)
 	}
 	if !isAddress(name) {
-		return "", fmt.Sprintf("%s is neither a configured room's name or id nor an e-mail address", quoted(name))
+		return "", lang.Say("%s is neither a configured room's name or id nor an e-mail address", quoted(name))
 	}
 	if !r.allowed(name) {
-		return "", fmt.Sprintf("%s is an address outside the allowed domains", quoted(name))
+		return "", lang.Say("%s is an address outside the allowed domains", quoted(name))
 	}
-	return config.PersonRoom + strings.ToLower(name), fmt.Sprintf("%s is a person's address: %s", quoted(name), did)
+	return config.PersonRoom + strings.ToLower(name), lang.Say("%s is a person's address: %s", quoted(name), did)
 }
 
 // leavesToRoutes reports whether a name stands for no room: Zabbix requires text in the field.
