@@ -34,9 +34,9 @@ func TestGapsOfDuty(t *testing.T) {
 	r := newRenderer(t)
 	room := render.Room{Name: "noc", Lang: lang.German, Location: berlin(t)}
 	for why, want := range map[alert.GapReason]string{
-		alert.GapNobody:     "niemand ist im Dienst in network \\(primary\\)",
-		alert.GapUnwritable: "das Relay darf denen im Dienst in network \\(primary\\) nicht schreiben",
-		alert.GapUnread:     "wer im Dienst ist in network \\(primary\\), ist unbekannt: der Kalender ließ sich noch nicht lesen",
+		alert.GapNobody:     "in network \\(primary\\) ist niemand im Dienst",
+		alert.GapUnwritable: "das Relay darf denen nicht schreiben, die in network \\(primary\\) im Dienst sind",
+		alert.GapUnread:     "wer in network \\(primary\\) im Dienst ist, ist unbekannt: der Kalender ließ sich noch nicht lesen",
 		alert.GapNoSchedule: "den Dienstplan network \\(primary\\) gibt es nicht mehr",
 	} {
 		p := render.Samples()["escalated"]
