@@ -22,20 +22,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var (
-	update = flag.Bool("update", false, "rewrite the pictures of the documentation from the running demo")
-	scheme = flag.String("scheme", "light", "the pictures' colours: light, or dark to look at them")
-)
+var update = flag.Bool("update", false, "rewrite the pictures of the documentation from the running demo")
 
 // maxPicture is the most that a picture of the documentation may have, in bytes.
-const maxPicture = 150_000
+const maxPicture = 180_000
 
 // scene is something that a visitor does in the demo.
 type scene struct {
-	picture string // of the documentation; "" for none
+	picture string // of the documentation, without .png; "" for none
 	do      string // JavaScript
 	seen    string // what must be true on the page then
 	show    string // the element of the picture; "" for the whole page
+	dark    bool   // there is a dark picture, too
 }
 
 // director has what scenes need: problem is the open problem of that name, root the newest thread with a text, button a button in it.
@@ -58,27 +56,30 @@ const director = `
 // scenes are the pictures of docs/commands.md, in one story.
 var scenes = []scene{
 	{do: `raise(8)`, seen: `openHere().length >= 5 && has(here4, 'Acknowledge')`},
-	{picture: "problem.png", seen: `has(here4, '3rd time in 30 days')`, show: `root(here4)`},
-	{picture: "suppress.png", do: `button(here4, 'Suppress').click()`, seen: `root(here4).querySelector('.showcard:not([hidden])')`, show: `root(here4).querySelector('.card').closest('.msg')`},
-	{do: `type(root(here4).querySelector('.card textarea'), 'on it, the new cable is here'); button(here4, 'Acknowledge').click()`,
+	{picture: "problem", seen: `has(here4, '3rd time in 30 days')`, show: `root(here4)`},
+	{picture: "suppress", do: `button(here4, 'Suppress').click()`, seen: `root(here4).querySelector('.showcard:not([hidden])')`, show: `root(here4).querySelector('.card').closest('.msg')`},
+	{do: `button(here4, 'Suppress').click(); button(here4, 'More').click()`, seen: `button(here4, 'Graph') && button(here4, 'Incident room')`},
+	{picture: "more", seen: `root(here4).querySelector('.showcard:not([hidden])')`, show: `root(here4).querySelector('.card').closest('.msg')`},
+	{do: `button(here4, 'More').click(); type(root(here4).querySelector('.card textarea'), 'on it, the new cable is here'); button(here4, 'Acknowledge').click()`,
 		seen: `has(here4, 'High problem, acknowledged', 'Unacknowledge') && document.querySelector('#problems').textContent.includes('on it, the new cable is here')`},
-	{picture: "acknowledged.png", seen: `root(here4).querySelectorAll('.thread .msg').length === 2`, show: `root(here4)`},
-	{picture: "demo.png", do: `freeze(); root(here4).scrollIntoView({block: 'end'})`, seen: `true`},
+	{picture: "acknowledged", seen: `root(here4).querySelectorAll('.thread .msg').length === 2`, show: `root(here4)`},
+	{picture: "demo", do: `freeze(); root(here4).scrollIntoView({block: 'end'})`, seen: `true`},
 	{do: `say('take ' + problem('link down'))`, seen: `has(here4, '👤 Alice Archer', 'took it') && has('Relay take', '✅ Took')`},
-	{picture: "take.png", do: `inThread('Relay take'); say('who ' + problem('link down'))`, seen: `has('Relay take', 'Alice Archer acted')`, show: `root('Relay take')`},
-	{picture: "why.png", do: `$('reply-cancel').click(); say('why ' + problem('link down'))`, seen: `has('Relay why', 'Routes, by today')`, show: `root('Relay why')`},
-	{picture: "history.png", do: `say('history ' + problem('link down'))`, seen: `has('Relay history', 'the same cable')`, show: `root('Relay history')`},
+	{picture: "take", do: `inThread('Relay take'); say('who ' + problem('link down'))`, seen: `has('Relay take', 'Alice Archer acted')`, show: `root('Relay take')`},
+	{picture: "why", do: `$('reply-cancel').click(); say('why ' + problem('link down'))`, seen: `has('Relay why', 'Routes, by today')`, show: `root('Relay why')`},
+	{picture: "history", do: `say('history ' + problem('link down'))`, seen: `has('Relay history', 'the same cable')`, show: `root('Relay history')`},
 	{do: `$('notify').click()`, seen: `has('Deploying shop 4.2')`},
-	{picture: "notify.png", do: `$('notify').click()`, seen: `has('Deployed shop 4.2')`, show: `root('Deployed shop 4.2')`},
+	{picture: "notify", do: `$('notify').click()`, seen: `has('Deployed shop 4.2')`, show: `root('Deployed shop 4.2')`},
 	{do: `enter(myRooms().find(isDirect).id); say('mine')`, seen: `has('1 problem', 'Interface Gi1/0/24')`},
+	{picture: "report", do: `say('report')`, seen: `root('report') && root('report').querySelectorAll('.thread .msg').length > 0`, show: `root('report')`, dark: true},
 	{do: `say('token')`, seen: `has('Your own API token', 'Check it')`},
 	{do: `type(root('Your own API token').querySelector('.card input'), state.people[0].zabbixToken); button('Your own API token', 'Check it').click()`, seen: `button('Is this you?', 'Yes, that is me')`},
-	{picture: "token.png", seen: `true`, show: `root('Is this you?')`},
+	{picture: "token", seen: `true`, show: `root('Is this you?')`},
 	{do: `button('Is this you?', 'Yes, that is me').click()`, seen: `has('From now on', 'alice')`},
 	{do: `say('comment ' + problem('link down') + ' looking at it from home')`,
 		seen: `[...document.querySelectorAll('#problems .acks div')].some(a => a.querySelector('b').textContent === 'alice' && a.textContent.includes('looking at it from home'))`},
 	{do: `be('bob@example.com'); enter(myRooms()[2].id); post('zabbix', {do: 'storm'})`, seen: `has('problems at once', 'The complete list')`},
-	{picture: "confirm.png", do: `inThread('problems at once'); say('ack all network team is on it')`, seen: `has('problems at once', 'This will acknowledge')`, show: `root('problems at once')`},
+	{picture: "confirm", do: `inThread('problems at once'); say('ack all network team is on it')`, seen: `has('problems at once', 'This will acknowledge')`, show: `root('problems at once')`},
 }
 
 // The scenes of the documentation's pictures happen in the demo. With -update the pictures are written.
@@ -86,20 +87,41 @@ func TestDemoPictures(t *testing.T) {
 	t.Parallel()
 	ctx := openDemo(t, "0s")
 	until(t, ctx, `document.querySelectorAll('.root').length >= 2`)
-	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: *scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
-	require.NoError(t, err)
+	play(t, ctx, scenes)
+}
+
+// play has a visitor do what scenes say.
+func play(t *testing.T, ctx context.Context, scenes []scene) {
+	t.Helper()
+	colours(t, ctx, "light")
 	eval(t, ctx, director)
 	for _, s := range scenes {
 		eval(t, ctx, s.do+`; true`)
 		until(t, ctx, s.seen)
 		if *update && s.picture != "" {
-			shot := small(t, pictureOf(t, ctx, s.show))
-			require.Less(t, len(shot), maxPicture, s.picture)
-			require.NoError(t, os.WriteFile(filepath.Join("../docs", s.picture), shot, 0o644))
+			save(t, ctx, s.picture+".png", s.show)
+			if s.dark {
+				colours(t, ctx, "dark")
+				save(t, ctx, s.picture+"-dark.png", s.show)
+				colours(t, ctx, "light")
+			}
 		}
 		eval(t, ctx, `thaw(); true`)
 	}
+}
+
+func colours(t *testing.T, ctx context.Context, scheme string) {
+	t.Helper()
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	require.NoError(t, err)
+}
+
+func save(t *testing.T, ctx context.Context, name, element string) {
+	t.Helper()
+	shot := small(t, pictureOf(t, ctx, element))
+	require.Less(t, len(shot), maxPicture, name)
+	require.NoError(t, os.WriteFile(filepath.Join("../docs", name), shot, 0o644))
 }
 
 // pictureOf is a picture of an element at twice its size, or of the whole page.

@@ -19,18 +19,7 @@ import (
 // inIncident has INC-1 about two problems, opened in the room db, with a space, and tells what somebody gets as reply in a room to words or a press.
 func inIncident(t *testing.T, story func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		w.people = append(people().People, config.Person{Email: "boss@example.com", Role: config.RoleAdmin})
-		i := store.Incident{Command: "C", Title: "db1: Disk full (high)", Room: "db", Origin: "ROOM-db", Bot: "relay", By: someone(alice), Opened: time.Now(), RoomID: "SPACE"}
-		for _, key := range []string{"main/4711", "main/4712"} {
-			i.Problems = append(i.Problems, store.IncidentProblem{Key: w.problem(key, "db"), Joined: time.Now(), Posted: true})
-		}
-		_, err := w.AddIncident(t.Context(), i)
-		require.NoError(t, err)
-		w.problem("main/4713", "db")
-		w.problem("main/4714", "noc")
-		w.incidents, err = incident.Load(t.Context(), w, slog.New(slog.DiscardHandler))
-		require.NoError(t, err)
+		w := incidentWorld(t)
 		r := w.start(t)
 		defer r.stop()
 		n := 0
@@ -45,6 +34,23 @@ func inIncident(t *testing.T, story func(w *world, k *incident.Keeper, said func
 			return reply(Input{Text: text, Room: room, Direct: room == "", Person: who})
 		}, func(b *Button, room string) string { return reply(Input{Button: b, Room: room}) })
 	})
+}
+
+// incidentWorld has INC-1 about two problems, opened in the room db, with a space.
+func incidentWorld(t *testing.T) *world {
+	w := newWorld()
+	w.people = append(people().People, config.Person{Email: "boss@example.com", Role: config.RoleAdmin})
+	i := store.Incident{Command: "C", Title: "db1: Disk full (high)", Room: "db", Origin: "ROOM-db", Bot: "relay", By: someone(alice), Opened: time.Now(), RoomID: "SPACE"}
+	for _, key := range []string{"main/4711", "main/4712"} {
+		i.Problems = append(i.Problems, store.IncidentProblem{Key: w.problem(key, "db"), Joined: time.Now(), Posted: true})
+	}
+	_, err := w.AddIncident(t.Context(), i)
+	require.NoError(t, err)
+	w.problem("main/4713", "db")
+	w.problem("main/4714", "noc")
+	w.incidents, err = incident.Load(t.Context(), w, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return w
 }
 
 // current returns the problems of INC-1.

@@ -18,7 +18,7 @@ func incidentVerbs() []verb {
 			name: Room, role: operator, sets: true,
 			usage: "room [ID …]", does: "opens a space for an incident about problems, and invites you, who acted on them and who is on duty. If there is one already, it invites you",
 			examples: []string{"room 4711", "room 4711 4712"},
-			problems: true, parse: parseShow, handle: (*Executor).openRoom,
+			problems: true, button: true, parse: parseShow, handle: (*Executor).openRoom,
 		},
 		{
 			name: Join, role: operator, sets: true,

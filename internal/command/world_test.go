@@ -276,6 +276,21 @@ func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err er
 	return id, cmp.Or(crash, err)
 }
 
+func (w *world) AddIncident(ctx context.Context, i store.Incident) (id int64, err error) {
+	crash := w.effect(func() { id, err = w.Store.AddIncident(ctx, i) })
+	return id, cmp.Or(crash, err)
+}
+
+func (w *world) SaveIncident(ctx context.Context, i store.Incident) (err error) {
+	crash := w.effect(func() { err = w.Store.SaveIncident(ctx, i) })
+	return cmp.Or(crash, err)
+}
+
+func (w *world) AddIncidentEntry(ctx context.Context, entry store.IncidentEntry) (added bool, err error) {
+	crash := w.effect(func() { added, err = w.Store.AddIncidentEntry(ctx, entry) })
+	return added, cmp.Or(crash, err)
+}
+
 func (w *world) SaveCommand(ctx context.Context, c store.Command) (err error) {
 	crash := w.effect(func() {
 		if err = w.broken[c.ID]; err == nil {
@@ -506,6 +521,10 @@ func (w *world) start(t *testing.T) *relay {
 	}
 	bindings, err := binding.Load(context.Background(), w, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
+	if w.incidents != nil { // as the store has them
+		w.incidents, err = incident.Load(context.Background(), w, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+	}
 	reg := prometheus.NewRegistry()
 	e := New(Options{
 		Mutes: mutes, Bindings: bindings,

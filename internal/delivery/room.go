@@ -67,7 +67,7 @@ func RoomsOf(cfg *config.Config) Rooms {
 			Debounce: time.Duration(cfg.Delivery.Debounce),
 		}
 		if email, ok := strings.CutPrefix(name, config.PersonRoom); ok {
-			s.Person = email
+			s.Person, s.NoIncidents = email, true
 		} else {
 			room, ok := rooms[name]
 			if !ok {

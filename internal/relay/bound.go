@@ -37,14 +37,14 @@ func (l *live) set(s *snapshot) {
 func (l *live) space(room, rule string) (delivery.RoomSettings, bool) {
 	s, ok := l.Load().rooms(config.PersonRoom, rule)
 	if i, is := l.incidents.Of(room); is {
-		s.Name, s.Person, s.ID, s.Bot = room, "", i.RoomID, i.Bot
+		s.Name, s.Person, s.ID, s.Bot, s.NoIncidents = room, "", i.RoomID, i.Bot, true
 		if origin, known := l.settings(i.Room, ""); known {
 			s.Location, s.Lang = origin.Location, origin.Lang
 		}
 		return s, ok
 	}
 	b, is := l.bindings.Last(room)
-	s.Name, s.Person, s.ID, s.Bot = room, "", b.RoomID, b.Bot
+	s.Name, s.Person, s.ID, s.Bot, s.NoIncidents = room, "", b.RoomID, b.Bot, false
 	return s, ok && is
 }
 

@@ -26,7 +26,7 @@ const maxCardJSON = 9500
 // the root's thread and only names its problem.
 func (r *Renderer) Card(p alert.Problem, room Room, now time.Time) (content any, fallback string) {
 	whole := room.Presentation == config.PresentCard
-	list := r.buttons(p)
+	list := room.only(r.buttons(p))
 	var v *View
 	var card element
 	for i, scale := range scales {

@@ -19,6 +19,7 @@ const (
 	ActionSeverity   = "severity"
 	ActionClose      = "close"
 	ActionGraph      = "graph"
+	ActionRoom       = "room"
 )
 
 // ActionStillOn is the action of the button that answers for problems of a digest. Its key is the digest's message, its value the
@@ -121,6 +122,7 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 	if p.TriggerID != "" {
 		list = append(list, Button{Action: ActionGraph, words: lang.Key("Graph"), place: placeMore})
 	}
+	list = append(list, Button{Action: ActionRoom, words: lang.Key("Incident room"), place: placeMore})
 	if p.CanClose {
 		list = append(list, Button{Action: ActionClose, words: lang.Key("Close problem"), Style: "destructive", place: placeMore})
 	}
@@ -131,6 +133,11 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 		}
 	}
 	return list
+}
+
+// only leaves out the buttons that can do nothing in a room.
+func (r Room) only(list []Button) []Button {
+	return slices.DeleteFunc(list, func(b Button) bool { return r.NoIncidents && b.Action == ActionRoom })
 }
 
 // lengths are those of a suppression that have a button, as people write them.

@@ -39,6 +39,7 @@ type Room struct {
 	Presentation config.Presentation
 	Templates    string // a route's own directory, one of Options.RouteDirs
 	HideMemory   bool
+	NoIncidents  bool     // nobody can open a room for an incident from here: it is one, or a direct chat
 	Tell         []string // kinds that are posted to the thread (TellKinds); empty for all
 	// MayRead reports whether a message here may show what was written about a problem that was posted in these rooms. nil: only if
 	// Name is one of them.

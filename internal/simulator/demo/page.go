@@ -5,10 +5,13 @@ import (
 	"cmp"
 	"embed"
 	"encoding/json"
+	"html"
+	"io"
 	"io/fs"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,6 +112,7 @@ func (p *Page) Handler() http.Handler {
 	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) { reply(w, subjects) })
 	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { reply(w, p.snapshot()) })
 	mux.HandleFunc("GET /events", p.events)
+	mux.HandleFunc("GET /document", p.document)
 	mux.HandleFunc("POST /say", p.say)
 	mux.HandleFunc("POST /press", p.press)
 	mux.HandleFunc("POST /zabbix", p.act)
@@ -270,6 +274,22 @@ func (p *Page) notify(w http.ResponseWriter, r *http.Request) {
 	answer(w, notify(r.Context(), p.Relay, message))
 }
 
+// document shows the text of a message's file: one in markdown as a client would render it, others as they are.
+func (p *Page) document(w http.ResponseWriter, r *http.Request) {
+	m, _ := p.Webex.Message(r.URL.Query().Get("message"))
+	if len(m.Files) == 0 || !strings.HasPrefix(m.Files[0].ContentType, "text/") {
+		http.Error(w, "the message has no text file", http.StatusNotFound)
+		return
+	}
+	f := m.Files[0]
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if strings.HasPrefix(f.ContentType, "text/markdown") {
+		_, _ = io.WriteString(w, webexsim.Document(f.Content)) // the client went away: nothing to do
+		return
+	}
+	_, _ = io.WriteString(w, "<pre>"+html.EscapeString(string(f.Content))+"</pre>")
+}
+
 func answer(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
@@ -306,6 +326,10 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	case "flap":
 		for range 3 {
 			p.Zabbix.Resolve(p.Zabbix.Raise(triggers[1]))
+		}
+	case "outage":
+		for _, t := range zabbixsim.OutageTriggers() {
+			p.Zabbix.Raise(t)
 		}
 	case "storm":
 		p.Zabbix.Storm(stormSize)

@@ -192,6 +192,7 @@ rooms:
 default_rooms: [noc]
 delivery: {debounce: 1s, rate_limit: 10}
 encryption: {keys_env: DEMO_KEY}
+incident: {checklist: ["Customers informed", "Bank called"], update_every: 5m, review_after: 5s, close_after: 1m}
 scripts:
   - {name: ping, script: Ping, role: operator}
   - {name: restart, script: Restart agent, role: operator, approval: true}

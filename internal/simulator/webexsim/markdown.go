@@ -99,13 +99,7 @@ func (s *Server) render(md string, r *room) content {
 		}
 		return person(s.byEmail(value), parts[2], otherwise)
 	})
-	var page bytes.Buffer
-	if err := markdown.Convert([]byte(md), &page); err != nil {
-		page.Reset()
-		page.WriteString("<p>" + html.EscapeString(md) + "</p>")
-	}
-	clean := strings.TrimSpace(policy.Sanitize(page.String()))
-	out.html = placeholder.ReplaceAllStringFunc(clean, func(found string) string {
+	out.html = placeholder.ReplaceAllStringFunc(Document([]byte(md)), func(found string) string {
 		i, err := strconv.Atoi(placeholder.FindStringSubmatch(found)[1])
 		if err != nil || i >= len(marks) {
 			return ""
@@ -114,6 +108,16 @@ func (s *Server) render(md string, r *room) content {
 	})
 	out.text = plainText(out.html)
 	return out
+}
+
+// Document renders markdown as sanitised HTML, without mentions.
+func Document(md []byte) string {
+	var page bytes.Buffer
+	if err := markdown.Convert(md, &page); err != nil {
+		page.Reset()
+		page.WriteString("<p>" + html.EscapeString(string(md)) + "</p>")
+	}
+	return strings.TrimSpace(policy.Sanitize(page.String()))
 }
 
 func sparkMention(id, name string) string {

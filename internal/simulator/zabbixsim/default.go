@@ -61,6 +61,21 @@ func measured(list []Trigger) {
 	}
 }
 
+// OutageTriggers are those of one incident: the cause, then what it causes. Nothing resolves their problems but people.
+func OutageTriggers() []Trigger {
+	shop := Host{ID: "10506", Host: "shop1", Name: "Web shop", IP: "10.0.3.10", Groups: []string{"Web"}}
+	pay := Host{ID: "10507", Host: "pay1", Name: "Payment gateway", IP: "10.0.3.30", Groups: []string{"Web"}}
+	tags := []alert.Tag{{Tag: "service", Value: "payment"}}
+	return []Trigger{
+		{ID: "23151", Host: shop, Severity: alert.Disaster, Name: "Payments fail", OpData: "62 % of the payments fail", Recovered: "0.4 % fail", ManualClose: true, Tags: tags,
+			ItemID: "423151", ItemName: "Payments that fail", Expression: "avg(/shop1/shop.payment.failed,3m)>20", URL: "https://wiki.example.com/runbook/23151",
+			Items: []Item{{ID: "423151", Name: "Payments that fail", Key: "shop.payment.failed", Type: "0", Units: "%", Normal: 0.4, Bad: 58, Noise: 7, Rise: 12 * time.Minute}}},
+		{ID: "23152", Host: pay, Severity: alert.High, Name: "Calls to the bank time out", OpData: "38 % of the calls", Recovered: "no call", ManualClose: true, Tags: tags,
+			ItemID: "423152", ItemName: "Calls that time out", Expression: "avg(/pay1/bank.timeouts,3m)>5", URL: "https://wiki.example.com/runbook/23152",
+			Items: []Item{{ID: "423152", Name: "Calls that time out", Key: "bank.timeouts", Type: "0", Units: "%", Normal: 0.1, Bad: 36, Noise: 5, Rise: 20 * time.Minute}}},
+	}
+}
+
 // StormTrigger is one of the triggers of a storm: access switch i is unreachable.
 func StormTrigger(i int) Trigger {
 	h := Host{ID: itoa(int64(20000 + i)), Host: fmt.Sprintf("sw-access-%04d", i), Name: fmt.Sprintf("Access switch %d", i),

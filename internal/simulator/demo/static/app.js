@@ -80,12 +80,28 @@ function drawMessage(m, replies = []) {
     const meta = el('div', {class: 'meta'}, el('b', {}, m.from.name), m.from.bot ? el('span', {class: 'botmark'}, 'bot') : null, el('span', {}, clock(m.created)),
       m.edits ? el('span', {class: 'edited'}, `edited ${m.edits}×`) : null, el('button', {type: 'button', class: 'link reply', onclick: reply}, 'reply in thread'), sent);
     return el('div', {class: 'said' + (before ? ' flash' : '')}, meta, m.card ? drawCard(m.card, m.id, press) : text,
-      ...(m.files || []).map(f => el('a', {class: 'file', href: state.webexURL + f.url, target: '_blank', rel: 'noopener'},
+      ...(m.files || []).map(f => f.contentType.startsWith('text/') ? drawDocument(m, f) : el('a', {class: 'file', href: state.webexURL + f.url, target: '_blank', rel: 'noopener'},
         f.contentType.startsWith('image/') ? el('img', {src: state.webexURL + f.url, alt: f.name}) : '📎 ' + f.name)));
   });
   const article = kept('article ' + m.id, '', () => el('article', {class: 'msg' + (m.parentId ? '' : ' root')}, avatar(m.from.name), el('div', {class: 'body'})));
   fill(article.lastChild, [said, thread]);
   return article;
+}
+
+// A text file is read in place.
+const read = new Set(); // ids of messages whose file was opened
+function drawDocument(m, f) {
+  const text = el('div', {class: 'text document', hidden: true});
+  const open = async () => {
+    if (text.hidden && !text.childNodes.length) text.innerHTML = await (await fetch('document?message=' + encodeURIComponent(m.id))).text();
+    text.hidden = !text.hidden;
+    button.setAttribute('aria-expanded', String(!text.hidden));
+    read.add(m.id);
+    draw();
+    button.scrollIntoView();
+  };
+  const button = el('button', {type: 'button', class: 'file', 'aria-expanded': 'false', onclick: open}, '📎 ' + f.name);
+  return el('div', {}, button, text);
 }
 
 function directNote() {
@@ -169,7 +185,7 @@ function draw(jump = false) {
   if (!state) return;
   if (!$('person').options.length) $('person').replaceChildren(...state.people.map(p => el('option', {value: p.email}, `${p.name} (${p.role})`)));
   if (!myRooms().some(r => r.id === room)) { room = myRooms()[0].id; parent = null; jump = true; }
-  drawMeters(); drawRooms(); drawChat(jump); drawComposer(); drawZabbix();
+  drawMeters(); drawRooms(); drawChat(jump); drawComposer(); drawZabbix(); drawTour();
 }
 
 let loading = false, again = false;
