@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +27,7 @@ import (
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/webex"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -70,7 +70,7 @@ func withSimulators(t *testing.T, o webexsim.Options, story func(t *testing.T, r
 
 func withTransport(t *testing.T, listen config.Listen, o webexsim.Options, story func(t *testing.T, r *real)) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := &real{t: t, path: path, listen: listen}
 		webexNet, zabbixNet := memnet.Listen(), memnet.Listen()

@@ -22,6 +22,7 @@ import (
 	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -167,7 +168,7 @@ func TestChaos(t *testing.T) {
 			if seed > first {
 				t.Parallel()
 			}
-			dir, empty := t.TempDir(), emptyStore()
+			dir, empty := t.TempDir(), sqlitetest.Empty()
 			synctest.Test(t, func(t *testing.T) {
 				s := schedule{Seed: seed, Workers: 2, Rate: 20}
 				if seed%2 == 0 {

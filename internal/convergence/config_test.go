@@ -1,10 +1,7 @@
 package convergence
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +9,6 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
-	"nms-alert-relay/internal/store/sqlite"
 )
 
 // settings is the configuration of every run: all presentations, two bots, overlapping routes, and a direct chat
@@ -67,25 +63,3 @@ func (s schedule) config() *config.Config {
 	}
 	return &cfg
 }
-
-// emptyStore is the file of an unused store. Creating one takes as long as a small schedule.
-var emptyStore = sync.OnceValue(func() []byte {
-	dir, err := os.MkdirTemp("", "empty")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "relay.db")
-	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: path})
-	if err == nil {
-		err = s.Close()
-	}
-	if err != nil {
-		panic(err)
-	}
-	file, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return file
-})

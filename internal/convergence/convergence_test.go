@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 )
 
 var (
@@ -88,7 +90,7 @@ func play(t *testing.T, s schedule, then ...func(*world)) (faults []string) {
 func playIn(t *testing.T, s schedule, before func(*world), then ...func(*world)) (faults []string) {
 	dir := t.TempDir()
 	defer func() { _ = os.RemoveAll(filepath.Join(dir, "relay.db")) }()
-	empty := emptyStore()
+	empty := sqlitetest.Empty()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(s, dir, empty)
 		before(w)

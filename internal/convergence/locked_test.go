@@ -2,7 +2,6 @@ package convergence
 
 import (
 	"database/sql"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,11 +9,12 @@ import (
 
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 )
 
 // A program that locks the database for a moment (a backup, sqlite3) delays an answer. Nothing is refused or lost.
 func TestAnotherProgramLocksTheDatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()

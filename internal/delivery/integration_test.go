@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,6 +19,7 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -44,7 +44,7 @@ type real struct {
 }
 
 func inReality(t *testing.T, simOpts webexsim.Options, story func(t *testing.T, r *real)) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := &real{t: t, path: path, rate: 20, sim: webexsim.New(simOpts)}
 		r.sim.AddBot(botEmail, "Relay", "token-of-relay")

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/testdata"
 	"nms-alert-relay/internal/zabbix"
 )
@@ -75,7 +75,7 @@ func toNoc(alert.Problem, string, time.Time) []route.Target { return []route.Tar
 func nowhere(alert.Problem, string, time.Time) []route.Target { return nil }
 
 func newBench(t *testing.T) *bench {
-	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "relay.db")})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.New(t)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	b := &bench{t: t, store: &faulty{Store: s, committed: make(chan store.Fold, 1000)}, metrics: ledger.NewMetrics(prometheus.NewRegistry(), []string{"main"})}

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 )
 
 // chat returns the room in the simulator of a person's direct chat.
@@ -76,7 +76,7 @@ func (i *incident) trigger(name string) zabbixsim.Trigger {
 
 // Subscriptions and bound spaces through the whole relay: who gets what, whatever becomes of the people, the configuration and the bot.
 func TestBindingsStory(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		i := newIncident(t, path, config.ListenWebsocket)
 		bindingsStory(i, func(what string) { t.Log(time.Now().Format("15:04:05 "), what) }, func() {

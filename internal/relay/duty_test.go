@@ -2,7 +2,6 @@ package relay
 
 import (
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/memnet"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 )
 
 // The clock begins on Saturday, 1 January 2000, 00:00 UTC. Alice hands over to Bob at 00:30; the calendar has Carol, and from
@@ -54,7 +54,7 @@ func (i *incident) direct(who string) (texts, mentions []string) {
 func TestDuty(t *testing.T) {
 	for _, restarts := range []bool{false, true} {
 		t.Run(map[bool]string{false: "running", true: "with restarts"}[restarts], func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "relay.db")
+			path := sqlitetest.New(t)
 			synctest.Test(t, func(t *testing.T) { dutyStory(newIncidentOf(t, path, config.ListenWebsocket, dutyConfig), restarts) })
 		})
 	}

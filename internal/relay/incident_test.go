@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"nms-alert-relay/internal/simulator/memnet"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 )
 
 // incident is a whole relay in virtual time, between a simulated Webex and a simulated Zabbix over a network in memory.
@@ -80,7 +80,7 @@ func throughIncidentOf(t *testing.T, configuration string, restarts []bool, stor
 				name += " with restarts"
 			}
 			t.Run(name, func(t *testing.T) {
-				path := filepath.Join(t.TempDir(), "relay.db")
+				path := sqlitetest.New(t)
 				synctest.Test(t, func(t *testing.T) {
 					i := newIncidentOf(t, path, listen, configuration)
 					story(i, func(what string) {

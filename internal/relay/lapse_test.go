@@ -2,7 +2,7 @@ package relay
 
 import (
 	"nms-alert-relay/internal/config"
-	"path/filepath"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"testing/synctest"
 
 	"strings"
@@ -41,7 +41,7 @@ func (i *incident) questions() (n int, mentioned []string) {
 
 // throughLapse tells a story, perhaps with a restart of the relay before each of its steps.
 func throughLapse(t *testing.T, restarts bool, story func(i *incident, step func())) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		i := newIncident(t, path, config.ListenWebhook)
 		story(i, func() {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/systemd"
 	"nms-alert-relay/internal/testlog"
 )
@@ -95,7 +96,7 @@ func TestServiceManagerHearsOfMigrations(t *testing.T) {
 	state, log := service(t), new(testlog.Lines)
 	cfg, err := config.Parse("relay.yaml", []byte(quiet), config.Options{Env: secretEnv})
 	require.NoError(t, err)
-	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
+	cfg.Store.Path = sqlitetest.New(t)
 	packed, err := os.Open("../store/sqlite/testdata/schema-13.db.gz")
 	require.NoError(t, err)
 	defer packed.Close()

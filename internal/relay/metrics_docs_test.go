@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/testlog"
 )
 
@@ -229,7 +230,7 @@ canary: {interval: 15m}
 actions: [{name: ticket, url: "http://127.0.0.1:1"}]
 `), config.Options{Env: func(name string) string { return name + "-0123456789abcdef" }})
 	require.NoError(t, err)
-	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
+	cfg.Store.Path = sqlitetest.New(t)
 	r := newIdle(t, cfg, new(testlog.Lines))
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r

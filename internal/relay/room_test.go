@@ -2,7 +2,6 @@ package relay
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 )
 
 // spaceConfig adds what the story of an incident's space needs.
@@ -200,7 +200,7 @@ func TestIncidentSpace(t *testing.T) {
 
 // The bot is removed from the space: that is told once where the incident was opened, and the review goes there.
 func TestIncidentSpaceIsLost(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		i := newIncidentOf(t, path, config.ListenWebsocket, spaceConfig)
 		i.event = i.zabbix.Raise(i.trigger("link down"))

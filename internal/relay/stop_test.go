@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/testlog"
 )
 
@@ -45,7 +45,7 @@ func idle(t *testing.T, log *testlog.Lines) *Relay {
 	t.Helper()
 	cfg, err := config.Parse("relay.yaml", []byte(quiet), config.Options{Env: secretEnv})
 	require.NoError(t, err)
-	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
+	cfg.Store.Path = sqlitetest.New(t)
 	return newIdle(t, cfg, log)
 }
 

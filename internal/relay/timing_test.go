@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,6 +23,7 @@ import (
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/webex"
 )
 
@@ -48,7 +48,7 @@ const nightBot = "relay@webex.bot"
 // simulate runs a story; its first call is at. The clock starts on a Saturday at 00:00 UTC. The rooms are noc (with the given
 // keys), leads, and terse (one line per problem).
 func simulate(t *testing.T, quiet, routes string, story func(n *simulation)) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := &simulation{t: t, path: path, sim: webexsim.New(webexsim.Options{})}
 		var rooms strings.Builder

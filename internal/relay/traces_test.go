@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +27,7 @@ import (
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/testlog"
 )
 
@@ -167,7 +167,7 @@ tracing: {endpoint: "%s", token_env: OTLP}
 		return map[string]string{"BOT": webexsim.DefaultBotToken, "SECRET": "secret-0123456789abcdef", "API": zabbixsim.RelayToken, "OTLP": "token-of-the-receiver", "CI": "token-of-ci-0123456789"}[name]
 	}})
 	require.NoError(t, err)
-	cfg.Store.Path = filepath.Join(t.TempDir(), "relay.db")
+	cfg.Store.Path = sqlitetest.New(t)
 	log := new(testlog.Lines)
 	r, err := New(t.Context(), Options{Config: cfg, Log: log.Logger(), Public: public, Admin: admin})
 	require.NoError(t, err)

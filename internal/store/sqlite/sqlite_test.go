@@ -12,6 +12,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/sqlite"
+	"nms-alert-relay/internal/store/sqlite/sqlitetest"
 	"nms-alert-relay/internal/store/storetest"
 )
 
@@ -31,7 +32,7 @@ func open(t testing.TB, dir string) store.Store {
 // SQLite conforms to the contract, also with two handles on one file.
 func TestStore(t *testing.T) {
 	shared := func(t testing.TB, dir string) store.Store {
-		s, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(dir, "relay.db"), Shared: true})
+		s, err := sqlite.Open(context.Background(), sqlite.Options{Path: sqlitetest.In(t, dir), Shared: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
