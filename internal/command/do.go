@@ -27,7 +27,7 @@ func actionVerbs() []verb {
 		name: Do, role: viewer, // each action has a role of its own
 		usage: "do ACTION [ID …] [: WORDS]", does: "makes a configured request about problems to another system, such as a ticket. `do` alone lists the actions",
 		examples: []string{"do ticket 4711", "do ticket: customers are down", "do"},
-		problems: true, parse: parseDo, work: &worker{role: actionRole, begin: beginDo, asks: asksDo, step: stepDo, repeats: true},
+		problems: true, parse: parseDo, work: &worker{role: actionRole, begin: beginDo, approval: actionApproval, question: asksDo, step: stepDo, repeats: true},
 	}}
 }
 
@@ -63,11 +63,8 @@ func parseDo(n Names, v *verb, said spoken, t named) (Request, *misunderstanding
 
 // action returns a configured action; nil for none.
 func (v View) action(name string) *action.Action {
-	i := slices.IndexFunc(v.Actions, func(a *action.Action) bool { return strings.EqualFold(a.Name, name) })
-	if i < 0 {
-		return nil
-	}
-	return v.Actions[i]
+	a, _ := byName(v.Actions, name, func(a *action.Action) string { return a.Name })
+	return a
 }
 
 func actionRole(v View, t Task) config.Role {
@@ -75,6 +72,13 @@ func actionRole(v View, t Task) config.Role {
 		return a.Role
 	}
 	return ""
+}
+
+func actionApproval(v View, t Task) (role config.Role, needed bool) {
+	if a := v.action(t.Action); a != nil {
+		return a.Role, a.Approval
+	}
+	return "", false
 }
 
 func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
@@ -131,23 +135,14 @@ func beginDo(ctx context.Context, e *Executor, s scope, c *store.Command, r *Req
 			Lane: actionLane + act.Name, Does: say.T("do `%s` for %s", name, title),
 		})
 	}
-	if act.Approval && r.Confirms == "" && s.Direct {
-		return refuse(store.CommandDenied, say.T("🚫 `%s` needs the approval of a second person: ask for it in a room.", name))
-	}
 	return attempts, nil, nil
 }
 
-// asksDo is the question whether an action may be done, if it takes a second person.
-func asksDo(s scope, r Request, attempts []attempt) confirmation {
-	act := s.action(r.Task.Action)
-	if act == nil || !act.Approval || r.Confirms != "" {
-		return confirmation{}
-	}
+// asksDo is the question whether an action may be done.
+func asksDo(s scope, r Request, attempts []attempt) string {
+	say := s.voice()
 	about := text.Names(attempts, func(a attempt) string { return titled(a.Key, a.Name, s.Several) })
-	return confirmation{
-		question: s.voice().T("❔ %s wants to do `%s` for %s.", actorName(s.voice().Lang, alert.Actor{Name: s.Person.Name, Email: s.Person.Email}), webex.EscapeCode(act.Name), s.voice().And(about)),
-		button:   s.voice().T("Approve"), second: act.Role,
-	}
+	return say.T("❔ %s wants to do `%s` for %s.", actorName(say.Lang, alert.Actor{Name: s.Person.Name, Email: s.Person.Email}), webex.EscapeCode(r.Task.Action), say.And(about))
 }
 
 // actionList lists the actions that the person may do here: in a problem's thread those for that problem.
@@ -179,20 +174,13 @@ func (e *Executor) actionList(ctx context.Context, s scope, own alert.Key) (stri
 		}
 		lines = append(lines, line+name)
 	}
-	if len(lines) == 0 {
-		return s.voice().T("ℹ️ There is no action that you may do here. The relay's administrator can list some, under `actions` in the configuration."), nil
-	}
-	return s.voice().T("Actions that you may do here:") + "\n\n" + strings.Join(lines, "\n"), nil
+	return offers(s.voice().T("Actions that you may do here:"), lines,
+		s.voice().T("ℹ️ There is no action that you may do here. The relay's administrator can list some, under `actions` in the configuration.")), nil
 }
 
 func (s scope) unknownAction(name string) string {
-	names := text.Names(s.Actions, func(a *action.Action) string { return strings.ToLower(a.Name) })
-	l := s.voice().Lang
-	said := l.T("❔ I don't know the action `%s`, so I did nothing.", echo(name))
-	if best := text.Nearest(strings.ToLower(name), names); best != "" {
-		return said + l.T(" Did you mean `do %s`?", webex.EscapeCode(best))
-	}
-	return said + l.T(" `do` lists the actions.")
+	names, l := text.Names(s.Actions, func(a *action.Action) string { return a.Name }), s.voice().Lang
+	return unknownName(l, l.T("❔ I don't know the action `%s`, so I did nothing.", echo(name)), name, "do ", names, l.T(" `do` lists the actions."))
 }
 
 // stepDo makes the request of one attempt. It is repeated, with the same id and the same body, until the endpoint answers or the command
@@ -271,8 +259,6 @@ func (e *Executor) doBody(ctx context.Context, b *batch, act *action.Action) (bo
 		return nil, refusal, nil
 	case a.Stage == stagePending && !act.Fits(p):
 		return nil, say.T("🚫 Didn't %s: the conditions of the action in the relay's configuration leave the problem out now. Nothing was done.", a.Does), nil
-	case a.Stage == stagePending && act.Approval && b.req.Confirms == "":
-		return nil, say.T("🚫 Didn't %s: the action needs the approval of a second person now. Nothing was done. Send the command again.", a.Does), nil
 	case a.Body != nil:
 		return a.Body, "", nil
 	}

@@ -169,16 +169,8 @@ func (s scope) muteable(r Request) (config.Route, string) {
 		return strings.EqualFold(route.Name, r.Route) || strings.EqualFold(route.Name, "route "+r.Route) // as a route without a name is called
 	})
 	if i < 0 {
-		var known []string
-		for _, route := range s.Routes {
-			known = append(known, route.Name)
-		}
-		l := s.voice().Lang
-		said := l.T("❔ I don't know the route `%s`, so I did nothing.", echo(r.Route))
-		if best := text.Nearest(strings.ToLower(r.Route), known); best != "" {
-			return config.Route{}, said + l.T(" Did you mean `%s`?", echo(best))
-		}
-		return config.Route{}, said + l.T(" `rooms` names the routes.")
+		names, l := text.Names(s.Routes, func(route config.Route) string { return route.Name }), s.voice().Lang
+		return config.Route{}, unknownName(l, l.T("❔ I don't know the route `%s`, so I did nothing.", echo(r.Route)), r.Route, "", names, l.T(" `rooms` names the routes."))
 	}
 	if name := s.Routes[i].Name; config.Numbered(name) {
 		return config.Route{}, s.voice().T("🚫 `%s` has no name, only a position, which another route may have after the next reload. I did nothing. Give it a name in the configuration (`routes[].name`), then mute it by that.", echo(name))

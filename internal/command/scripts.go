@@ -31,7 +31,7 @@ func scriptVerbs() []verb {
 		name: Run, role: viewer, // each script has a role of its own
 		usage: "run SCRIPT [on HOST]", does: "runs a script of Zabbix's on a host, if the configuration lists the script; in a problem's thread on its host. `run` alone lists the scripts",
 		examples: []string{"run ping on sw1", "run"},
-		parse:    parseRun, work: &worker{setup: " --scripts", role: scriptRole, begin: beginRun, step: stepRun},
+		parse:    parseRun, work: &worker{setup: " --scripts", role: scriptRole, approval: scriptApproval, begin: beginRun, step: stepRun},
 	}}
 }
 
@@ -58,11 +58,7 @@ func parseRun(n Names, v *verb, _ spoken, t named) (Request, *misunderstanding) 
 
 // script returns a configured script.
 func (v View) script(name string) (config.Script, bool) {
-	i := slices.IndexFunc(v.Scripts, func(s config.Script) bool { return strings.EqualFold(s.Name, name) })
-	if i < 0 {
-		return config.Script{}, false
-	}
-	return v.Scripts[i], true
+	return byName(v.Scripts, name, func(s config.Script) string { return s.Name })
 }
 
 func scriptRole(v View, t Task) config.Role {
@@ -71,6 +67,11 @@ func scriptRole(v View, t Task) config.Role {
 		return ""
 	}
 	return s.Role
+}
+
+func scriptApproval(v View, t Task) (role config.Role, needed bool) {
+	s, _ := v.script(t.Script)
+	return s.Role, s.Approval
 }
 
 func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error) {
@@ -99,9 +100,6 @@ func beginRun(ctx context.Context, e *Executor, s scope, c *store.Command, r *Re
 	case !slices.Contains(sources, at.source):
 		return nil, &refusal{store.CommandFailed, s.voice().T("🚫 `%s` can't be run in Zabbix `%s`.", webex.EscapeCode(script.Name), webex.EscapeCode(at.source))}, nil
 	}
-	if script.Approval && s.Direct {
-		return nil, &refusal{store.CommandDenied, s.voice().T("🚫 `%s` needs the approval of a second person: ask for it in a room.", webex.EscapeCode(script.Name))}, nil
-	}
 	does := s.voice().T("run `%s` on %s", webex.EscapeCode(script.Name), t.named(s.voice().Lang))
 	return []attempt{{Key: sourceKey(at.source), Lane: scriptLane + at.source, Does: does}}, nil, nil
 }
@@ -119,20 +117,13 @@ func (s scope) scriptList() string {
 		}
 		lines = append(lines, "- "+line)
 	}
-	if len(lines) == 0 {
-		return l.T("ℹ️ There is no script that you may run from here. The relay's administrator can list some, under `scripts` in the configuration.")
-	}
-	return l.T("Scripts that you may run:") + "\n\n" + strings.Join(lines, "\n")
+	return offers(l.T("Scripts that you may run:"), lines,
+		l.T("ℹ️ There is no script that you may run from here. The relay's administrator can list some, under `scripts` in the configuration."))
 }
 
 func (s scope) unknownScript(name string) string {
-	names := text.Names(s.Scripts, func(c config.Script) string { return strings.ToLower(c.Name) })
-	l := s.voice().Lang
-	said := l.T("❔ I don't know the script `%s`, so I ran nothing.", echo(name))
-	if best := text.Nearest(strings.ToLower(name), names); best != "" {
-		return said + l.T(" Did you mean `%s`?", webex.EscapeCode(best))
-	}
-	return said + l.T(" `run` lists the scripts.")
+	names, l := text.Names(s.Scripts, func(c config.Script) string { return c.Name }), s.voice().Lang
+	return unknownName(l, l.T("❔ I don't know the script `%s`, so I ran nothing.", echo(name)), name, "run ", names, l.T(" `run` lists the scripts."))
 }
 
 // stepRun runs a script at most once: a script may not be repeatable, so a lost answer ends the command.
@@ -169,8 +160,8 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	if refusal != "" {
 		return 0, e.endAttemptsAs(ctx, b, stageRefused, refusal)
 	}
-	if script.Approval && b.req.For == "" {
-		return 0, e.askApproval(ctx, b, script, hosts[0])
+	if second, needed := view.approval(b.req); needed {
+		return 0, b.askFirst(ctx, e, approvalQuestion(say, asksRun(say, b.job.d.Input.Person, script, a.Key.Source, hosts[0]), second))
 	}
 	if err := e.executing(ctx, b); err != nil {
 		return 0, err
@@ -204,13 +195,10 @@ func stepRun(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time
 	return 0, e.endAttemptsAs(ctx, b, stage, reply)
 }
 
-// askApproval asks for a second person.
-func (e *Executor) askApproval(ctx context.Context, b *batch, script config.Script, host zabbix.Host) error {
-	person := b.job.d.Input.Person
-	say := b.voice(e.o.View())
-	question := say.T("❔ %s wants to run `%s` on `%s` (Zabbix `%s`).", actorName(say.Lang, alert.Actor{Name: person.Name, Email: person.Email}),
-		webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(b.attempts[0].Key.Source))
-	return b.askFirst(ctx, e, confirmation{question: question, button: say.T("Approve"), second: script.Role})
+// asksRun is the question whether a script may be run.
+func asksRun(say voice, person Person, script config.Script, source string, host zabbix.Host) string {
+	return say.T("❔ %s wants to run `%s` on `%s` (Zabbix `%s`).", actorName(say.Lang, alert.Actor{Name: person.Name, Email: person.Email}),
+		webex.EscapeCode(script.Name), webex.EscapeCode(text.Line(host.String())), webex.EscapeCode(source))
 }
 
 // attach sends a file in the thread of a command. part tells it from the command's other files: each is sent once. missing says why it

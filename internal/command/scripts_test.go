@@ -121,7 +121,7 @@ func TestRunRefusals(t *testing.T) {
 		{alice, inThread + "run restart", "needs the role **admin**"},
 		{bob, "run ping on db1", "needs the role **operator** everywhere"},
 		{alice, "run rm on db1", "I don't know the script `rm`"},
-		{alice, "run pin on db1", "Did you mean `ping`?"},
+		{alice, "run pin on db1", "Did you mean `run ping`?"},
 		{alice, "run ping", "On which host?"},
 		{alice, "run ping on sw1", "is the name of several hosts"},
 		{alice, "run ping on nothere", "no host `nothere`"},

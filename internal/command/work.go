@@ -40,8 +40,10 @@ type worker struct {
 	role func(v View, t Task) config.Role
 	// begin completes a request and returns the attempts that do it.
 	begin func(ctx context.Context, e *Executor, s scope, c *store.Command, r *Request) ([]attempt, *refusal, error)
-	// asks returns the question before the attempts are made; nil, or one without words: none.
-	asks func(s scope, r Request, attempts []attempt) confirmation
+	// approval returns the role of the second person that a task needs. nil: no task needs one.
+	approval func(v View, t Task) (role config.Role, needed bool)
+	// question asks for the approval before the attempts are made. nil: step asks for it, when it knows more.
+	question func(s scope, r Request, attempts []attempt) string
 	// step does the next step of an attempt; see Executor.step.
 	step func(ctx context.Context, e *Executor, l *lane, b *batch, r round) (time.Duration, error)
 	// setup is the option of `setup zabbix` that allows it to the relay's user; "" for none.
@@ -53,9 +55,14 @@ type worker struct {
 // beginWork begins the work of a verb: it asks first if a confirmation is needed, and enqueues it otherwise.
 func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s scope, req Request) error {
 	c.Keys = nil
-	attempts, r, err := req.Verb.entry().work.begin(ctx, e, s, c, &req)
+	work, say := req.Verb.entry().work, s.voice()
+	attempts, r, err := work.begin(ctx, e, s, c, &req)
 	if err != nil {
 		return err
+	}
+	second, needed := s.approval(req)
+	if r == nil && needed && s.Direct {
+		r = &refusal{store.CommandDenied, say.T("🚫 `%s` needs the approval of a second person: ask for it in a room.", webex.EscapeCode(cmp.Or(req.Task.Action, req.Task.Script)))}
 	}
 	if r != nil {
 		return e.refuse(ctx, *c, s.Input, r)
@@ -64,14 +71,26 @@ func (e *Executor) beginWork(ctx context.Context, c *store.Command, d detail, s 
 	if ended, err := e.once(ctx, c, d, nil); ended || err != nil {
 		return err
 	}
-	if asks := req.Verb.entry().work.asks; asks != nil {
-		if q := asks(s, req, attempts); q.question != "" {
-			return e.askFirst(ctx, *c, d, req, q)
-		}
+	if needed && work.question != nil {
+		return e.askFirst(ctx, *c, d, req, approvalQuestion(say, work.question(s, req, attempts), second))
 	}
 	d.Attempts = attempts
 	c.Detail = d.encode()
 	return e.dispatch(ctx, &job{c: *c, d: d})
+}
+
+// approval returns the role of the second person whose approval a request still needs.
+func (v View) approval(r Request) (role config.Role, needed bool) {
+	work := r.Verb.entry().work
+	if work.approval == nil || r.For != "" {
+		return "", false
+	}
+	return work.approval(v, *r.Task)
+}
+
+// approvalQuestion is the question for the approval of a second person.
+func approvalQuestion(say voice, question string, role config.Role) confirmation {
+	return confirmation{question: question, button: say.T("Approve"), second: role}
 }
 
 // place is where a command that names hosts acts.
@@ -126,7 +145,8 @@ func (e *Executor) placeOfProblem(ctx context.Context, s scope, c *store.Command
 	return place{source: own.Source, problem: &found}, nil, nil
 }
 
-// stillMay returns the reply if the person's role isn't enough any more: a command may have waited for an hour.
+// stillMay returns the reply if the person's role isn't enough any more, or an approval is needed now: a command may have waited for an
+// hour.
 func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err error) {
 	s, t := scope{*b.job.d.Input, e.o.View()}, *b.req.Task
 	keys := b.keys()[:1]
@@ -136,13 +156,20 @@ func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err 
 	if keys[0].EventID == "" {
 		keys = nil
 	}
-	if has, err := e.has(ctx, s, b.req.Verb.entry().work.role(s.View, t), keys); has || err != nil {
+	work, a := b.req.Verb.entry().work, b.attempts[0]
+	has, err := e.has(ctx, s, work.role(s.View, t), keys)
+	_, needed := s.approval(b.req)
+	switch {
+	case err != nil:
 		return "", err
+	case !has && a.Stage == stageExecuting:
+		return s.voice().T("❓ I don't know whether I could %s, and won't try again: you don't have the role for it any more.", a.Does), nil
+	case has && needed && work.question != nil && a.Stage == stagePending:
+		return s.voice().T("🚫 Didn't %s: the action needs the approval of a second person now. Nothing was done. Send the command again.", a.Does), nil
+	case has:
+		return "", nil
 	}
-	if b.attempts[0].Stage == stageExecuting {
-		return s.voice().T("❓ I don't know whether I could %s, and won't try again: you don't have the role for it any more.", b.attempts[0].Does), nil
-	}
-	return s.voice().T("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", b.attempts[0].Does), nil
+	return s.voice().T("🚫 Didn't %s: you don't have the role for it any more, or it isn't configured any more. Nothing was done.", a.Does), nil
 }
 
 // has reports whether a person has a role for each of these problems, where the role in its room is enough; without problems, everywhere.
@@ -156,6 +183,31 @@ func (e *Executor) has(ctx context.Context, s scope, need config.Role, keys []al
 		return err
 	})
 	return err == nil && !slices.ContainsFunc(keys, func(k alert.Key) bool { return !s.roleFor(posts[k]).AtLeast(need) }), err
+}
+
+// byName finds what the configuration lists by a name.
+func byName[T any](items []T, word string, name func(T) string) (item T, ok bool) {
+	i := slices.IndexFunc(items, func(item T) bool { return strings.EqualFold(name(item), word) })
+	if i < 0 {
+		return item, false
+	}
+	return items[i], true
+}
+
+// unknownName is the reply to a name that the configuration doesn't list: it suggests the nearest one, or where the names are.
+func unknownName(l lang.Lang, said, word, verb string, names []string, list string) string {
+	if best := text.Nearest(word, names); best != "" {
+		return said + l.T(" Did you mean `%s`?", webex.EscapeCode(verb+best))
+	}
+	return said + list
+}
+
+// offers lists what the person may use of the configuration.
+func offers(head string, lines []string, none string) string {
+	if len(lines) == 0 {
+		return none
+	}
+	return head + "\n\n" + strings.Join(lines, "\n")
 }
 
 // cutSource splits the source off "main/sw1".
