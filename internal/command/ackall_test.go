@@ -247,7 +247,7 @@ func TestAckAllElsewhere(t *testing.T) {
 // Wherever the relay crashes, each problem is acknowledged exactly once and there is one reply.
 func TestAckAllCrashes(t *testing.T) {
 	for _, lost := range []bool{false, true} {
-		for crash := 0; crash < 170; crash += 7 {
+		for crash := 0; crash < 170; crash += 11 {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
 				w.digested(130)
