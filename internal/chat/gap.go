@@ -157,7 +157,10 @@ func (l *Listener) tellGap(ctx context.Context, bot string, s *signs) {
 }
 
 // CardPlace is where a card with buttons is: a room by its configured name, or a direct chat by its Webex id, with its bot.
-type CardPlace struct{ Room, RoomID, Bot string }
+type CardPlace struct {
+	Room, RoomID, Bot string
+	Email             string // of the person in a direct chat that is known by its id, if they wrote lately
+}
 
 // cardPlaces returns where cards are that could be pressed in a gap: those of open problems, and those of replies (questions, tokens)
 // for as long as commands count.
@@ -182,14 +185,19 @@ func (l *Listener) cardPlaces(ctx context.Context, gap period) (places []CardPla
 	for _, room := range rooms {
 		places = append(places, CardPlace{Room: room})
 	}
-	for _, n := range notices {
-		place := CardPlace{Room: n.Room}
-		if n.Room == "" {
-			place = CardPlace{RoomID: n.RoomID, Bot: n.Bot}
-		}
-		own := CardPlace{Room: config.PersonRoom + addresses[n.RoomID]} // the same chat, if it has cards of problems
-		if n.HasButtons() && !n.CreatedAt.After(gap.to) && !slices.Contains(places, place) && !slices.Contains(places, own) {
-			places = append(places, place)
+	for _, byID := range []bool{false, true} { // a chat that is known by its name too is told once
+		for _, n := range notices {
+			if byID != (n.Room == "") {
+				continue
+			}
+			place := CardPlace{Room: n.Room}
+			if n.Room == "" {
+				place = CardPlace{RoomID: n.RoomID, Bot: n.Bot, Email: addresses[n.RoomID]}
+			}
+			own := CardPlace{Room: config.PersonRoom + addresses[n.RoomID]} // the same chat, if it has cards of problems
+			if n.HasButtons() && n.MessageID != "" && !n.CreatedAt.After(gap.to) && !slices.Contains(places, place) && !slices.Contains(places, own) {
+				places = append(places, place)
+			}
 		}
 	}
 	return places, nil

@@ -102,18 +102,24 @@ func TestPlacesWithCards(t *testing.T) {
 	gap := period{to.Add(-10 * time.Minute), to}
 	card := []byte(`{"actions":[{"type":"Action.Submit"}]}`)
 	c.ids["M1"] = store.Command{ID: "M1", RoomID: "ROOM-alice", Email: "alice@example.com"}
+	c.ids["M2"] = store.Command{ID: "M2", RoomID: "ROOM-carol", Email: "carol@example.com"}
 	c.cards = []store.Notice{
 		{Room: "noc", Card: card}, {Room: "db", Card: card}, {Room: "db", Card: card}, {Room: "quiet", Card: []byte(`{"actions":[{"type":"Action.OpenUrl"}]}`)},
 		{Room: "later", Card: card, CreatedAt: to.Add(time.Second)},
+		{RoomID: "ROOM-carol", Bot: "noc", Card: card}, {Room: "person:carol@example.com", Card: card},
 		{RoomID: "ROOM-alice", Bot: "noc", Card: card}, {RoomID: "ROOM-alice", Bot: "noc", Card: card}, {RoomID: "ROOM-bob", Bot: "other", Card: card},
 	}
+	for i := range c.cards {
+		c.cards[i].MessageID = fmt.Sprint("CARD-", i)
+	}
+	c.cards = append(c.cards, store.Notice{Room: "nobody", Card: card}) // its room had lost the right to it: it was never posted
 	places, err := l.cardPlaces(t.Context(), gap)
 	require.NoError(t, err)
-	require.Equal(t, []CardPlace{{Room: "noc"}, {Room: "db"}, {RoomID: "ROOM-alice", Bot: "noc"}, {RoomID: "ROOM-bob", Bot: "other"}}, places)
+	require.Equal(t, []CardPlace{{Room: "noc"}, {Room: "db"}, {Room: "person:carol@example.com"}, {RoomID: "ROOM-alice", Bot: "noc", Email: "alice@example.com"}, {RoomID: "ROOM-bob", Bot: "other"}}, places)
 	c.personal = 1
 	places, err = l.cardPlaces(t.Context(), gap)
 	require.NoError(t, err)
-	require.Equal(t, []CardPlace{{Room: "noc"}, {Room: "person:alice@example.com"}, {Room: "db"}, {RoomID: "ROOM-bob", Bot: "other"}}, places, "her chat is told once")
+	require.Equal(t, []CardPlace{{Room: "noc"}, {Room: "person:alice@example.com"}, {Room: "db"}, {Room: "person:carol@example.com"}, {RoomID: "ROOM-bob", Bot: "other"}}, places, "her chat is told once")
 }
 
 // A direct chat with an open question is told of missed presses once, and one whose question is older than a command may be isn't.

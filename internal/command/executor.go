@@ -134,6 +134,8 @@ type View struct {
 	BotOf    func(room string) string                    // the bot that serves a room; nil if nobody needs to know
 	// Duty returns a schedule of who is on duty, and how reading its calendars goes; nil: there are none.
 	Duty func(schedule string) (duty.Schedule, []duty.CalendarState, bool)
+	// Link returns the web address that leads to a problem's message; "" for none. nil: there is none.
+	Link func(key alert.Key) string
 	// Incident is how incidents are run.
 	Incident incident.Settings
 }

@@ -38,7 +38,7 @@ func (b Button) words() string {
 	if v.name == Do && b.Value != "" {
 		out = "pressed " + b.Action + " " + b.Value + " on " + b.Key
 	}
-	if v.lasts && b.length() != "" {
+	if (v.lasts || v.name == Remind) && b.length() != "" {
 		out += " for " + b.length()
 	} else if v.name == Severity && b.Severity != "" {
 		out += " to " + b.Severity
@@ -133,6 +133,12 @@ func (b Button) request(key alert.Key) (Request, *misunderstanding) {
 		l, rest, ok := cutLength(speak(b.length()).plain)
 		if !ok || strings.TrimSpace(rest) != "" {
 			return req, misunderstood(v.name, "For how long? Write it into the card's field: `2h`, `1h30m`, `until 14:30` or `until mon 8:00`.")
+		}
+		req.Length = l
+	case v.name == Remind:
+		l, rest, ok := cutWhen(speak(b.length()).plain)
+		if !ok || strings.TrimSpace(rest) != "" {
+			return req, ask(v.name, "When? %s Nothing was done.", howRemind)
 		}
 		req.Length = l
 	case v.name == Severity:

@@ -28,7 +28,7 @@ func remindVerbs() []verb {
 			name: Remind, role: viewer, sets: true,
 			usage: "remind me [ID …] TIME [WORDS]", does: "reminds you in the direct chat with me, with the problem as it is then: `2h`, `at 14:30`, `tomorrow 8:00`, `mon`. Without a problem: of your words",
 			examples: []string{"remind me 4711 2h", "remind me 4711 tomorrow 8:00 call the vendor", "remind me 30m close the window"}, object: " 2h",
-			problems: true, optional: true, spans: true, parse: parseRemind, handle: (*Executor).remind,
+			problems: true, optional: true, spans: true, button: true, parse: parseRemind, handle: (*Executor).remind,
 		},
 		{
 			name: Snooze, role: viewer, sets: true,

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
@@ -72,9 +75,73 @@ func (s scope) roomFor(r store.Reminder) render.Room {
 	return room
 }
 
-// noticeOf begins the notice of a reminder.
-func noticeOf(r store.Reminder, markdown string, card []byte) *store.Notice {
-	return &store.Notice{Room: r.Room, Bot: r.Bot, Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Card: card}
+// senderOf is the Sender of a reminder's notice, which says what is asked for again when that is sent: the reminder and, of a person's
+// report, the rooms whose problems it has; none for all of them. "reminder/7 noc,db"
+func senderOf(r store.Reminder, rooms []string) string {
+	return strings.TrimSpace(fmt.Sprintf("reminder/%d %s", r.ID, strings.Join(rooms, ",")))
+}
+
+// parseSender reads what senderOf returns. id is 0 if it is something else.
+func parseSender(sender string) (id int64, rooms []string) {
+	head, names, _ := strings.Cut(sender, " ")
+	number, _ := strings.CutPrefix(head, "reminder/")
+	id, _ = strconv.ParseInt(number, 10, 64)
+	if names != "" {
+		rooms = strings.Split(names, ",")
+	}
+	return id, rooms
+}
+
+// Withheld says why a reminder or a report that waits to be sent isn't sent any more; "" if it is. Between being due and being sent it may
+// wait for hours, if Webex is away.
+func (e *Executor) Withheld(ctx context.Context, n store.Notice) (why string, err error) {
+	id, rooms := parseSender(n.Sender)
+	if n.Kind != store.NoticeReminder || id == 0 {
+		return "", nil
+	}
+	r, err := e.o.Store.Reminder(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return "the reminder is forgotten", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	s := e.scopeOf(r)
+	if why := s.resting(r); why != "" {
+		return why, nil
+	}
+	switch {
+	case r.Kind == store.ReminderReport && r.Due.IsZero():
+		return "the report was ended", nil
+	case r.Kind == store.ReminderReport && s.Direct:
+		if now := s.listed().Rooms; now != nil && (rooms == nil || slices.ContainsFunc(rooms, func(room string) bool { return !slices.Contains(now, room) })) {
+			return "its person has no role any more in a room of the report", nil
+		}
+	case r.Problem != (alert.Key{}):
+		return e.hidden(ctx, s, r.Problem)
+	}
+	return "", nil
+}
+
+// hidden says that a person may not see a problem that the store has; "" if they may, or if it has it no longer.
+func (e *Executor) hidden(ctx context.Context, s scope, key alert.Key) (why string, err error) {
+	visible, err := e.visible(ctx, s, []alert.Key{key})
+	if err != nil || len(visible) > 0 {
+		return "", err
+	}
+	known, err := e.o.Store.Problems(ctx, []alert.Key{key})
+	if err != nil && !store.Lasting(err) {
+		return "", err
+	}
+	if _, ok := known[key]; ok {
+		return "its person may not see the problem any more", nil
+	}
+	return "", nil
+}
+
+// noticeOf begins the notice of a reminder. rooms are those whose problems are in it, if it is a person's report.
+func noticeOf(r store.Reminder, rooms []string, markdown string, card []byte) *store.Notice {
+	return &store.Notice{Sender: senderOf(r, rooms), Room: r.Room, Bot: r.Bot, Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Card: card}
 }
 
 // remindDue decides what a reminder says. A problem that was resolved meanwhile is said so in a word; one that its person may not see
@@ -89,7 +156,7 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 		return assistant.Due{}, err
 	}
 	say := s.voice()
-	link, zabbix, said := "", "", say.T("⏰ **You asked me to remind you**")
+	link, web, zabbix, said := "", "", "", say.T("⏰ **You asked me to remind you**")
 	if r.Words != "" {
 		said += ": " + webex.EscapeMarkdown(r.Words)
 	}
@@ -97,6 +164,9 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 		said += say.T(" (at %s: I was away)", say.momentIn(loc, r.Due, now))
 	}
 	if r.Problem != (alert.Key{}) {
+		if why, err := e.hidden(ctx, s, r.Problem); why != "" || err != nil {
+			return assistant.Due{Why: why}, err
+		}
 		visible, err := e.visible(ctx, s, []alert.Key{r.Problem})
 		if err != nil {
 			return assistant.Due{}, err
@@ -106,13 +176,6 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 		room.Location = loc
 		switch {
 		case !ok:
-			known, err := e.o.Store.Problems(ctx, []alert.Key{r.Problem})
-			if err != nil && !store.Lasting(err) {
-				return assistant.Due{}, err
-			}
-			if _, ok := known[r.Problem]; ok {
-				return assistant.Due{Why: "its person may not see the problem any more"}, nil
-			}
 			said += "\n\n" + say.T("of the problem `%s`, which was resolved so long ago that I don't have it any more.", webex.EscapeCode(idIn(r.Problem, s.Several)))
 		case t.Unreadable:
 			said += "\n\n" + say.T("of the problem `%s`.", webex.EscapeCode(idIn(r.Problem, s.Several)))
@@ -126,13 +189,16 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 			if link, err = e.messageLink(ctx, s, r.Problem); err != nil {
 				return assistant.Due{}, err
 			}
+			if link != "" && s.Link != nil {
+				web = s.Link(r.Problem)
+			}
 		}
 	}
-	card := reminderCard(say.Lang, said, r.ID, link, zabbix)
+	card := reminderCard(say.Lang, said, r.ID, web, zabbix)
 	if link != "" {
 		said += say.T(" · [message](%s)", link)
 	}
-	return assistant.Due{Notice: noticeOf(r, said, card)}, nil
+	return assistant.Due{Notice: noticeOf(r, nil, said, card)}, nil
 }
 
 // messageLink leads to the message of a problem in a room that the person may read; "" for none.
@@ -154,19 +220,19 @@ func (e *Executor) messageLink(ctx context.Context, s scope, key alert.Key) (str
 	return "", nil
 }
 
-// reminderCard has the buttons of a reminder.
+// reminderCard has the buttons of a reminder, and web addresses that it leads to. Webex shows five buttons in a row at most.
 func reminderCard(in lang.Lang, said string, id int64, message, zabbix string) []byte {
-	var actions []element
+	var moves, pages []element
 	for _, l := range snoozeFor {
-		actions = append(actions, submit("💤 "+l, "default", buttonReminder, fmt.Sprintf("%s/%d", l, id)))
+		moves = append(moves, submit("💤 "+l, "default", buttonReminder, fmt.Sprintf("%s/%d", l, id)))
 	}
-	actions = append(actions, submit(in.T("Done"), "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
+	moves = append(moves, submit(in.T("Done"), "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
 	for _, link := range [][2]string{{in.T("Open the message"), message}, {in.T("Open Zabbix"), zabbix}} {
 		if link[1] != "" {
-			actions = append(actions, element{"type": "Action.OpenUrl", "title": link[0], "url": link[1]})
+			pages = append(pages, element{"type": "Action.OpenUrl", "title": link[0], "url": link[1]})
 		}
 	}
-	return encodeCard(cardLines(said), actions)
+	return encodeCard(append(cardLines(said), element{"type": "ActionSet", "actions": moves}), pages)
 }
 
 // reportDue makes the report of a person or a room.
@@ -194,7 +260,11 @@ func (e *Executor) reportDue(ctx context.Context, r store.Reminder, now time.Tim
 		return due, err
 	}
 	message, file := report.Message(s.words(s.reportTitle(), s.roomFor(r), loc, now))
-	due.Notice = noticeOf(r, message, nil)
+	var rooms []string
+	if s.Direct {
+		rooms = s.listed().Rooms
+	}
+	due.Notice = noticeOf(r, rooms, message, nil)
 	if file != "" {
 		due.Notice.File = new(reportFile(file, to, loc))
 	}

@@ -107,7 +107,7 @@ var rights = map[Verb]wanted{
 	Bind:          {role: config.RoleAdmin, said: ">=high"},
 	Unbind:        {role: config.RoleAdmin},
 
-	Remind:    {role: config.RoleViewer, said: "me ID 2h", does: true},
+	Remind:    {role: config.RoleViewer, said: "me ID 2h", length: "2h", does: true},
 	Snooze:    {role: config.RoleOperator, said: "ID 2h"}, // outside a reminder's thread it is suppress
 	Reminders: {role: config.RoleViewer},
 	Unremind:  {role: config.RoleViewer, said: "all"},

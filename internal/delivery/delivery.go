@@ -93,6 +93,8 @@ type Options struct {
 	// these rooms, or in a message with several problems (no route); "" if it does. shown: the room shows it, and a call keeps that up to
 	// date. nil: everything.
 	Withheld func(room, route string, posted []string, shown bool) string
+	// WithheldNotice says why a notice that waits isn't sent any more; "" if it is. nil: all are sent.
+	WithheldNotice func(ctx context.Context, n store.Notice) (why string, err error)
 	// Refused is told that a room refuses messages for good, each time it does; nil if nobody needs to know.
 	Refused func(ctx context.Context, room, reason string)
 
@@ -154,6 +156,9 @@ func New(o Options) (*Delivery, error) {
 	}
 	if o.Withheld == nil {
 		o.Withheld = func(string, string, []string, bool) string { return "" }
+	}
+	if o.WithheldNotice == nil {
+		o.WithheldNotice = func(context.Context, store.Notice) (string, error) { return "", nil }
 	}
 	if o.Refused == nil {
 		o.Refused = func(context.Context, string, string) {}

@@ -83,6 +83,15 @@ func (b *bot) serveNotice(l lives, t *task) outcome {
 	case step.OpWait:
 		return outcome{wake: next.Until, aside: n.Attempts >= laneFailures}
 	}
+	why, ok := read(l.begin, b.Delivery, "checking the rights of a notice", func(ctx context.Context) (string, error) { return b.WithheldNotice(ctx, n) })
+	if !ok {
+		return outcome{wake: now.Add(storeMost)}
+	}
+	if why != "" {
+		b.logOf(t).Info("not sent: the room has no right to it", "room", t.Room, "why", why)
+		n.State, n.SentVersion, n.LastError = store.NoticeSent, n.Version, why
+		return outcome{done: b.saveNotice(l, t, n), wake: now.Add(storeMost)}
+	}
 	if next.Op == step.OpNotice && n.Thread != "" && !t.Value.notice.rootless {
 		root, ok := read(l.begin, b.Delivery, "finding a thread", func(ctx context.Context) (string, error) { return b.Store.ThreadRoot(ctx, n) })
 		if !ok {

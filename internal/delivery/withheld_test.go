@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -83,4 +84,58 @@ func TestRefusingRoomsAreTold(t *testing.T) {
 		defer mu.Unlock()
 		require.Equal(t, []string{"away"}, refused)
 	})
+}
+
+// A notice that waits, for a 429 or an outage, is asked for again before each call. One that its room has lost the right to isn't sent, is
+// no dead letter, and delays no other. Its file goes too.
+func TestWithheldNotices(t *testing.T) {
+	for name, wait := range map[string]*trouble{"429": {status: 429, retryAfter: time.Minute}, "500": {status: 500}} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			lost, asked := "", 0
+			inWorld(t, func(o *Options) {
+				o.WithheldNotice = func(_ context.Context, n store.Notice) (string, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					asked++
+					if asked == 1 {
+						return "", errors.New("the store is busy")
+					}
+					if n.Room == lost {
+						return "no role", nil
+					}
+					return "", nil
+				}
+			}, func(t *testing.T, w *world) {
+				away := true
+				w.webex.meets(func(aCall) *trouble {
+					mu.Lock()
+					defer mu.Unlock()
+					if away {
+						return wait
+					}
+					return nil
+				})
+				const bob, carol = "person:bob@example.com", "person:carol@example.com"
+				file := &store.File{Name: "report.md", Type: "text/markdown", Content: []byte("x")}
+				waits := w.notice(store.Notice{Kind: store.NoticeReminder, Room: bob, Markdown: "of bob", File: file})
+				w.notice(store.Notice{Kind: store.NoticeReminder, Room: carol, Markdown: "of carol"})
+				w.pass(10 * time.Second)
+				require.NotEmpty(t, w.ops(), "it was tried")
+				mu.Lock()
+				lost, away = bob, false
+				mu.Unlock()
+				w.pass(10 * time.Minute)
+				require.Empty(t, w.webex.live("direct:bob@example.com"))
+				require.Len(t, w.webex.live("direct:carol@example.com"), 1)
+				require.Zero(t, w.store.pending())
+				n := w.noticed(waits)
+				require.Equal(t, store.NoticeSent, n.State, "it isn't a dead letter")
+				require.Equal(t, "no role", n.LastError)
+				require.Empty(t, n.MessageID)
+				_, err := w.store.NoticeFile(t.Context(), waits)
+				require.ErrorIs(t, err, store.ErrNotFound)
+			})
+		})
+	}
 }

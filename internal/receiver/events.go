@@ -115,7 +115,7 @@ type accepted struct {
 
 func (r *Receiver) eventAnswer(c *gin.Context, key alert.Key) {
 	a := accepted{Problem: key.String()}
-	if link := r.link(key); link != "" {
+	if link := r.Link(key); link != "" {
 		a.Tags = map[string]string{alert.LinkTag: link}
 	}
 	c.JSON(http.StatusAccepted, a)

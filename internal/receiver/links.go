@@ -24,8 +24,8 @@ func (r *Receiver) linkPath(key alert.Key) string {
 	return "/m/" + url.PathEscape(key.Source) + "/" + url.PathEscape(key.EventID) + "/" + r.linkSignature(key)
 }
 
-// link returns the address for Zabbix's event menu; "" without a public URL.
-func (r *Receiver) link(key alert.Key) string {
+// Link returns the address for Zabbix's event menu, and for cards, whose buttons lead to web pages only; "" without a public URL.
+func (r *Receiver) Link(key alert.Key) string {
 	if r.opts.PublicURL == "" {
 		return ""
 	}

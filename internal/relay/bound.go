@@ -84,6 +84,16 @@ func (l *live) withheld(room, rule string, posted []string, shown bool) string {
 	return ""
 }
 
+// withheldNotice says why a notice that waits isn't sent any more; "" if it is.
+func (r *Relay) withheldNotice(ctx context.Context, n store.Notice) (string, error) {
+	if email, direct := strings.CutPrefix(n.Room, config.PersonRoom); direct {
+		if why := r.live.Load().router.Withheld(email, "", nil); why != "" {
+			return why, nil
+		}
+	}
+	return r.parts.executor.Withheld(ctx, n)
+}
+
 // adds says why a binding adds nothing new now, or isn't enough to keep what is shown up to date; "" if it is.
 func (l *live) adds(b store.Binding, shown bool) string {
 	switch {

@@ -16,6 +16,9 @@ func (r *Relay) missedPresses(in chat.CardPlace, from, to time.Time) []store.Not
 		return at.Lang.T("Buttons pressed between %s and %s didn't reach me. Press again, please.",
 			at.Moment(from, to), at.Moment(to, to))
 	}
+	if in.Email != "" && !r.live.Load().cfg.Allowed(in.Email) {
+		return nil
+	}
 	if in.RoomID != "" {
 		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Lang: r.live.Load().cfg.Language, Location: r.live.Load().cfg.TimeZone.Location})}}
 	}

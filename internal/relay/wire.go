@@ -62,7 +62,8 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	deliver, err := delivery.New(delivery.Options{
 		Store: r.store, Render: now.renderer, Bots: r.clients.delivering(cfg), Rooms: now.settings, Fallback: now.fallback,
 		Withheld: now.withheld, Refused: r.refused,
-		Asks: now.asks, Posted: graphs.Posted, Canary: func(name string, failed step.Op) { canary.Ended(name, canaryStep(failed)) }, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
+		WithheldNotice: r.withheldNotice,
+		Asks:           now.asks, Posted: graphs.Posted, Canary: func(name string, failed step.Op) { canary.Ended(name, canaryStep(failed)) }, Workers: cfg.Delivery.Workers, RateLimit: cfg.Delivery.RateLimit, Notifier: r.notifier, Metrics: r.metrics.delivery, Log: log,
 		Trace: r.tracer,
 	})
 	if err != nil {
@@ -118,7 +119,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	executor = command.New(command.Options{
 		View: func() command.View {
 			v := now.view()
-			v.Duty = book.Of
+			v.Duty, v.Link = book.Of, func(key alert.Key) string { return r.intake.Load().Link(key) }
 			return v
 		},
 		Store: r.store, Sources: each(sources, acting),

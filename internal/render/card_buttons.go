@@ -20,6 +20,7 @@ const (
 	ActionClose      = "close"
 	ActionGraph      = "graph"
 	ActionRoom       = "room"
+	ActionRemind     = "remind"
 )
 
 // ActionStillOn is the action of the button that answers for problems of a digest. Its key is the digest's message, its value the
@@ -123,6 +124,7 @@ func (r *Renderer) buttons(p alert.Problem) []Button {
 		list = append(list, Button{Action: ActionGraph, words: lang.Key("Graph"), place: placeMore})
 	}
 	list = append(list, Button{Action: ActionRoom, words: lang.Key("Incident room"), place: placeMore})
+	list = append(list, Button{Action: ActionRemind, words: lang.Key("Remind me in 1 h"), Value: "1h", place: placeMore})
 	if p.CanClose {
 		list = append(list, Button{Action: ActionClose, words: lang.Key("Close problem"), Style: "destructive", place: placeMore})
 	}

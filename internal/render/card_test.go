@@ -75,14 +75,14 @@ func TestACardOffersWhatTheProblemAllows(t *testing.T) {
 		change func(*alert.Problem)
 		want   string
 	}{
-		"open":                     {func(*alert.Problem) {}, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Close_problem " + end},
-		"acknowledged":             {func(p *alert.Problem) { p.Acknowledged = true }, "Unacknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Close_problem " + end},
-		"owned":                    {func(p *alert.Problem) { p.Owner.Email = "alice@example.com" }, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Close_problem " + end},
-		"no manual closing":        {func(p *alert.Problem) { p.CanClose = false }, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room " + end},
-		"Zabbix 6.0":               {func(p *alert.Problem) { p.CanSuppress = false }, "Acknowledge Take Comment More(Change_severity Graph Incident_room Close_problem " + end},
-		"suppressed by hand":       {func(p *alert.Problem) { p.Suppressed = true }, "Acknowledge Take Comment Suppress(15m 1h 4h Tomorrow_8:00 Suppress_that_long Unsuppress) More(Change_severity Graph Incident_room Close_problem " + end},
-		"suppressed on Zabbix 6.0": {func(p *alert.Problem) { p.Suppressed, p.CanSuppress = true, false }, "Acknowledge Take Comment More(Change_severity Graph Incident_room Close_problem " + end},
-		"in maintenance":           {func(p *alert.Problem) { p.Suppressed, p.Merge.Observation.HeldBack = true, true }, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Close_problem " + end},
+		"open":                     {func(*alert.Problem) {}, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
+		"acknowledged":             {func(p *alert.Problem) { p.Acknowledged = true }, "Unacknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
+		"owned":                    {func(p *alert.Problem) { p.Owner.Email = "alice@example.com" }, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
+		"no manual closing":        {func(p *alert.Problem) { p.CanClose = false }, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Remind_me_in_1_h " + end},
+		"Zabbix 6.0":               {func(p *alert.Problem) { p.CanSuppress = false }, "Acknowledge Take Comment More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
+		"suppressed by hand":       {func(p *alert.Problem) { p.Suppressed = true }, "Acknowledge Take Comment Suppress(15m 1h 4h Tomorrow_8:00 Suppress_that_long Unsuppress) More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
+		"suppressed on Zabbix 6.0": {func(p *alert.Problem) { p.Suppressed, p.CanSuppress = true, false }, "Acknowledge Take Comment More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
+		"in maintenance":           {func(p *alert.Problem) { p.Suppressed, p.Merge.Observation.HeldBack = true, true }, "Acknowledge Take Comment " + suppress + "More(Change_severity Graph Incident_room Remind_me_in_1_h Close_problem " + end},
 		"resolved":                 {func(p *alert.Problem) { p.State = alert.StateResolved }, "Zabbix Runbook"},
 		"gone":                     {func(p *alert.Problem) { p.Gone = true }, "Zabbix Runbook"},
 		"of a service":             {func(p *alert.Problem) { p.Origin = alert.OriginService }, "Zabbix Runbook"},

@@ -211,15 +211,15 @@ func TestTellFiltersLines(t *testing.T) {
 func TestButtonsOfEachState(t *testing.T) {
 	r := newRenderer(t)
 	for name, want := range map[string]string{
-		"open": "ack,take,comment,suppress,severity,graph,room", "acknowledged": "unack,take,comment,suppress,severity,graph,room", "taken": "ack,take,comment,suppress,severity,graph,room",
-		"severity-changed": "ack,take,comment,suppress,severity,graph,room,close", "cancelled": "ack,take,comment,suppress,severity,graph,room",
-		"suppressed": "ack,take,comment,suppress,unsuppress,severity,graph,room", "zabbix-6.0": "ack,take,comment,severity,graph,room,close", "update-only": "unack,take,comment,severity,room",
+		"open": "ack,take,comment,suppress,severity,graph,room,remind", "acknowledged": "unack,take,comment,suppress,severity,graph,room,remind", "taken": "ack,take,comment,suppress,severity,graph,room,remind",
+		"severity-changed": "ack,take,comment,suppress,severity,graph,room,remind,close", "cancelled": "ack,take,comment,suppress,severity,graph,room,remind",
+		"suppressed": "ack,take,comment,suppress,unsuppress,severity,graph,room,remind", "zabbix-6.0": "ack,take,comment,severity,graph,room,remind,close", "update-only": "unack,take,comment,severity,room,remind",
 		"resolved": "", "closed": "", "gone": "", "service": "", "internal": "", "discovery": "", "autoregistration": "",
 	} {
 		require.Equal(t, want, r.Actions(sample(t, name)), name)
 	}
 	_, fallback := r.Card(sample(t, "severity-changed"), render.Room{Presentation: config.PresentThread}, render.SamplesNow)
-	require.Contains(t, fallback, "ack, take, comment, suppress, severity, graph, room, close")
+	require.Contains(t, fallback, "ack, take, comment, suppress, severity, graph, room, remind, close")
 	_, fallback = r.Card(sample(t, "open"), render.Room{Presentation: config.PresentThread, NoIncidents: true}, render.SamplesNow)
 	require.Contains(t, fallback, "graph")
 	require.NotContains(t, fallback, "room")

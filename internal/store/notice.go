@@ -34,7 +34,7 @@ const (
 type Notice struct {
 	ID       int64
 	Kind     NoticeKind
-	Sender   string // name of the notify token, for NoticeNotify
+	Sender   string // name of the notify token, for NoticeNotify; of a NoticeReminder, what it needs to be sent
 	Room     string // configured name; or
 	RoomID   string // a Webex room id, for an answer in a direct chat; or
 	Person   string // an e-mail address

@@ -65,7 +65,7 @@ func TestPreviewOfRecordedPayloads(t *testing.T) {
 	require.Equal(t, "open", p.State)
 	require.Contains(t, p.Root, "High problem · **Severity high on Core switch 1**")
 	require.Empty(t, p.Thread)
-	require.Equal(t, "ack,take,comment,severity,graph,room", p.Buttons)
+	require.Equal(t, "ack,take,comment,severity,graph,room,remind", p.Buttons)
 
 	file, err := os.Open(problem)
 	require.NoError(t, err)
