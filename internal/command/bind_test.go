@@ -114,15 +114,20 @@ func (w *world) lastAnswer() string {
 
 // buttonOf returns a button of the newest card by its title.
 func (w *world) buttonOf(t *testing.T, title string) *Button {
+	type action struct {
+		Title string
+		Data  map[string]any
+	}
 	var card struct {
-		Actions []struct {
-			Title string
-			Data  map[string]any
-		}
+		Body    []struct{ Actions []action }
+		Actions []action
 	}
 	all := w.notices()
 	require.NoError(t, json.Unmarshal(all[len(all)-1].Card, &card))
 	var titles []string
+	for _, row := range card.Body {
+		card.Actions = append(card.Actions, row.Actions...)
+	}
 	for _, a := range card.Actions {
 		if a.Title == title {
 			return &Button{Action: a.Data["action"].(string), Key: a.Data["key"].(string), MessageID: "CARD"}

@@ -109,7 +109,7 @@ func TestDurable(t *testing.T) {
 			})
 		}
 	}
-	// A note acts as a comment, a handover as an assignment after a message of its own.
+	// A note acts as a comment; TestHandoverAcrossCrashes tests the handover, which is an assignment after a message of its own.
 	for i := range verbs {
 		require.True(t, verbs[i].act == nil || verbs[i].name == Note || verbs[i].name == Handover || durableVerbs[verbs[i].name] != "", "%s isn't tested", verbs[i].name)
 	}

@@ -138,7 +138,7 @@ func (b Button) request(key alert.Key) (Request, *misunderstanding) {
 	case v.name == Remind:
 		l, rest, ok := cutWhen(speak(b.length()).plain)
 		if !ok || strings.TrimSpace(rest) != "" {
-			return req, ask(v.name, "When? %s Nothing was done.", howRemind)
+			return req, misunderstood(v.name, "When? %s Nothing was done.", howRemind)
 		}
 		req.Length = l
 	case v.name == Severity:

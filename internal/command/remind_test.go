@@ -399,3 +399,75 @@ func TestReportsOfTheConfiguration(t *testing.T) {
 		require.Equal(c, []string{"#2 06:00 daily Mon 06:00"}, set("06:00", "daily"))
 	})
 }
+
+// A reload that changes the time, the days or the zone of a room's report, or its room, leads to the next report at the right time. None
+// comes twice, wherever the reload falls, and after a restart.
+func TestReportsOfTheConfigurationAreReloaded(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		before, after *config.Report
+		at            time.Duration // of the reload, since midnight on Saturday
+		want          []string
+	}{
+		"the same":                    {daily("08:00", "daily", time.UTC), daily("08:00", "daily", time.UTC), 7 * time.Hour, []string{"Sat 08:00", "Sun 08:00"}},
+		"the same, written otherwise": {daily("08:00", "daily", time.UTC), daily("8:00", "mon-sun", time.UTC), 9 * time.Hour, []string{"Sat 08:00", "Sun 08:00"}},
+		"later":                       {daily("08:00", "daily", time.UTC), daily("09:00", "daily", time.UTC), 7 * time.Hour, []string{"Sat 09:00", "Sun 09:00"}},
+		"later, after the one":        {daily("08:00", "daily", time.UTC), daily("09:00", "daily", time.UTC), 8*time.Hour + time.Minute, []string{"Sat 08:00", "Sat 09:00", "Sun 09:00"}},
+		"earlier":                     {daily("08:00", "daily", time.UTC), daily("06:00", "daily", time.UTC), 7 * time.Hour, []string{"Sun 06:00"}},
+		"another zone":                {daily("08:00", "daily", time.UTC), daily("08:00", "daily", berlin), 5 * time.Hour, []string{"Sat 07:00", "Sun 07:00"}},
+		"other days":                  {daily("08:00", "daily", time.UTC), daily("08:00", "sun", time.UTC), 5 * time.Hour, []string{"Sun 08:00"}},
+		"removed":                     {daily("08:00", "daily", time.UTC), nil, 7 * time.Hour, nil},
+		"removed after the one":       {daily("08:00", "daily", time.UTC), nil, 9 * time.Hour, []string{"Sat 08:00"}},
+		"added":                       {nil, daily("08:00", "daily", time.UTC), 7 * time.Hour, []string{"Sat 08:00", "Sun 08:00"}},
+		"added too late":              {nil, daily("08:00", "daily", time.UTC), 8*time.Hour + time.Second, []string{"Sun 08:00"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inChat(t, func(s *chats) {
+				midnight := time.Now().UTC().Truncate(24 * time.Hour)
+				require.Equal(s, time.Saturday, midnight.Weekday())
+				set := func(report *config.Report) {
+					require.NoError(s, s.r.SetReports(s.Context(), []config.Room{{Name: "noc", Report: report}}, time.Now()))
+				}
+				until := func(at time.Duration) {
+					time.Sleep(time.Until(midnight.Add(at)))
+					synctest.Wait()
+				}
+				set(c.before)
+				until(c.at)
+				set(c.after)
+				set(c.after)
+				until(c.at + time.Minute)
+				s.r.stop()
+				s.r = s.w.start(s.T)
+				set(c.after)
+				s.r.reminded(s.T)
+				until(47 * time.Hour)
+				var came []string
+				for _, n := range s.reminders() {
+					came = append(came, n.CreatedAt.UTC().Format("Mon 15:04"))
+				}
+				require.Equal(s, c.want, came)
+			})
+		})
+	}
+}
+
+func daily(at, days string, zone *time.Location) *config.Report {
+	return &config.Report{At: at, Days: days, TimeZone: config.TimeZone{Location: zone}}
+}
+
+// What the configuration accepts as the days of a report, the report's schedule reads.
+func TestDaysOfTheConfigurationAreRead(t *testing.T) {
+	for _, days := range []string{"daily", "weekdays", "weekends", "mon", "mon,thu", "mon, thu", "mon-fri", "fri-mon", "sat-sun", "Mon", "monday"} {
+		text := fmt.Sprintf("webex: {bots: [{name: noc, token_env: T}]}\nzabbix: [{name: main, url: 'https://z.example.com', api_token_env: T, secret_env: T}]\n"+
+			"rooms: [{name: noc, id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, report: {at: '08:00', days: '%s'}}]\ndefault_rooms: [noc]\npeople: [{domain: example.com, role: operator}]\n", days)
+		cfg, err := config.Parse("relay.yaml", []byte(text), config.Options{Env: func(string) string { return "not-a-secret-not-a-secret" }})
+		if err != nil {
+			require.Contains(t, err.Error(), "unknown days", days)
+			continue
+		}
+		_, err = assistant.ParseSchedule(cfg.Rooms[0].Report.Schedule())
+		require.NoError(t, err, days)
+	}
+}

@@ -96,13 +96,13 @@ func (l *loader) checkQuiet(path string, q *Quiet) {
 }
 
 func (l *loader) checkReport(path string, r *Report) {
-	if r == nil || l.faultedBelow(path) {
+	if r == nil {
 		return
 	}
-	if _, err := time.Parse("15:04", r.At); err != nil {
+	if _, err := time.Parse("15:04", r.At); err != nil && !l.faultedAround(path+".at") {
 		l.fault(path+".at", fmt.Sprintf("expected a time, got %q", r.At), "hours and minutes, such as 08:00")
 	}
-	if slices.Contains([]string{"daily", "weekdays", "weekends"}, r.Days) {
+	if l.faultedAround(path+".days") || slices.Contains([]string{"daily", "weekdays", "weekends"}, r.Days) {
 		return
 	}
 	for days := range strings.SplitSeq(r.Days, ",") {
