@@ -26,6 +26,10 @@ type bot struct {
 	moderates   map[string]bool
 	webhooks    []webex.Webhook
 	webhooksErr error
+	// strangers are people on duty whom Webex doesn't show the bot, of those that were looked up.
+	strangers    []string
+	onDuty       int
+	strangersErr error
 	// devices of the account, and those of them that are relays'
 	devices, relayDevices int
 	devicesErr            error
@@ -48,7 +52,7 @@ func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
 	seen := &exchanges{next: transport, now: o.Now}
 	client := webex.New(webex.Options{BaseURL: o.Config.Webex.APIURL, Token: b.Token.Reveal(), TokenFrom: b.Token.From(), Transport: seen,
 		Timeout: o.timeout(time.Duration(h.Timeout)), Version: o.Version})
-	b.read(ctx, client, o.Config.Webex.U2CURL)
+	b.read(ctx, client, o.Config)
 	b.judge(&l, o.Config, running)
 	if r, ok := o.Config.Room(o.Room); ok && b.err == nil && o.Config.BotOf(r.Name) == b.Name {
 		testRoom(ctx, &l, client, r)
@@ -57,7 +61,7 @@ func webexChecks(ctx context.Context, o Options, i int, running bool) []Check {
 	return l.checks
 }
 
-func (b *bot) read(ctx context.Context, c *webex.Client, u2c string) {
+func (b *bot) read(ctx context.Context, c *webex.Client, cfg *config.Config) {
 	if b.me, b.err = c.Me(ctx); b.err != nil {
 		return
 	}
@@ -73,7 +77,10 @@ func (b *bot) read(ctx context.Context, c *webex.Client, u2c string) {
 	case config.ListenWebhook:
 		b.webhooks, b.webhooksErr = c.Webhooks(ctx)
 	case config.ListenWebsocket:
-		b.devices, b.relayDevices, b.devicesErr = socket.Look(ctx, c, u2c)
+		b.devices, b.relayDevices, b.devicesErr = socket.Look(ctx, c, cfg.Webex.U2CURL)
+	}
+	if b.Listen != config.ListenOff {
+		b.readDuty(ctx, c, cfg)
 	}
 }
 
@@ -101,6 +108,7 @@ func (b *bot) judge(l *list, c *config.Config, running bool) {
 		}
 	}
 	b.judgeListening(l, c.Server.PublicURL, running)
+	b.judgeIncidents(l)
 }
 
 // judgeSocket judges whether the bot can listen by websocket. That the running relay has one open is for its own metrics to say.

@@ -233,6 +233,8 @@ type world struct {
 	said    []string
 	tries   map[string]error // of AddMember, by address
 	refuses error            // of CreateRoom
+	unfound error            // of Room
+	looks   int              // calls of it
 	undrawn error            // of drawing a graph
 	crash   int              // effects until then; -1: never
 	dead    bool
@@ -304,6 +306,16 @@ func (w *world) Rooms(context.Context) ([]webex.Room, error) {
 	return slices.Clone(w.rooms), nil
 }
 
+func (w *world) Room(_ context.Context, id string) (r webex.Room, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looks++
+	if w.unfound != nil {
+		return r, w.unfound
+	}
+	return webex.Room{ID: id}, nil
+}
+
 func (w *world) CreateRoom(_ context.Context, title string) (r webex.Room, err error) {
 	err = w.effect(func() error {
 		if w.refuses != nil {
@@ -362,6 +374,11 @@ func (w *world) run(t *testing.T, story func(k *Keeper)) {
 		Metrics: NewMetrics(prometheus.NewRegistry(), k),
 		Graph: func(_ context.Context, _ Facts, p alert.Problem) (Graph, error) {
 			return Graph{Words: "graph of " + p.Name, File: &store.File{Name: "graph.png", Content: []byte("PNG")}}, w.undrawn
+		},
+		Refused: func(ctx context.Context, room, reason string) {
+			lost, err := k.Lost(ctx, room, reason)
+			require.NoError(t, err)
+			require.True(t, lost)
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -523,6 +540,45 @@ func TestLostSpace(t *testing.T) {
 			return strings.HasPrefix(s, "noc ") && strings.Contains(s, "its review is attached")
 		}))
 	})
+}
+
+// A space that is gone is noticed within minutes, though nothing is posted there; one that Webex doesn't tell about isn't given up.
+func TestSpaceThatIsGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer error
+		lost   bool
+	}{
+		"there":          {nil, false},
+		"deleted":        {&webex.Error{Status: 404, Message: "Could not find a room"}, true},
+		"not a member":   {&webex.Error{Status: 403, Message: "not in it"}, true},
+		"webex is away":  {&webex.Error{Status: 503}, false},
+		"too many calls": {&webex.Error{Status: 429}, false},
+		"no answer":      {errors.New("connection refused"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, before := newWorld(t), 0
+				w.run(t, func(*Keeper) {
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					w.mu.Lock()
+					w.unfound, before = c.answer, len(w.said)
+					w.mu.Unlock()
+					time.Sleep(time.Hour)
+				})
+				said := w.said[before:]
+				if !c.lost {
+					require.Empty(t, said)
+					require.InDelta(t, 13, w.looks, 1, "every five minutes")
+					return
+				}
+				require.Len(t, said, 1)
+				require.True(t, strings.HasPrefix(said[0], "noc INC-1:lost "))
+				require.Contains(t, said[0], "The incident goes on")
+				require.Equal(t, 2, w.looks)
+			})
+		})
+	}
 }
 
 // The graphs that follow the review are at most four, of the worst problems, in its thread; one that can't be drawn holds up nothing.

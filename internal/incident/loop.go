@@ -22,6 +22,7 @@ import (
 // Webex is the part of webex.Client that a bot needs for incidents.
 type Webex interface {
 	Rooms(ctx context.Context) ([]webex.Room, error)
+	Room(ctx context.Context, id string) (webex.Room, error)
 	CreateRoom(ctx context.Context, title string) (webex.Room, error)
 	AddMember(ctx context.Context, roomID, email string) error
 	Leave(ctx context.Context, roomID string) error
@@ -33,6 +34,7 @@ type Options struct {
 	Settings func() Settings
 	Webex    func(bot string) (Webex, bool)
 	Graph    func(ctx context.Context, f Facts, p alert.Problem) (Graph, error) // of a problem, around the incident
+	Refused  func(ctx context.Context, room, reason string)                     // ends what a space that takes no messages was for
 	Log      *slog.Logger
 	Metrics  *Metrics
 }
@@ -40,15 +42,18 @@ type Options struct {
 // Loop does what Next decides for each incident, one step at a time.
 type Loop struct {
 	o        Options
-	drawings chan drawing // without a buffer: what drawAll can't take now is handed over at the next look
+	found    map[int64]time.Time // when the space of an incident was last found
+	drawings chan drawing        // without a buffer: what drawAll can't take now is handed over at the next look
 }
 
 // NewLoop makes a Loop.
-func NewLoop(o Options) *Loop { return &Loop{o, make(chan drawing)} }
+func NewLoop(o Options) *Loop { return &Loop{o, map[int64]time.Time{}, make(chan drawing)} }
 
 const (
 	// look is how often the incidents that go on are looked at: their problems change without telling.
 	look = 15 * time.Second
+	// findEvery is how often each space is looked for: Webex may delete it, or people remove the bot, while nothing is posted there.
+	findEvery = 5 * time.Minute
 	// callTime bounds one step.
 	callTime = 2 * time.Minute
 	// clockSlack is how much earlier than the incident its space may have been made, by Webex's clock.
@@ -65,6 +70,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	for {
 		live := l.o.Keeper.Live()
 		for _, i := range live {
+			l.find(ctx, i)
 			if err := l.advance(ctx, i.ID); err != nil && ctx.Err() == nil {
 				l.o.Log.Error("an incident doesn't advance, trying again in a moment", "incident", Number(i.ID), "error", err)
 			}
@@ -76,6 +82,25 @@ func (l *Loop) Run(ctx context.Context) error {
 		if !pace.Pause(ctx, wait, l.o.Keeper.woken) && ctx.Err() != nil {
 			return nil
 		}
+	}
+}
+
+// find looks whether the bot is still in the space of an incident. Only an answer of Webex itself that it isn't counts.
+func (l *Loop) find(ctx context.Context, i store.Incident) {
+	now := time.Now()
+	if !Reachable(i) || now.Sub(l.found[i.ID]) < findEvery {
+		return
+	}
+	client, ok := l.o.Webex(i.Bot)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, err := client.Room(ctx, i.RoomID)
+	l.found[i.ID] = now
+	if class := webex.ClassOf(err); err != nil && (class == webex.Forbidden || class == webex.NotFound) {
+		l.o.Refused(ctx, Space(i), reasonOf(l.o.Settings().lang(i), err))
 	}
 }
 

@@ -114,11 +114,10 @@ func (l *live) rests(b store.Binding) string {
 	return l.Load().router.Rests(r).String()
 }
 
-// refused ends the bindings of a room that refuses messages for good, and records that.
+// refused ends what a room that refuses messages for good was for: an incident's space is lost, and its bindings end.
 func (r *Relay) refused(ctx context.Context, room, reason string) {
 	if lost, err := r.live.incidents.Lost(ctx, room, reason); lost || err != nil {
 		r.log.Warn("the space of an incident refuses messages", "room", room, "reason", reason, "error", err)
-		return
 	}
 	ended, err := r.live.bindings.Refused(ctx, room)
 	if err != nil {

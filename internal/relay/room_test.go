@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/simulator/zabbixsim"
@@ -90,7 +91,7 @@ func TestIncidentSpace(t *testing.T) {
 
 		step("Alice opens one. Webex makes the space, and its answer is lost; somebody can't be invited.")
 		i.webex.AddFault(webexsim.Fault{Op: "POST /rooms", Count: 1, Status: 502, Taken: true})
-		i.webex.AddFault(webexsim.Fault{Op: "POST /memberships", Skip: 2, Count: 1, Status: 403})
+		require.NoError(i.t, i.webex.KeepOut("lea@example.com"))
 		rooms := len(i.webex.State().Rooms)
 		i.say("alice", "room")
 		time.Sleep(30 * time.Second)
@@ -120,6 +121,10 @@ func TestIncidentSpace(t *testing.T) {
 		require.Contains(i.t, string(i.spaceCard().Card), "Alice Archer")
 		i.inSpace("bob", "role scribe")
 		i.once("scribe in INC-1: Bob Baker")
+		conflicts := i.webex.Stats().Statuses["409"]
+		i.inSpace("alice", "role communications carol@example.com")
+		i.once("communications in INC-1: carol@example.com")
+		require.Equal(i.t, conflicts+1, i.webex.Stats().Statuses["409"], "she is invited, and in it already")
 		press("bob", "☑ Customers informed")
 		require.Contains(i.t, string(i.spaceCard().Card), "☑ 1. Customers informed · Bob Baker")
 
@@ -203,7 +208,9 @@ func TestIncidentSpaceIsLost(t *testing.T) {
 	path := sqlitetest.New(t)
 	synctest.Test(t, func(t *testing.T) {
 		i := newIncidentOf(t, path, config.ListenWebsocket, spaceConfig)
-		i.event = i.zabbix.Raise(i.trigger("link down"))
+		long := i.trigger("link down")
+		long.Name += strings.Repeat(" and down", 40)
+		i.event = i.zabbix.Raise(long)
 		time.Sleep(time.Minute)
 		i.root = i.webex.Timeline("noc")[0].ID
 		i.press("alice", "Incident room", nil)
@@ -213,10 +220,28 @@ func TestIncidentSpaceIsLost(t *testing.T) {
 		require.Contains(t, string(i.card().Card), "Incident room")
 		require.Len(t, i.space("4701", `"action":"graph"`), 1)
 		require.Empty(t, i.space("Incident room"), "it is one")
-		require.NoError(t, i.webex.RemoveFromRoom(i.spaceID(), webexsim.DefaultBot))
-		i.say("bob", "ack on it")
-		time.Sleep(time.Minute)
+		require.ElementsMatch(t, []string{webexsim.DefaultBot, "alice@example.com", "lea@example.com"}, i.webex.State().Room(i.spaceID()).Members, "who is on duty is invited")
+		require.Equal(t, 2, i.webex.Stats().Calls["POST /memberships"], "once")
+		require.Empty(t, i.space("I couldn't invite everybody"))
+
+		// The space is bound, too. That it is gone is noticed although nothing is posted there.
+		for n := range i.cfg.People {
+			i.cfg.People[n].Role = config.RoleAdmin
+		}
+		i.stop()
+		i.start()
+		i.pass(time.Minute)
+		space := i.spaceID()
+		i.inSpace("alice", "bind >=high")
+		_, err := i.webex.PressButton(i.once("This posts every new problem").ID, "alice@example.com", "Yes, bind it", nil)
+		require.NoError(t, err)
+		i.pass(time.Minute)
+		require.Len(t, i.relay.live.bindings.Of(binding.Space(space)), 1)
+		require.NoError(t, i.webex.RemoveFromRoom(space, webexsim.DefaultBot))
+		i.pass(6 * time.Minute)
 		i.thread("takes no messages from me any more")
+		require.Empty(t, i.relay.live.bindings.Of(binding.Space(space)))
+		i.say("bob", "ack on it")
 		i.zabbix.Resolve(i.event)
 		time.Sleep(10 * time.Minute)
 		i.thread("is over: its review is attached")

@@ -133,6 +133,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 			source, _ := executor.History(p.Key.Source)
 			return now.incidentGraph(ctx, source, r.metrics.graphs, f, p)
 		},
+		Refused: r.refused,
 	})
 	inbox := chat.NewInbox(chat.InboxOptions{
 		Reader: reader, Store: r.store, Commands: executor, Expiry: func() time.Duration { return now.view().Expiry }, Log: log, Metrics: r.metrics.chat, Trace: r.tracer,

@@ -113,6 +113,17 @@ func (c *Client) Rooms(ctx context.Context) ([]Room, error) {
 	return list[Room](ctx, c, "GET /rooms", "rooms")
 }
 
+// Room reads one room. The error is NotFound if the bot isn't in it.
+func (c *Client) Room(ctx context.Context, id string) (Room, error) {
+	return get[Room](ctx, c, "GET /rooms/{id}", "rooms", id)
+}
+
+// Knows reports whether Webex shows the bot a person with an address.
+func (c *Client) Knows(ctx context.Context, email string) (bool, error) {
+	found, err := listWhere[Person](ctx, c, "GET /people", "people", url.Values{"email": {email}})
+	return len(found) > 0, err
+}
+
 // DirectRooms lists the direct chats that the bot used last: a page of them.
 func (c *Client) DirectRooms(ctx context.Context) (rooms []Room, err error) {
 	query := url.Values{"type": {"direct"}, "sortBy": {"lastactivity"}}

@@ -48,7 +48,7 @@ type Call struct {
 // Ops are the names of all calls that a Client makes: the values of Error.Op and Call.Op.
 var Ops = []string{
 	"POST /messages", "PUT /messages/{id}", "DELETE /messages/{id}", "GET /messages/{id}", "GET /messages",
-	"GET /people/me", "GET /people/{id}", "GET /rooms", "POST /rooms", "GET /memberships", "POST /memberships", "DELETE /memberships/{id}",
+	"GET /people/me", "GET /people/{id}", "GET /people", "GET /rooms", "GET /rooms/{id}", "POST /rooms", "GET /memberships", "POST /memberships", "DELETE /memberships/{id}",
 	"GET /webhooks", "POST /webhooks", "PUT /webhooks/{id}", "DELETE /webhooks/{id}",
 	"GET /attachment/actions/{id}",
 	OpCatalog, OpDevices, OpCreateDevice, OpRefreshDevice, OpDeleteDevice, OpActivity,

@@ -105,6 +105,8 @@ var everyCall = []aCall{
 	}},
 	{"GET /people/me", "/v1/people/me", "", func(ctx context.Context, c *Client) error { _, err := c.Me(ctx); return err }},
 	{"GET /people/{id}", "/v1/people/P", "", func(ctx context.Context, c *Client) error { _, err := c.GetPerson(ctx, "P"); return err }},
+	{"GET /people", "/v1/people?email=a%40example.com&max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Knows(ctx, "a@example.com"); return err }},
+	{"GET /rooms/{id}", "/v1/rooms/R", "", func(ctx context.Context, c *Client) error { _, err := c.Room(ctx, "R"); return err }},
 	{"GET /rooms", "/v1/rooms?max=100", "", func(ctx context.Context, c *Client) error { _, err := c.Rooms(ctx); return err }},
 	{"POST /rooms", "/v1/rooms", `{"title":"INC-7 db"}`, func(ctx context.Context, c *Client) error { _, err := c.CreateRoom(ctx, "INC-7 db"); return err }},
 	{"POST /memberships", "/v1/memberships", `{"personEmail":"a@example.com","roomId":"R"}`, func(ctx context.Context, c *Client) error { return c.AddMember(ctx, "R", "a@example.com") }},

@@ -39,11 +39,20 @@ func TestRoomsAndModerators(t *testing.T) {
 	require.Equal(t, 200, status)
 	memberID, _ := member["id"].(string)
 
+	s.AddPerson("oscar@elsewhere.example", "Oscar")
+	require.NoError(t, s.KeepOut("oscar@elsewhere.example"))
+	require.Error(t, s.KeepOut("nobody@example.com"))
 	for name, c := range map[string]struct {
 		token, method, path, body string
 		status                    int
 	}{
 		"no title":                    {bot, "PUT", "/rooms/" + id, `{"title":" "}`, 400},
+		"a long title":                {bot, "POST", "/rooms", `{"title":"` + strings.Repeat("ü", maxTitle+1) + `"}`, 400},
+		"the longest title":           {bot, "POST", "/rooms", `{"title":"` + strings.Repeat("ü", maxTitle) + `"}`, 200},
+		"a long new title":            {bot, "PUT", "/rooms/" + id, `{"title":"` + strings.Repeat("x", maxTitle+1) + `"}`, 400},
+		"already in the room":         {bot, "POST", "/memberships", `{"roomId":"` + id + `","personEmail":"alice@example.com"}`, 409},
+		"outside of the organisation": {bot, "POST", "/memberships", `{"roomId":"` + id + `","personEmail":"oscar@elsewhere.example"}`, 403},
+		"an unknown person":           {bot, "POST", "/memberships", `{"roomId":"` + id + `","personEmail":"nobody@example.com"}`, 404},
 		"an unknown room":             {bot, "PUT", "/rooms/" + RoomID("nowhere"), `{"title":"x"}`, 404},
 		"a direct room":               {bot, "PUT", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), `{"title":"x"}`, 400},
 		"a direct room isn't deleted": {bot, "DELETE", "/rooms/" + DirectRoomID(DefaultBot, "alice@example.com"), ``, 403},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 func (p *person) json() map[string]any {
@@ -74,10 +75,24 @@ func (s *Server) getRoom(req *request) (any, error) {
 	return nil, errNoRoom
 }
 
-func (s *Server) createRoom(req *request) (any, error) {
+// maxTitle is the limit of a room's title, in characters. Webex documents none: nobody may rely on a longer one.
+const maxTitle = 128
+
+func titleOf(req *request) (string, error) {
 	title := strings.TrimSpace(req.str("title"))
-	if title == "" {
-		return nil, refuse(http.StatusBadRequest, "The title is required.")
+	switch {
+	case title == "":
+		return "", refuse(http.StatusBadRequest, "The title is required.")
+	case utf8.RuneCountInString(title) > maxTitle:
+		return "", refuse(http.StatusBadRequest, "The title is too long.")
+	}
+	return title, nil
+}
+
+func (s *Server) createRoom(req *request) (any, error) {
+	title, err := titleOf(req)
+	if err != nil {
+		return nil, err
 	}
 	r := &room{id: publicID("ROOM", s.nextUUID()), title: title, created: s.now(), active: s.now()}
 	s.rooms = append(s.rooms, r)
@@ -88,14 +103,14 @@ func (s *Server) createRoom(req *request) (any, error) {
 
 func (s *Server) updateRoom(req *request) (any, error) {
 	r := s.roomOf(req.id, req.caller)
-	title := strings.TrimSpace(req.str("title"))
+	title, err := titleOf(req)
 	switch {
 	case r == nil:
 		return nil, errNoRoom
 	case r.direct:
 		return nil, refuse(http.StatusBadRequest, "A direct room has no title of its own.")
-	case title == "":
-		return nil, refuse(http.StatusBadRequest, "The title is required.")
+	case err != nil:
+		return nil, err
 	}
 	r.title = title
 	s.change(Event{Type: "room.updated", Room: r.id})
@@ -179,8 +194,11 @@ func (s *Server) createMembership(req *request) (any, error) {
 	if p == nil {
 		return nil, refuse(http.StatusNotFound, "Person not found.")
 	}
-	if r.member(p) != nil {
+	switch {
+	case r.member(p) != nil:
 		return nil, refuse(http.StatusConflict, "User is already a participant.")
+	case p.keptOut:
+		return nil, refuse(http.StatusForbidden, "The person is outside of the organisation, whose policy doesn't let them in.")
 	}
 	m := s.join(r, p, req.caller)
 	m.mod, _ = req.fields["isModerator"].(bool)

@@ -16,6 +16,7 @@ import (
 type person struct {
 	id, email, name, token string
 	bot                    bool
+	keptOut                bool // nobody can add them to a room
 	created                time.Time
 }
 
@@ -205,6 +206,18 @@ func (s *Server) AddToRoom(roomName, email string) error {
 		return refuse(http.StatusConflict, p.email+" is in it already")
 	}
 	s.join(r, p, nil)
+	return nil
+}
+
+// KeepOut puts a person outside of the organisation, whose policy lets nobody add them to a room. They stay where they are.
+func (s *Server) KeepOut(email string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.byEmail(email)
+	if p == nil {
+		return refuse(http.StatusNotFound, "nobody has the address "+email)
+	}
+	p.keptOut = true
 	return nil
 }
 
