@@ -138,3 +138,36 @@ func TestADisasterAndAReplyOvertakeAStorm(t *testing.T) {
 		r.stop() // the rest would take an hour
 	})
 }
+
+// A thousand reminders that are due at once are sent at the pace that Webex allows. New problems of rooms, and replies, go before them.
+func TestAThousandRemindersDelayNoProblem(t *testing.T) {
+	inReality(t, webexsim.Options{PerAccount: webexsim.PerSecond(5)}, func(t *testing.T, r *real) {
+		r.rate = 5
+		r.withRooms("a")
+		const people = 1000
+		for n := range people {
+			email := fmt.Sprintf("p%d@example.com", n)
+			r.sim.AddPerson(email, email)
+			_, err := r.store.AddNotice(t.Context(), store.Notice{Kind: store.NoticeReminder, Room: config.PersonRoom + email, Markdown: "You asked me to remind you"})
+			require.NoError(t, err)
+		}
+		began := time.Now()
+		r.stop()
+		r.start()
+		for n := range 20 { // a problem every ten seconds, in each of two rooms
+			r.open(n, "line", "a")
+			time.Sleep(5 * time.Second)
+			r.postedOnce(0, n+1, "line", "a")
+			time.Sleep(5 * time.Second)
+		}
+		r.settle(10 * time.Minute)
+		took := time.Since(began)
+		stats := r.sim.Stats()
+		t.Logf("1000 reminders at 5 a second took %v: %d refusals", took, stats.Limited)
+		require.LessOrEqual(t, stats.Limited, 4)
+		require.Zero(t, stats.TooEarly)
+		for n := range people {
+			require.Len(t, r.sim.Timeline(webexsim.DirectRoomID(fmt.Sprintf("p%d@example.com", n), botEmail)), 1, "once")
+		}
+	})
+}
