@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/incident"
-	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -78,5 +78,5 @@ func (a *API) incidentReview(r *http.Request) (any, error) {
 		return nil, err
 	}
 	f, err := a.Incidents.Facts(r.Context(), i)
-	return IncidentReview{incident.Number(i.ID), review, f.Timeline(lang.English)}, err
+	return IncidentReview{incident.Number(i.ID), review, f.Timeline(render.Room{})}, err
 }

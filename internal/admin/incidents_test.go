@@ -31,7 +31,7 @@ func TestIncidents(t *testing.T) {
 	}
 	api := &API{
 		Store: s, Log: slog.New(slog.DiscardHandler), Now: time.Now, Incidents: keeper,
-		IncidentSettings: func() incident.Settings { return incident.Settings{Location: time.UTC} },
+		IncidentSettings: func() incident.Settings { return incident.Settings{} },
 	}
 	ask := func(path string, into any) int {
 		w := httptest.NewRecorder()

@@ -425,7 +425,7 @@ func (e *Executor) showIncident(ctx context.Context, c store.Command, s scope, r
 	if err != nil {
 		return "", err
 	}
-	_, err = e.reply(ctx, c, incident.Show(f, s.Incident, s.voice().Lang))
+	_, err = e.reply(ctx, c, incident.Show(f, s.Incident, s.voice().room))
 	return "shown", err
 }
 

@@ -530,7 +530,7 @@ func (w *world) start(t *testing.T) *relay {
 		Mutes: mutes, Bindings: bindings,
 		View: func() View {
 			return View{Directory: cfg, Routes: w.routes, Rooms: cfg.Rooms, Scripts: w.scripts, Actions: w.configured(), Expiry: time.Hour, Location: time.UTC, Names: w.names, Several: true, Renderer: worldRenderer{w},
-				Incident: incident.Settings{Roles: []string{"lead", "scribe"}, Checklist: []string{"Customers informed", "Carrier called"}, Location: time.UTC, Allowed: cfg.Allowed},
+				Incident: incident.Settings{Roles: []string{"lead", "scribe"}, Checklist: []string{"Customers informed", "Carrier called"}, Allowed: cfg.Allowed},
 				Routing:  routing, Settings: w.settings}
 		},
 		Store:   w,

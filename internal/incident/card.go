@@ -45,20 +45,21 @@ type run struct {
 // card is the message that shows the incident as it is: a card with buttons, and the same in markdown. Webex edits no message with a
 // card, so it is posted again at the end of the space, where it is at hand.
 func (f Facts) card(s Settings) Message {
-	l := s.lang(f.Incident)
+	in := s.room(f.Incident)
+	l := in.Lang
 	var body, buttons []element
 	var said []string
 	line := func(separated bool, runs ...run) {
 		var inlines []element
 		var md strings.Builder
 		for _, r := range runs {
-			in := element{"type": "TextRun", "text": r.text}
+			inline := element{"type": "TextRun", "text": r.text}
 			escaped := between(r.text)
 			if r.bold {
-				in["weight"] = "Bolder"
+				inline["weight"] = "Bolder"
 				escaped = "**" + escaped + "**"
 			}
-			inlines = append(inlines, in)
+			inlines = append(inlines, inline)
 			md.WriteString(escaped)
 		}
 		block := element{"type": "RichTextBlock", "inlines": inlines, "spacing": "Small"}
@@ -69,7 +70,7 @@ func (f Facts) card(s Settings) Message {
 	}
 	state := map[State]string{Open: "🚨", Resolved: "✅"}[f.State()]
 	line(false, run{state + " " + Number(f.ID) + " " + text.Shorten(f.Title, 120), true})
-	line(false, run{l.T("%s since %s · %s · opened by %s", f.State().Word(l), s.moment(l, f.since()), f.counted(l), Label(f.By)), false})
+	line(false, run{l.T("%s since %s · %s · opened by %s", f.State().Word(l), moment(in, f.since()), f.counted(l), Label(f.By)), false})
 	for n, key := range f.Current() {
 		if n == maxCardProblems {
 			line(false, run{l.T("… and %d more: send incident", len(f.Current())-n), false})
@@ -97,7 +98,7 @@ func (f Facts) card(s Settings) Message {
 		by, ticked := f.Ticked(item)
 		box, after := "☐ ", ""
 		if ticked {
-			box, after = "☑ ", " · "+Label(by.By)+", "+s.moment(l, by.At)
+			box, after = "☑ ", " · "+Label(by.By)+", "+moment(in, by.At)
 		} else if f.State() == Open {
 			buttons = append(buttons, button("☑ "+text.Shorten(item, 30), "positive", f.ID, ButtonCheck, strconv.Itoa(n+1)))
 		}

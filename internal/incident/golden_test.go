@@ -12,6 +12,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -66,9 +67,10 @@ func TestWhatIncidentsSay(t *testing.T) {
 	for _, l := range []lang.Lang{lang.English, lang.German} {
 		s, now := settings(), t0.Add(time.Hour)
 		s.Leave = true
-		s.Language = func(room string) lang.Lang {
+		in := render.Room{Lang: l, Location: time.FixedZone("NPT", 5*3600+45*60)}
+		s.Room = func(room string) render.Room {
 			require.Equal(t, "noc", room)
-			return l
+			return in
 		}
 		say := func(name, said string) { fmt.Fprintf(&golden, "== %s: %s\n%s\n\n", l, name, said) }
 		messages := func(name string, f Facts) {
@@ -83,7 +85,7 @@ func TestWhatIncidentsSay(t *testing.T) {
 		messages("open", f)
 		say("reminder", f.reminderMessage(s, now).Text)
 		say("review", Review(f, s, now))
-		say("shown", Show(f, s, l))
+		say("shown", Show(f, s, in))
 
 		f = facts(func(f *Facts) { f.EndedAt, f.Ended = t0.Add(50*time.Hour), bob })
 		say("review of one that was ended", Review(f, s, now))
@@ -107,6 +109,7 @@ func TestWhatIncidentsSay(t *testing.T) {
 		f.Lost, f.LostWhy = now, "404"
 		messages("lost", f)
 	}
+	require.NotContains(t, golden.String(), "UTC", "all times are the room's")
 	const path = "testdata/said.golden"
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(golden.String()), 0o600))

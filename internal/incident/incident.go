@@ -74,23 +74,25 @@ func nameOf(p alert.Problem) string {
 type Settings struct {
 	Roles       []string
 	Checklist   []string
-	UpdateEvery time.Duration // 0: nobody is reminded
-	ReviewAfter time.Duration // all problems are resolved for so long
-	CloseAfter  time.Duration // the review was posted so long ago
-	Leave       bool          // the bot leaves the space then
-	Location    *time.Location
+	UpdateEvery time.Duration           // 0: nobody is reminded
+	ReviewAfter time.Duration           // all problems are resolved for so long
+	CloseAfter  time.Duration           // the review was posted so long ago
+	Leave       bool                    // the bot leaves the space then
 	Allowed     func(email string) bool // may be invited
 
-	Language func(room string) lang.Lang // of a room, by its configured name; nil: English in each
+	Room func(room string) render.Room // the language and the time zone of a room, as in store.Post.Room; nil: English and UTC in each
 }
 
-// lang is the language of an incident: that of the room where it was opened.
-func (s Settings) lang(i store.Incident) lang.Lang {
-	if s.Language == nil {
-		return lang.English
+// room returns how the messages of an incident are written: as in the room where it was opened.
+func (s Settings) room(i store.Incident) render.Room {
+	if s.Room == nil {
+		return render.Room{}
 	}
-	return s.Language(i.Room)
+	return s.Room(i.Room)
 }
+
+// lang is the language of an incident.
+func (s Settings) lang(i store.Incident) lang.Lang { return s.room(i).Lang }
 
 // State is the state of an incident.
 type State string

@@ -17,6 +17,7 @@ import (
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/store/memory"
 	"nms-alert-relay/internal/webex"
@@ -33,7 +34,7 @@ var (
 func settings() Settings {
 	return Settings{
 		Roles: []string{"lead", "scribe"}, Checklist: []string{"Customers informed"}, UpdateEvery: 30 * time.Minute, ReviewAfter: 5 * time.Minute, CloseAfter: time.Hour,
-		Location: time.UTC, Allowed: func(email string) bool { return strings.HasSuffix(email, "@example.com") },
+		Allowed: func(email string) bool { return strings.HasSuffix(email, "@example.com") },
 	}
 }
 
@@ -161,7 +162,7 @@ func TestTimeline(t *testing.T) {
 		f.Entries = append(f.Entries, store.IncidentEntry{Kind: store.IncidentNote, At: t0.Add(2 * time.Minute), By: bob, Subject: "abcd1234", Text: "note"})
 	})
 	var said []string
-	for _, m := range f.Timeline(lang.English) {
+	for _, m := range f.Timeline(render.Room{}) {
 		said = append(said, m.Who+" "+m.What)
 	}
 	require.Equal(t, []string{"Alice Archer opened INC-7", " opened", " opened", "Bob noted: note", "Bob commented: other"}, said)
@@ -205,7 +206,7 @@ func TestStrangersTextIsHarmless(t *testing.T) {
 	})
 	s := settings()
 	s.Roles, s.Checklist = []string{evil}, []string{evil}
-	texts := map[string]string{"review": Review(f, s, t0), "show": Show(f, s, lang.English), "reminder": f.reminderMessage(s, t0).Text}
+	texts := map[string]string{"review": Review(f, s, t0), "show": Show(f, s, render.Room{}), "reminder": f.reminderMessage(s, t0).Text}
 	for _, lost := range []time.Time{{}, t0} {
 		for _, refused := range []string{"", evil} {
 			f.Lost, f.Refused, f.LastError = lost, refused, evil

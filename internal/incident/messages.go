@@ -82,7 +82,7 @@ func (f Facts) originText(s Settings) string {
 			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.Refused), 400)))
 	case state == Opening && f.LastError != "":
 		return l.T("⏳ %s: I can't make its space yet (%s). I keep trying until %s, and tell you here.",
-			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.LastError), 300)), s.moment(l, f.Incident.Opened.Add(giveUpAfter)))
+			f.named(), webex.EscapeMarkdown(text.Shorten(text.Line(f.LastError), 300)), moment(s.room(f.Incident), f.Incident.Opened.Add(giveUpAfter)))
 	case state == Opening:
 		return l.T("⏳ %s: I'm making its space, and tell you here.", f.named())
 	case state == Closed:
@@ -122,9 +122,9 @@ func (f Facts) counted(l lang.Lang) string {
 	return l.T("%d problems, %d of them open", all, open)
 }
 
-// moment writes a time with its date and zone.
-func (s Settings) moment(l lang.Lang, t time.Time) string {
-	return l.Time(t.In(cmp.Or(s.Location, time.UTC)), "2 Jan 15:04 MST")
+// moment writes a time with its date and zone: people read it on later days, too.
+func moment(in render.Room, t time.Time) string {
+	return in.Lang.Time(t.In(cmp.Or(in.Location, time.UTC)), "2 Jan 15:04 MST")
 }
 
 func (f Facts) reminderMessage(s Settings, now time.Time) Message {
@@ -152,7 +152,7 @@ func (f Facts) reviewMessage(s Settings, now time.Time) Message {
 	}
 	if f.EndedAt.IsZero() {
 		said += l.T(", resolved after %s.", span(l, f.ResolvedAt().Sub(begun)))
-		until := s.moment(l, now.Add(s.CloseAfter))
+		until := moment(s.room(f.Incident), now.Add(s.CloseAfter))
 		said += l.T(" If a problem comes again until %s, it goes on here.", until)
 		if s.Leave && f.Reachable() {
 			said += l.T(" Then I leave this space; it stays yours.")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 	"nms-alert-relay/internal/text"
 	"nms-alert-relay/internal/webex"
@@ -19,7 +20,8 @@ const maxReviewBytes = 512 << 10
 // Review returns the review of an incident as a Markdown document: what happened when, who did what, and how long it took. Whatever
 // people or Zabbix wrote shows literally.
 func Review(f Facts, s Settings, now time.Time) string {
-	l, loc := s.lang(f.Incident), cmp.Or(s.Location, time.UTC)
+	in := s.room(f.Incident)
+	l, loc := in.Lang, cmp.Or(in.Location, time.UTC)
 	at := func(t time.Time) string {
 		if t.IsZero() {
 			return l.T("an unknown time")
@@ -107,7 +109,7 @@ func Review(f Facts, s Settings, now time.Time) string {
 
 	section(l.T("Timeline"))
 	cut := 0
-	timeline := f.Timeline(l)
+	timeline := f.Timeline(in)
 	for _, m := range timeline {
 		if b.Len() > maxReviewBytes {
 			cut++
@@ -178,9 +180,10 @@ func who(l lang.Lang, timeline []Moment) (lines []string) {
 // maxShown is how many moments `incident` shows.
 const maxShown = 15
 
-// Show describes an incident as it is now, with the newest moments, for a reply in a language.
-func Show(f Facts, s Settings, l lang.Lang) string {
-	at := func(t time.Time) string { return s.moment(l, t) }
+// Show describes an incident as it is now, with the newest moments, for a reply in a room.
+func Show(f Facts, s Settings, in render.Room) string {
+	l := in.Lang
+	at := func(t time.Time) string { return moment(in, t) }
 	var b strings.Builder
 	b.WriteString(f.named() + "\n\n" + l.T("%s since %s · %s · opened by %s", title1(f.State().Word(l)), at(f.since()), f.counted(l), person(f.By)))
 	if to, ok := webex.SpaceLink(f.RoomID); ok && f.Reachable() {
@@ -214,7 +217,7 @@ func Show(f Facts, s Settings, l lang.Lang) string {
 		}
 		fmt.Fprintf(&b, "\n- %s %d: %s", box, n+1, webex.EscapeMarkdown(item))
 	}
-	timeline := f.Timeline(l)
+	timeline := f.Timeline(in)
 	if n := len(timeline) - maxShown; n > 0 {
 		b.WriteString("\n\n" + l.T("The last %d of %d moments; `review` has all:", maxShown, len(timeline)) + "\n")
 		timeline = timeline[n:]

@@ -23,8 +23,10 @@ type Moment struct {
 	Name  string    `json:"about,omitempty"`
 }
 
-// Timeline returns what happened to the incident and to its problems, in order. It is derived each time, so it can't differ from them.
-func (f Facts) Timeline(l lang.Lang) (all []Moment) {
+// Timeline returns what happened to the incident and to its problems, in order, in the language and the time zone of a room. It is
+// derived each time, so it can't differ from them.
+func (f Facts) Timeline(in render.Room) (all []Moment) {
+	l := in.Lang
 	marks := map[string]bool{} // of notes: Zabbix has each as a comment on every problem
 	for _, e := range f.Entries {
 		if e.Kind == store.IncidentNote && e.Subject != "" {
@@ -49,7 +51,7 @@ func (f Facts) Timeline(l lang.Lang) (all []Moment) {
 			if !one.Parted.IsZero() && e.At.After(one.Parted) {
 				continue
 			}
-			if m, ok := moment(l, p, e); ok {
+			if m, ok := happened(in, p, e); ok {
 				all = append(all, m)
 			}
 		}
@@ -110,8 +112,9 @@ func (f Facts) entry(l lang.Lang, e store.IncidentEntry) (Moment, bool) {
 	return m, true
 }
 
-// moment describes an entry of a problem's timeline.
-func moment(l lang.Lang, p alert.Problem, e alert.Entry) (Moment, bool) {
+// happened describes an entry of a problem's timeline.
+func happened(in render.Room, p alert.Problem, e alert.Entry) (Moment, bool) {
+	l := in.Lang
 	m := Moment{At: e.At, Key: p.Key, Name: nameOf(p)}
 	switch e.Kind {
 	case alert.EntryOpened, alert.EntryOccurred:
@@ -132,7 +135,7 @@ func moment(l lang.Lang, p alert.Problem, e alert.Entry) (Moment, bool) {
 		}
 		m.At = cmp.Or(e.Update.At, e.At)
 		m.Who, m.Email = text.Line(cmp.Or(e.Update.Actor.Name, e.Update.Actor.Email)), e.Update.Actor.Email
-		m.What = did(l, *e.Update)
+		m.What = did(in, *e.Update)
 	default:
 		return m, false
 	}
@@ -140,7 +143,8 @@ func moment(l lang.Lang, p alert.Problem, e alert.Entry) (Moment, bool) {
 }
 
 // did says what an update did.
-func did(l lang.Lang, u alert.Update) string {
+func did(in render.Room, u alert.Update) string {
+	l := in.Lang
 	var parts []string
 	add := func(does bool, what string) {
 		if does {
@@ -166,7 +170,7 @@ func did(l lang.Lang, u alert.Update) string {
 	}
 	add(a.Suppress && a.SuppressUntil.IsZero(), l.T("suppressed it"))
 	if a.Suppress && !a.SuppressUntil.IsZero() {
-		parts = append(parts, l.T("suppressed it until %s", l.Time(a.SuppressUntil.UTC(), "2 Jan 2006 15:04 MST")))
+		parts = append(parts, l.T("suppressed it until %s", l.Time(a.SuppressUntil.In(cmp.Or(in.Location, time.UTC)), "2 Jan 2006 15:04 MST")))
 	}
 	add(a.Unsuppress, l.T("unsuppressed it"))
 	add(a.ToCause, l.T("ranked it as a cause"))

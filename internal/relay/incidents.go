@@ -9,6 +9,7 @@ import (
 	"nms-alert-relay/internal/graph"
 	"nms-alert-relay/internal/history"
 	incidents "nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -18,8 +19,17 @@ func (l *live) incidentSettings() incidents.Settings {
 	c := cfg.Incident
 	return incidents.Settings{
 		Roles: c.Roles, Checklist: c.Checklist, UpdateEvery: time.Duration(c.UpdateEvery), ReviewAfter: time.Duration(c.ReviewAfter),
-		CloseAfter: time.Duration(c.CloseAfter), Leave: c.OnClose == "leave", Location: cfg.TimeZone.Location, Allowed: cfg.Allowed, Language: cfg.LanguageOf,
+		CloseAfter: time.Duration(c.CloseAfter), Leave: c.OnClose == "leave", Allowed: cfg.Allowed, Room: l.incidentRoom,
 	}
+}
+
+// incidentRoom is how messages are written in the room where an incident was opened: by the defaults if it isn't configured any more.
+func (l *live) incidentRoom(room string) render.Room {
+	if settings, ok := l.settings(room, ""); ok {
+		return settings.Room
+	}
+	cfg := l.Load().cfg
+	return render.Room{Lang: cfg.Language, Location: cfg.TimeZone.Location}
 }
 
 // incidentGraph draws a problem's history around an incident. source is nil if the problem's source has no API.
@@ -27,7 +37,7 @@ func (l *live) incidentGraph(ctx context.Context, source history.Source, metrics
 	if source == nil {
 		return incidents.Graph{}, nil
 	}
-	room, _ := l.Load().rooms(f.Room, "")
+	room := l.incidentRoom(f.Room)
 	begun := time.Now()
 	picture, err := history.Of(ctx, source, history.Request{
 		Problem: p, Around: graph.Span{From: f.Began(), To: f.ResolvedAt()}, Zone: room.Location, Lang: room.Lang, Now: begun,

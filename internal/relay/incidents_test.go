@@ -46,6 +46,7 @@ func TestSpaceSpeaksAsItsRoom(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, want.String(), reply.Lang.String(), "replies in the space")
 		require.Equal(t, room == "noc", reply.Location == zone)
-		require.Equal(t, want.String(), view.Incident.Language(room).String(), "what the incident says")
+		require.Equal(t, want.String(), view.Incident.Room(room).Lang.String(), "what the incident says")
+		require.Equal(t, room == "noc", view.Incident.Room(room).Location == zone, "its times")
 	}
 }

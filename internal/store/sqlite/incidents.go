@@ -24,7 +24,7 @@ func scanIncident(rows *sql.Rows) (i store.Incident, err error) {
 
 // Incidents implements store.Store.
 func (s *Store) Incidents(ctx context.Context) ([]store.Incident, error) {
-	return query(ctx, s, "read incidents", scanIncident, `SELECT id, doc FROM incidents ORDER BY id`)
+	return queryReadable(ctx, s, "read incidents", scanIncident, `SELECT id, doc FROM incidents ORDER BY id`)
 }
 
 // AddIncident implements store.Store.
