@@ -19,7 +19,7 @@ import (
 // Incidents are listed, the newest first, and the review of each can be read.
 func TestIncidents(t *testing.T) {
 	s := memory.New(nil)
-	keeper, err := incident.Load(t.Context(), s, slog.New(slog.DiscardHandler))
+	keeper, err := incident.Load(t.Context(), s)
 	require.NoError(t, err)
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for _, c := range []string{"C1", "C2"} {

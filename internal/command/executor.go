@@ -180,7 +180,7 @@ type Executor struct {
 	lapses   []Lapse // to take back
 	lapsed   chan struct{}
 
-	accepting sync.Mutex // held while a command is compared with earlier ones
+	accepting sync.Mutex // held while a command is compared with earlier ones, or the problems of an incident with the others'
 }
 
 const (

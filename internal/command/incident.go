@@ -133,6 +133,8 @@ func (e *Executor) openRoom(ctx context.Context, c store.Command, s scope, _ Req
 	if e.o.Incidents == nil {
 		return e.reply(ctx, c, say.T("🚫 This relay keeps no incidents."))
 	}
+	e.accepting.Lock()
+	defer e.accepting.Unlock()
 	if known, ok := e.openedBy(c.ID); ok { // read again after a crash
 		return "opened " + incident.Number(known.ID), nil
 	}
@@ -190,7 +192,11 @@ func (e *Executor) inviteTo(ctx context.Context, c store.Command, s scope, i sto
 	if !e.mayKnow(s, i) {
 		return e.reply(ctx, c, say.T("🚨 %s is in an incident already, which was opened in another room.", nameIn(key, s.Several)))
 	}
-	if i, err = e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) { incident.AddInvited(i, someone(s.Input.Person)) }); err != nil {
+	entries, err := e.o.Incidents.Entries(ctx, i.ID)
+	if err != nil {
+		return "", err
+	}
+	if i, err = e.o.Incidents.Update(ctx, i.ID, func(i *store.Incident) { incident.InviteAgain(i, entries, someone(s.Input.Person)) }); err != nil {
 		return "", err
 	}
 	name, number := nameIn(key, s.Several), incident.Number(i.ID)
@@ -241,6 +247,8 @@ func (e *Executor) joinIncident(ctx context.Context, c store.Command, s scope, r
 	if err != nil {
 		return "", err
 	}
+	e.accepting.Lock()
+	defer e.accepting.Unlock()
 	var keys []alert.Key
 	for _, p := range problems {
 		keys = append(keys, p.Key)

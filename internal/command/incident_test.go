@@ -3,7 +3,8 @@ package command
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/incident"
+	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
 )
 
@@ -39,7 +42,8 @@ func inIncident(t *testing.T, story func(w *world, k *incident.Keeper, said func
 // incidentWorld has INC-1 about two problems, opened in the room db, with a space.
 func incidentWorld(t *testing.T) *world {
 	w := newWorld()
-	w.people = append(people().People, config.Person{Email: "boss@example.com", Role: config.RoleAdmin})
+	w.people = append(people().People, config.Person{Email: "boss@example.com", Role: config.RoleAdmin},
+		config.Person{Email: "olga@example.com", Role: config.RoleOperator, Rooms: []string{"noc"}}, config.Person{Email: "olga@example.com", Role: config.RoleViewer, Rooms: []string{"db"}})
 	i := store.Incident{Command: "C", Title: "db1: Disk full (high)", Room: "db", Origin: "ROOM-db", Bot: "relay", By: someone(alice), Opened: time.Now(), RoomID: "SPACE"}
 	for _, key := range []string{"main/4711", "main/4712"} {
 		i.Problems = append(i.Problems, store.IncidentProblem{Key: w.problem(key, "db"), Joined: time.Now(), Posted: true})
@@ -48,9 +52,172 @@ func incidentWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	w.problem("main/4713", "db")
 	w.problem("main/4714", "noc")
-	w.incidents, err = incident.Load(t.Context(), w, slog.New(slog.DiscardHandler))
+	w.incidents, err = incident.Load(t.Context(), w)
 	require.NoError(t, err)
 	return w
+}
+
+// What somebody may know and do about an incident is decided by their role in the room where it was opened, wherever they ask.
+func TestRightsInAnIncident(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		i, _ := k.Get(1)
+		space, olga, dave := incident.Space(i), Person{ID: "P-olga", Email: "olga@example.com"}, Person{ID: "P-dave", Email: "dave@example.com"}
+		holder := func() string {
+			entries, err := k.Entries(t.Context(), 1)
+			require.NoError(t, err)
+			return incident.Facts{Entries: entries}.Holder("lead").Email
+		}
+		// Olga is an operator in noc, and a viewer in db.
+		require.Contains(t, said("role lead INC-1", "", olga), "needs the role **operator**")
+		require.Contains(t, said("conclude INC-1", "", olga), "needs the role **operator**")
+		require.Contains(t, said("incident INC-1", "", olga), "**INC-1**")
+		require.Contains(t, said("incidents", "", olga), "**INC-1**")
+		// Dave has no role in db.
+		require.Contains(t, said("incident INC-1", "", dave), "I don't know INC-1 here")
+		require.Contains(t, said("review INC-1", "", dave), "I don't know INC-1 here")
+		require.Contains(t, said("incidents", "", dave), "No incident was opened here")
+		// Another room learns nothing of it, whoever asks there.
+		require.Contains(t, said("incidents", "noc", alice), "No incident was opened here")
+		w.post(alert.ParseKey("main/4711"), "noc", "ROOT-noc", "")
+		require.NotContains(t, said("room main/4711", "noc", alice), "INC-1")
+		require.Contains(t, w.lastAnswer(), "opened in another room")
+		i, _ = k.Get(1)
+		require.Empty(t, i.Invite)
+		// Its buttons are pressed in its space alone.
+		for _, room := range []string{"noc", "db"} {
+			require.Contains(t, pressed(&Button{Action: incident.ButtonAction, Key: "INC-1/role/lead", MessageID: "CARD"}, room), "button", room)
+			require.Empty(t, holder(), room)
+		}
+		pressed(&Button{Action: incident.ButtonAction, Key: "INC-1/role/lead", MessageID: "CARD"}, space)
+		require.Equal(t, alice.Email, holder())
+	})
+}
+
+// A button ticks the item that it showed, whatever number that has by now.
+func TestButtonsOfTheChecklist(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		i, _ := k.Get(1)
+		press := func(value string) {
+			pressed(&Button{Action: incident.ButtonAction, Key: "INC-1/check/" + value, MessageID: "CARD"}, incident.Space(i))
+		}
+		ticked := func() (items []string) {
+			entries, err := k.Entries(t.Context(), 1)
+			require.NoError(t, err)
+			for _, e := range entries {
+				items = append(items, string(e.Kind)+" "+e.Subject)
+			}
+			return items
+		}
+		press(incident.ItemID("Another item"))
+		press("1")
+		require.Empty(t, ticked())
+		press(incident.ItemID("Carrier called"))
+		require.Equal(t, []string{"check Carrier called"}, ticked())
+		press(incident.ItemID("Carrier called"))
+		require.Equal(t, []string{"check Carrier called"}, ticked(), "two people pressed it")
+	})
+}
+
+// The same note within a minute is one, also from somebody's second device.
+func TestNoteTwice(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		i, _ := k.Get(1)
+		notes := func() (n int) {
+			entries, err := k.Entries(t.Context(), 1)
+			require.NoError(t, err)
+			for _, e := range entries {
+				if e.Kind == store.IncidentNote {
+					n++
+				}
+			}
+			return n
+		}
+		said("note on it", incident.Space(i), alice)
+		_, err := k.Enter(t.Context(), store.IncidentEntry{Incident: 1, Key: "note:other", Kind: store.IncidentNote, At: time.Now().Add(-10 * time.Second), By: someone(alice), Text: "again"})
+		require.NoError(t, err)
+		require.Contains(t, said("note again", incident.Space(i), alice), "I noted that a moment ago")
+		require.Equal(t, 2, notes())
+		said("note again", incident.Space(i), alice)
+		require.Equal(t, 3, notes(), "minutes later it is another one")
+	})
+}
+
+// Incidents that go on are bounded.
+func TestTooManyIncidents(t *testing.T) {
+	inIncident(t, func(w *world, k *incident.Keeper, said func(text, room string, who Person) string, pressed func(b *Button, room string) string) {
+		for n := range maxLiveIncidents - 1 {
+			_, err := k.Add(t.Context(), store.Incident{Command: fmt.Sprint("C", n), Room: "noc", Opened: time.Now()})
+			require.NoError(t, err)
+		}
+		require.Contains(t, said("room main/4713", "db", alice), "100 incidents go on already")
+		_, err := k.Update(t.Context(), 2, func(i *store.Incident) { i.Closed = time.Now() })
+		require.NoError(t, err)
+		said("room main/4713", "db", alice)
+		require.Len(t, k.All(), maxLiveIncidents+1)
+	})
+}
+
+// A problem that is posted in two rooms gets one incident, although people of both ask for it at the same moment.
+func TestOneIncidentForAProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.problem("main/1", "noc", "db")
+		var err error
+		w.incidents, err = incident.Load(t.Context(), slowly{w})
+		require.NoError(t, err)
+		r := w.start(t)
+		defer r.stop()
+		var both sync.WaitGroup
+		for _, room := range []string{"noc", "db"} {
+			both.Go(func() { r.receives("M-"+room, Input{Text: "room main/1", Room: room}) })
+		}
+		both.Wait()
+		synctest.Wait()
+		require.Len(t, w.incidents.All(), 1)
+		require.Contains(t, w.lastAnswer(), "is in an incident already")
+	})
+}
+
+// slowly lets others go first before it adds an incident.
+type slowly struct{ *world }
+
+func (s slowly) AddIncident(ctx context.Context, i store.Incident) (int64, error) {
+	for range 1000 {
+		runtime.Gosched()
+	}
+	return s.world.AddIncident(ctx, i)
+}
+
+// The report of an incident's space rests while the bot isn't in it, and ends with the incident.
+func TestReportOfAnIncident(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.people = []config.Person{{Email: "boss@example.com", Role: config.RoleAdmin}}
+		w.settings = func(string, string) (render.Room, bool) { return render.Room{}, true }
+		k, err := incident.Load(t.Context(), w)
+		require.NoError(t, err)
+		w.incidents = k
+		i, err := k.Add(t.Context(), store.Incident{Command: "C", Room: "db", RoomID: "SPACE", Opened: time.Now()})
+		require.NoError(t, err)
+		e := w.start(t)
+		defer e.stop()
+		r := store.Reminder{Kind: store.ReminderReport, Room: incident.Space(i), Person: "P-boss", Email: "boss@example.com", Schedule: "08:00 daily", Due: time.Now()}
+		due := func(change func(i *store.Incident)) assistant.Due {
+			_, err := k.Update(t.Context(), 1, change)
+			require.NoError(t, err)
+			d, err := e.reportDue(t.Context(), r, time.Now())
+			require.NoError(t, err)
+			return d
+		}
+		d := due(func(*store.Incident) {})
+		require.NotNil(t, d.Notice)
+		d = due(func(i *store.Incident) { i.Lost = time.Now() })
+		require.Nil(t, d.Notice)
+		require.NotZero(t, d.Next)
+		d = due(func(i *store.Incident) { i.Lost, i.Closed = time.Time{}, time.Now() })
+		require.Nil(t, d.Notice)
+		require.Zero(t, d.Next)
+	})
 }
 
 // current returns the problems of INC-1.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -168,9 +169,9 @@ func (e *Executor) incidentPress(s scope, b Button) (Request, *misunderstanding)
 	if what == incident.ButtonRole {
 		return Request{Verb: Role, Incident: id, Role: value, Toggle: true}, nil
 	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || n < 1 {
+	n := slices.IndexFunc(s.Incident.Checklist, func(item string) bool { return incident.ItemID(item) == value })
+	if n < 0 {
 		return Request{}, &misunderstanding{said: unknownButton()}
 	}
-	return Request{Verb: Check, Incident: id, Number: n}, nil
+	return Request{Verb: Check, Incident: id, Number: int64(n) + 1}, nil
 }

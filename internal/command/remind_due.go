@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/incident"
 	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -139,9 +140,14 @@ func (e *Executor) hidden(ctx context.Context, s scope, key alert.Key) (why stri
 	return "", nil
 }
 
-// noticeOf begins the notice of a reminder. rooms are those whose problems are in it, if it is a person's report.
+// noticeOf begins the notice of a reminder. In a configured room the bot that serves it now posts it. rooms are those whose problems
+// are in it, if it is a person's report.
 func noticeOf(r store.Reminder, rooms []string, markdown string, card []byte) *store.Notice {
-	return &store.Notice{Sender: senderOf(r, rooms), Room: r.Room, Bot: r.Bot, Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Card: card}
+	bot := r.Bot
+	if !binding.IsSpace(r.Room) && !strings.HasPrefix(r.Room, config.PersonRoom) {
+		bot = ""
+	}
+	return &store.Notice{Sender: senderOf(r, rooms), Room: r.Room, Bot: bot, Markdown: webex.CutMarkdown(markdown, webex.MaxMessageBytes), Card: card}
 }
 
 // remindDue decides what a reminder says. A problem that was resolved meanwhile is said so in a word; one that its person may not see
@@ -247,6 +253,12 @@ func (e *Executor) reportDue(ctx context.Context, r store.Reminder, now time.Tim
 		return assistant.Due{Why: err.Error()}, nil
 	}
 	due.Next = schedule.Next(now, loc)
+	if i, is := e.o.Incidents.Of(r.Room); is && !i.Closed.IsZero() {
+		return assistant.Due{Why: incident.Number(i.ID) + " is closed"}, nil
+	} else if is && !incident.Reachable(i) {
+		due.Why = "the bot isn't in the space of " + incident.Number(i.ID)
+		return due, nil
+	}
 	if due.Why = s.resting(r); due.Why != "" {
 		return due, nil
 	}

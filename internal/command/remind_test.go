@@ -299,11 +299,14 @@ func TestReports(t *testing.T) {
 		require.NotContains(c, now, "main/2", "posted in a room in which he has no role")
 		require.Contains(c, c.says(Input{Text: "report 3h"}), "**2 still open**")
 		require.Contains(c, c.says(Input{Text: "report", Room: "noc"}), "📊 **Report for noc**")
+		require.Contains(c, c.says(Input{Text: "reminders", Person: boss}), "You have no reminders", "the room's report is listed there")
+		require.Contains(c, c.says(Input{Text: "unremind all", Person: boss}), "nothing to remove here")
 		time.Sleep(3 * 24 * time.Hour)
 		synctest.Wait()
 		var rooms []string
 		for _, n := range c.reminders() {
 			rooms = append(rooms, n.Room)
+			require.Equal(c, n.Room != "noc", n.Bot != "", "the room's bot may be another one by now")
 			require.Contains(c, n.Markdown, "main/1")
 			require.NotContains(c, n.Markdown, "main/2")
 		}
@@ -316,6 +319,37 @@ func TestReports(t *testing.T) {
 		time.Sleep(3 * 24 * time.Hour)
 		synctest.Wait()
 		require.Len(c, c.reminders(), 4)
+	})
+}
+
+// A report that was due while the relay was away for longer than a report may be is about its usual time.
+func TestReportAfterALongDowntime(t *testing.T) {
+	inChat(t, func(c *chats) {
+		for away, want := range map[time.Duration]string{3 * 24 * time.Hour: "29 Dec", 20 * 24 * time.Hour: "31 Dec"} {
+			now := time.Date(2000, 1, 1, 8, 0, 0, 0, time.UTC)
+			due, err := c.r.reportDue(c.Context(), store.Reminder{
+				Kind: store.ReminderReport, Room: "noc", Schedule: "08:00 daily", Command: configuredReport + "noc", Last: now.Add(-away),
+			}, now)
+			require.NoError(c, err)
+			require.Contains(c, due.Notice.Markdown, "· "+want)
+		}
+	})
+}
+
+// A reminder links to the message of its problem only in a room that its person may read.
+func TestReminderLinksToARoomOfItsPerson(t *testing.T) {
+	inChat(t, func(c *chats) {
+		uuid := func(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }
+		key := c.w.problem("main/1")
+		c.w.post(key, "db", uuid(1), "")
+		c.w.post(key, "noc", uuid(2), "")
+		view := c.r.o.View()
+		view.Rooms = []config.Room{{Name: "db", ID: uuid(11)}, {Name: "noc", ID: uuid(12)}}
+		for email, want := range map[string]string{"alice@example.com": uuid(11), "dave@example.com": uuid(12)} {
+			link, err := c.r.messageLink(c.Context(), scope{Input{Direct: true, Person: Person{Email: email}}, view}, key)
+			require.NoError(c, err)
+			require.Contains(c, link, want, email)
+		}
 	})
 }
 

@@ -522,7 +522,7 @@ func (w *world) start(t *testing.T) *relay {
 	bindings, err := binding.Load(context.Background(), w, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	if w.incidents != nil { // as the store has them
-		w.incidents, err = incident.Load(context.Background(), w, slog.New(slog.DiscardHandler))
+		w.incidents, err = incident.Load(context.Background(), w)
 		require.NoError(t, err)
 	}
 	reg := prometheus.NewRegistry()

@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -15,11 +17,17 @@ import (
 // ButtonAction is the action of the buttons of an incident's card. Their key is the number of the incident, and what they do.
 const ButtonAction = "incident"
 
-// What the buttons do: "INC-7/role/lead", "INC-7/check/2".
+// What the buttons do: "INC-7/role/lead", "INC-7/check/" and the ItemID.
 const (
 	ButtonRole  = "role"
 	ButtonCheck = "check"
 )
+
+// ItemID identifies an item of the checklist in the key of a button: its number may be another one's after a reload.
+func ItemID(item string) string {
+	sum := sha256.Sum256([]byte(item))
+	return hex.EncodeToString(sum[:4])
+}
 
 // ParseButton reads the key of a button.
 func ParseButton(key string) (id int64, what, value string, ok bool) {
@@ -78,7 +86,7 @@ func (f Facts) card(s Settings) Message {
 		}
 		p := f.Known[key]
 		mark, owner := "🟢 "+l.T("resolved"), ""
-		if p.Open() {
+		if f.goesOn(key) {
 			mark = "🔴 " + render.Word(l, p.Severity)
 		}
 		if p.Owner.Email != "" {
@@ -100,7 +108,7 @@ func (f Facts) card(s Settings) Message {
 		if ticked {
 			box, after = "☑ ", " · "+Label(by.By)+", "+moment(in, by.At)
 		} else if f.State() == Open {
-			buttons = append(buttons, button("☑ "+text.Shorten(item, 30), "positive", f.ID, ButtonCheck, strconv.Itoa(n+1)))
+			buttons = append(buttons, button("☑ "+text.Shorten(item, 30), "positive", f.ID, ButtonCheck, ItemID(item)))
 		}
 		line(n == 0, run{box + strconv.Itoa(n+1) + ". " + item + after, false})
 	}

@@ -114,6 +114,7 @@ type Facts struct {
 	store.Incident
 	Entries  []store.IncidentEntry
 	Known    map[alert.Key]alert.Problem
+	Damaged  bool                 // problems that Known lacks may be there, and can't be read
 	Messages map[alert.Key]string // links to the problems' messages where the incident was opened
 }
 
@@ -130,12 +131,13 @@ func (f Facts) State() State {
 	return Resolved
 }
 
-// anyOpen reports whether a problem goes on. One that was pruned doesn't.
-func (f Facts) anyOpen() bool {
-	return slices.ContainsFunc(f.Current(), func(key alert.Key) bool {
-		p, known := f.Known[key]
-		return known && p.Open()
-	})
+// anyOpen reports whether a problem goes on.
+func (f Facts) anyOpen() bool { return slices.ContainsFunc(f.Current(), f.goesOn) }
+
+// goesOn reports whether a problem does. One that was pruned doesn't; one that can't be read may.
+func (f Facts) goesOn(key alert.Key) bool {
+	p, known := f.Known[key]
+	return known && p.Open() || !known && f.Damaged
 }
 
 // Current returns the problems that are in the incident, in the order of joining.
@@ -214,15 +216,14 @@ func (f Facts) Ticked(item string) (by store.IncidentEntry, ticked bool) {
 	return by, ticked
 }
 
-// invited returns the results of the invitations, by address.
-func (f Facts) invited() map[string]store.IncidentEntry {
-	done := map[string]store.IncidentEntry{}
+// invitations returns how often a person was invited, or couldn't be, and the last result.
+func (f Facts) invitations(email string) (n int, last store.IncidentEntry) {
 	for _, e := range f.Entries {
-		if e.Kind == store.IncidentInvited {
-			done[e.Subject] = e
+		if e.Kind == store.IncidentInvited && e.Subject == email {
+			n, last = n+1, e
 		}
 	}
-	return done
+	return n, last
 }
 
 // LastUpdate returns when people last heard from somebody: the opening, or the last note.
@@ -249,6 +250,20 @@ func AddInvited(i *store.Incident, people ...store.Someone) {
 	for _, p := range people {
 		if p.Email = strings.ToLower(p.Email); p.Email != "" && !slices.ContainsFunc(i.Invite, func(o store.Someone) bool { return Same(o, p) }) && len(i.Invite) < maxInvited {
 			i.Invite = append(i.Invite, p)
+		}
+	}
+}
+
+// InviteAgain adds a person to those who should be in the space. One who was invited before is invited once more: they may have left,
+// or it may be possible now.
+func InviteAgain(i *store.Incident, entries []store.IncidentEntry, p store.Someone) {
+	AddInvited(i, p)
+	for _, o := range i.Invite {
+		if n, _ := (Facts{Entries: entries}).invitations(o.Email); Same(o, p) && n > i.Again[o.Email] {
+			if i.Again == nil {
+				i.Again = map[string]int{}
+			}
+			i.Again[o.Email] = n
 		}
 	}
 }

@@ -237,6 +237,7 @@ type world struct {
 	unfound error            // of Room
 	looks   int              // calls of it
 	undrawn error            // of drawing a graph
+	damaged bool             // problems can't be read
 	crash   int              // effects until then; -1: never
 	dead    bool
 }
@@ -268,6 +269,49 @@ func (w *world) restart() (crashed bool) {
 		w.dead, w.crash = false, -1
 	}
 	return crashed
+}
+
+// try sets the answer to inviting somebody.
+func (w *world) try(email string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tries[email] = err
+}
+
+// in returns who was added to a space.
+func (w *world) in(room string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.members[room])
+}
+
+// last returns what was said last in a message, by its name.
+func (w *world) last(name string) (said string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.said {
+		if strings.Contains(s, " INC-1:"+name+" ") {
+			said = s
+		}
+	}
+	return said
+}
+
+// damage makes problems unreadable, or readable again.
+func (w *world) damage(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.damaged = on
+}
+
+func (w *world) Problems(ctx context.Context, keys []alert.Key) (map[alert.Key]alert.Problem, error) {
+	w.mu.Lock()
+	damaged := w.damaged
+	w.mu.Unlock()
+	if damaged {
+		return nil, fmt.Errorf("%w: damaged", store.ErrRejected)
+	}
+	return w.Store.Problems(ctx, keys)
 }
 
 func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
@@ -366,7 +410,7 @@ func newWorld(t *testing.T) *world {
 
 // run runs a relay until the story's end, or a crash.
 func (w *world) run(t *testing.T, story func(k *Keeper)) {
-	k, err := Load(context.Background(), w, slog.New(slog.DiscardHandler))
+	k, err := Load(context.Background(), w)
 	require.NoError(t, err)
 	s := settings()
 	s.Leave, s.UpdateEvery = true, 0
@@ -410,6 +454,89 @@ func (w *world) deliver(t *testing.T) {
 		n.State, n.MessageID, n.SentVersion = store.NoticeSent, fmt.Sprint("M", n.ID), n.Version
 		require.NoError(t, w.SaveNotice(context.Background(), n))
 	}
+}
+
+// After a lost answer the space is looked for: only the one that was made for this incident is taken.
+func TestSpacesThatLookAlike(t *testing.T) {
+	f := facts(func(f *Facts) { f.RoomID = "" })
+	room := webex.Room{ID: "S1", Title: Title(f.Incident), Type: "group"}
+	room.Created.Time = t0.Add(time.Second)
+	for name, c := range map[string]struct {
+		change func(r *webex.Room, others *[]store.Incident)
+		want   bool
+	}{
+		"it":                      {func(*webex.Room, *[]store.Incident) {}, true},
+		"another title":           {func(r *webex.Room, _ *[]store.Incident) { r.Title += "!" }, false},
+		"a direct chat":           {func(r *webex.Room, _ *[]store.Incident) { r.Type = "direct" }, false},
+		"older":                   {func(r *webex.Room, _ *[]store.Incident) { r.Created.Time = t0.Add(-time.Hour) }, false},
+		"another incident's":      {func(_ *webex.Room, o *[]store.Incident) { *o = append(*o, store.Incident{ID: 8, RoomID: "S1"}) }, false},
+		"another incident's room": {func(_ *webex.Room, o *[]store.Incident) { *o = append(*o, store.Incident{ID: 8, RoomID: "S2"}) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, all := room, []store.Incident{f.Incident}
+			c.change(&r, &all)
+			k := &Keeper{}
+			k.all.Store(&all)
+			require.Equal(t, c.want, NewLoop(Options{Keeper: k}).isSpace(f, r))
+		})
+	}
+}
+
+// Each person's invitation is tried as often as the first one's, and somebody who asks again is invited again: they may have left.
+func TestInvitations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.tries["alice@example.com"] = &webex.Error{Status: 503}
+		w.run(t, func(k *Keeper) {
+			time.Sleep(20 * time.Second)
+			i, _ := k.Get(1)
+			require.NotZero(t, i.Attempts)
+			w.try("alice@example.com", nil)
+			w.try("bob@example.com", &webex.Error{Status: 403, Message: "not allowed"})
+			time.Sleep(5 * time.Minute)
+			i, _ = k.Get(1)
+			require.Zero(t, i.Attempts)
+			require.Contains(t, w.last("invited"), "not allowed")
+
+			again := func() {
+				entries, err := k.Entries(t.Context(), 1)
+				require.NoError(t, err)
+				_, err = k.Update(t.Context(), 1, func(i *store.Incident) { InviteAgain(i, entries, bob) })
+				require.NoError(t, err)
+			}
+			w.try("bob@example.com", nil)
+			again()
+			again() // under way already
+			time.Sleep(time.Minute)
+			require.Equal(t, []string{"alice@example.com", "bob@example.com"}, w.in("S1"))
+			require.NotContains(t, w.last("invited"), "not allowed")
+			entries, err := k.Entries(t.Context(), 1)
+			require.NoError(t, err)
+			require.Len(t, entries, 4, "alice, bob twice, eve")
+		})
+	})
+}
+
+// A problem that can't be read may go on: its incident isn't over.
+func TestUnreadableProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run(t, func(k *Keeper) {
+			time.Sleep(time.Minute)
+			w.damage(true)
+			time.Sleep(time.Hour)
+			i, _ := k.Get(1)
+			require.True(t, i.Reviewed.IsZero())
+			f, err := k.Facts(t.Context(), i)
+			require.NoError(t, err)
+			require.Equal(t, Open, f.State())
+			w.damage(false)
+			w.end(t)
+			time.Sleep(6 * time.Minute)
+			i, _ = k.Get(1)
+			require.False(t, i.Reviewed.IsZero())
+		})
+	})
 }
 
 // A crash after any effect of an incident's life loses and repeats nothing: one space, each person once, each message once. A crash
@@ -517,11 +644,13 @@ func TestLostSpace(t *testing.T) {
 		w.run(t, func(k *Keeper) {
 			time.Sleep(time.Minute)
 			i, _ := k.Get(1)
-			for range 2 {
-				lost, err := k.Lost(t.Context(), Space(i), "404 not found")
+			for _, reason := range []string{"404 not found", "403 forbidden"} {
+				lost, err := k.Lost(t.Context(), Space(i), reason)
 				require.NoError(t, err)
 				require.True(t, lost)
 			}
+			i, _ = k.Get(1)
+			require.Equal(t, "404 not found", i.LostWhy)
 			other, err := k.Lost(t.Context(), "space:other", "404")
 			require.NoError(t, err)
 			require.False(t, other)
@@ -631,15 +760,41 @@ func TestGraphs(t *testing.T) {
 	}
 }
 
-// The same trigger that opens again joins by itself, and there is another review; another trigger doesn't.
+// A graph that was drawn while a problem joined belongs to a review that counts no more: it holds up no later one.
+func TestGraphOfAnEarlierReview(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run(t, func(k *Keeper) {
+			time.Sleep(time.Minute)
+			i, err := k.Update(t.Context(), 1, func(i *store.Incident) { i.Reviewed, i.Graphs = time.Now(), []alert.Key{k1, k2} })
+			require.NoError(t, err)
+			f, err := k.Facts(t.Context(), i)
+			require.NoError(t, err)
+			later := time.Now().Add(time.Second)
+			_, err = k.Update(t.Context(), 1, func(i *store.Incident) { i.Reviewed, i.Posting = later, 77 })
+			require.NoError(t, err)
+			l := NewLoop(Options{Keeper: k, Log: slog.New(slog.DiscardHandler), Graph: func(context.Context, Facts, alert.Problem) (Graph, error) {
+				return Graph{Words: "x", File: &store.File{Name: "graph.png", Content: []byte("PNG")}}, nil
+			}})
+			require.NoError(t, l.draw(t.Context(), f, k1))
+			i, _ = k.Get(1)
+			require.Equal(t, []alert.Key{k1, k2}, i.Graphs)
+			require.Equal(t, int64(77), i.Posting)
+		})
+	})
+}
+
+// The same trigger that opens again joins by itself, whatever value its name has now, and there is another review. Another trigger
+// doesn't, nor a problem of another room or an older one.
 func TestComesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		open := func(key alert.Key, trigger string) {
+		openIn := func(room string, opened time.Time, key alert.Key, trigger string) {
 			p := problem(key, alert.StateOpen, trigger)
-			p.Name, p.OpenedAt = "Disk full on 4711", time.Now()
-			require.NoError(t, w.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{{Key: key, Room: "noc", Desired: 1, Open: true, TellAfter: time.Now()}}}))
+			p.Name, p.OpenedAt = "Disk full on "+key.EventID, opened
+			require.NoError(t, w.CommitFold(context.Background(), store.Fold{Problems: []alert.Problem{p}, Posts: []store.Post{{Key: key, Room: room, Desired: 1, Open: true, TellAfter: time.Now()}}}))
 		}
+		open := func(key alert.Key, trigger string) { openIn("noc", time.Now(), key, trigger) }
 		w.run(t, func(k *Keeper) {
 			time.Sleep(time.Minute)
 			w.end(t)
@@ -647,6 +802,8 @@ func TestComesAgain(t *testing.T) {
 			i, _ := k.Get(1)
 			require.False(t, i.Reviewed.IsZero())
 			open(alert.Key{Source: "main", EventID: "99"}, "other")
+			openIn("db", time.Now(), alert.Key{Source: "main", EventID: "98"}, "t1")
+			openIn("noc", time.Now().Add(-time.Hour), alert.Key{Source: "main", EventID: "97"}, "t1")
 			open(k2, "t1")
 			time.Sleep(time.Minute)
 			i, _ = k.Get(1)

@@ -2,10 +2,11 @@ package incident
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,14 +37,11 @@ type Keeper struct {
 	mu  sync.Mutex                       // held while one changes
 }
 
-// Load reads the incidents. If they can't be read any more, there are none.
-func Load(ctx context.Context, s Store, log *slog.Logger) (*Keeper, error) {
+// Load reads the incidents.
+func Load(ctx context.Context, s Store) (*Keeper, error) {
 	all, err := s.Incidents(ctx)
-	if err != nil && !store.Lasting(err) {
-		return nil, fmt.Errorf("reading the incidents: %w", err)
-	}
 	if err != nil {
-		log.Error("cannot read the incidents: there are none", "error", err)
+		return nil, fmt.Errorf("reading the incidents: %w", err)
 	}
 	k := &Keeper{store: s, woken: make(chan struct{}, 1)}
 	k.all.Store(&all)
@@ -125,6 +123,7 @@ func (k *Keeper) Update(ctx context.Context, id int64, change func(i *store.Inci
 		return i, fmt.Errorf("incident %d: %w", id, store.ErrNotFound)
 	}
 	i.Problems, i.Invite, i.Shown = slices.Clone(i.Problems), slices.Clone(i.Invite), maps.Clone(i.Shown)
+	i.Again = maps.Clone(i.Again)
 	change(&i)
 	if err := k.store.SaveIncident(ctx, i); err != nil {
 		return i, err
@@ -189,7 +188,8 @@ func (k *Keeper) Facts(ctx context.Context, i store.Incident) (f Facts, err erro
 	for _, p := range i.Problems {
 		keys = append(keys, p.Key)
 	}
-	if f.Known, err = k.store.Problems(ctx, keys); err != nil && !store.Lasting(err) { // else some can't be read: the others count
+	f.Known, err = k.store.Problems(ctx, keys)
+	if f.Damaged = errors.Is(err, store.ErrRejected); err != nil && !f.Damaged {
 		return f, err
 	}
 	posts, err := k.store.PostsOf(ctx, keys)
@@ -209,6 +209,14 @@ func (k *Keeper) Facts(ctx context.Context, i store.Incident) (f Facts, err erro
 	return f, nil
 }
 
+// maxAgain is how many open problems of a host are looked through.
+const maxAgain = 100
+
+// literal returns a host's name as a glob of store.Filter.
+func literal(host string) string {
+	return strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(strings.ToLower(host))
+}
+
 // recurring returns open problems of the triggers of an incident's problems that were posted where it was opened, and aren't in it.
 func (k *Keeper) recurring(ctx context.Context, f Facts) (again []alert.Problem, err error) {
 	seen := map[alert.TriggerKey]bool{}
@@ -219,7 +227,8 @@ func (k *Keeper) recurring(ctx context.Context, f Facts) (again []alert.Problem,
 			continue
 		}
 		seen[trigger] = true
-		found, err := k.store.FindProblems(ctx, store.Filter{Source: one.Key.Source, Open: true, Rooms: []string{f.Room}, Search: p.Name, Limit: 20})
+		// Not by the name: there may be a value in it.
+		found, err := k.store.FindProblems(ctx, store.Filter{Source: one.Key.Source, Open: true, Rooms: []string{f.Room}, Host: literal(trigger.Host), Limit: maxAgain})
 		if err != nil {
 			return nil, err
 		}

@@ -386,8 +386,12 @@ func (l *Loop) invite(ctx context.Context, f Facts, who store.Someone, s Setting
 		}
 	}
 	l.o.Metrics.invited.WithLabelValues(result).Inc()
+	key := "invite:" + who.Email
+	if n, _ := f.invitations(who.Email); n > 0 {
+		key += ":" + strconv.Itoa(n)
+	}
 	if _, err := l.o.Keeper.Enter(ctx, store.IncidentEntry{
-		Incident: f.ID, Key: "invite:" + who.Email, Kind: store.IncidentInvited, At: time.Now(), Who: who, Subject: who.Email, Text: failure,
+		Incident: f.ID, Key: key, Kind: store.IncidentInvited, At: time.Now(), Who: who, Subject: who.Email, Text: failure,
 	}); err != nil {
 		return err
 	}

@@ -46,11 +46,14 @@ func Messages(f Facts, s Settings, now time.Time) []Message {
 	all := []Message{{Name: messageOrigin, Origin: true, Text: f.originText(s)}}
 	if f.Reachable() {
 		all = append(all, Message{Name: messageWelcome, Text: f.welcome(l)}, f.card(s))
-		if refused := f.refused(); len(refused) > 0 {
-			if _, pending := f.toInvite(); !pending { // all at once
-				all = append(all, Message{Name: messageInvited, Text: l.T("👥 I couldn't invite everybody. Add them yourself, if they should be here:") +
-					"\n\n- " + strings.Join(escaped(refused), "\n- ")})
-			}
+		_, pending := f.toInvite()
+		switch refused := f.refused(); {
+		case pending: // all at once
+		case len(refused) > 0:
+			all = append(all, Message{Name: messageInvited, Text: l.T("👥 I couldn't invite everybody. Add them yourself, if they should be here:") +
+				"\n\n- " + strings.Join(escaped(refused), "\n- ")})
+		case f.Shown[messageInvited] != "":
+			all = append(all, Message{Name: messageInvited, Text: l.T("👥 Everybody is invited by now.")})
 		}
 	}
 	if !f.Lost.IsZero() {

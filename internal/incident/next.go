@@ -95,9 +95,8 @@ func Next(f Facts, again []alert.Problem, sent bool, s Settings, now time.Time) 
 
 // toInvite returns the next person to invite.
 func (f Facts) toInvite() (store.Someone, bool) {
-	done := f.invited()
 	for _, p := range f.Invite {
-		if _, ok := done[p.Email]; !ok {
+		if n, _ := f.invitations(p.Email); n <= f.Again[p.Email] {
 			return p, true
 		}
 	}
@@ -168,9 +167,8 @@ func Part(i *store.Incident, key alert.Key, now time.Time) bool {
 
 // refused returns the addresses of those who couldn't be invited, with the reasons.
 func (f Facts) refused() (lines []string) {
-	done := f.invited()
 	for _, p := range f.Invite {
-		if e, ok := done[p.Email]; ok && e.Text != "" {
+		if _, e := f.invitations(p.Email); e.Text != "" {
 			lines = append(lines, fmt.Sprintf("%s: %s", cmp.Or(Label(p), p.Email), e.Text))
 		}
 	}

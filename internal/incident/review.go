@@ -193,7 +193,7 @@ func Show(f Facts, s Settings, in render.Room) string {
 	for _, key := range f.Current() {
 		p := f.Known[key]
 		state := l.T("resolved")
-		if p.Open() {
+		if f.goesOn(key) {
 			state = l.T("open")
 		}
 		b.WriteString("\n- " + about(l, key, p) + ": " + state)

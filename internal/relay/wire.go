@@ -42,7 +42,7 @@ func (r *Relay) connect(ctx context.Context, cfg *config.Config) error {
 	if now.bindings, err = binding.Load(ctx, r.store, log); err != nil {
 		return err
 	}
-	if now.incidents, err = incidents.Load(ctx, r.store, log); err != nil {
+	if now.incidents, err = incidents.Load(ctx, r.store); err != nil {
 		return err
 	}
 	now.bindings.OnChange(now.rebind)

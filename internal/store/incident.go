@@ -21,6 +21,7 @@ type Incident struct {
 
 	Problems []IncidentProblem `json:"problems"`
 	Invite   []Someone         `json:"invite,omitempty"` // who should be in the space
+	Again    map[string]int    `json:"again,omitempty"`  // how many more invitations they asked for, by address
 
 	// The space.
 	RoomID    string    `json:"room_id,omitempty"`    // "" while there is none
@@ -91,7 +92,7 @@ type IncidentEntry struct {
 
 // Incidents keeps them.
 type Incidents interface {
-	// Incidents returns all, by ID.
+	// Incidents returns all that can be read, by ID.
 	Incidents(ctx context.Context) ([]Incident, error)
 	// AddIncident writes a new one and returns its id, or that of the one that the same command opened before.
 	AddIncident(ctx context.Context, i Incident) (id int64, err error)

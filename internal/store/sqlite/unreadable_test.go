@@ -135,6 +135,30 @@ func TestUnreadableMember(t *testing.T) {
 	require.Contains(t, log.String(), "problem=main/2")
 }
 
+// An incident whose document is damaged hides no other.
+func TestDamagedIncident(t *testing.T) {
+	var log bytes.Buffer
+	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "relay.db"), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	for _, command := range []string{"C1", "C2", "C3"} {
+		_, err := s.AddIncident(t.Context(), store.Incident{Command: command})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.write(t.Context(), "damage", func(t *tx) error {
+		_, err := t.exec(`UPDATE incidents SET doc = '{"problems":7' WHERE id = 2`)
+		return err
+	}))
+	all, err := s.Incidents(t.Context())
+	require.NoError(t, err)
+	var commands []string
+	for _, i := range all {
+		commands = append(commands, i.Command)
+	}
+	require.Equal(t, []string{"C1", "C3"}, commands)
+	require.Contains(t, log.String(), "incident 2")
+}
+
 // A problem whose document is damaged is missing in lists, and hides no other. Reading it by its key returns
 // store.ErrRejected, beside those that can be read.
 func TestDamagedDocumentInLists(t *testing.T) {
