@@ -58,7 +58,7 @@ var may = map[string][]string{
 	"internal/incident":   {"internal/alert", "internal/config", "internal/lang", "internal/pace", "internal/render", "internal/store", "internal/webex", "internal/webexid"},
 	"internal/command":    {"internal/action", "internal/alert", "internal/assistant", "internal/binding", "internal/config", "internal/payload", "internal/duty", "internal/history", "internal/incident", "internal/lang", "internal/pace", "internal/reconcile", "internal/roster", "internal/route", "internal/store", "internal/vault", "internal/webex", "internal/zabbix", "internal/render", "internal/tracing"},
 	"internal/chat":       {"internal/config", "internal/logging", "internal/pace", "internal/roster", "internal/store", "internal/webex", "internal/webexid", "internal/command", "internal/tracing"},
-	"internal/admin":      {"internal/alert", "internal/binding", "internal/config", "internal/fault", "internal/incident", "internal/lang", "internal/logging", "internal/store", "internal/reconcile", "internal/vault"},
+	"internal/admin":      {"internal/alert", "internal/binding", "internal/config", "internal/fault", "internal/incident", "internal/logging", "internal/render", "internal/store", "internal/reconcile", "internal/vault"},
 	"internal/client":     {"internal/config", "internal/fault", "internal/httpclient", "internal/pace"},
 	"internal/tryout": {"internal/alert", "internal/config", "internal/delivery", "internal/httpclient", "internal/render", "internal/route", "internal/webex",
 		"internal/webexid", "internal/zabbix"},

@@ -336,6 +336,19 @@ func TestReportAfterALongDowntime(t *testing.T) {
 	})
 }
 
+// A person's report follows the zone that they have set.
+func TestReportInItsPersonsZone(t *testing.T) {
+	inChat(t, func(c *chats) {
+		c.says(Input{Text: "timezone Asia/Tokyo", Person: Person{ID: "P-dave", Email: "dave@example.com"}})
+		due, err := c.r.reportDue(c.Context(), store.Reminder{
+			Kind: store.ReminderReport, Room: config.PersonRoom + "dave@example.com", Person: "P-dave", Email: "dave@example.com", Schedule: "08:00 daily",
+		}, time.Date(2000, 1, 1, 23, 0, 0, 0, time.UTC))
+		require.NoError(c, err)
+		require.Equal(c, time.Date(2000, 1, 2, 23, 0, 0, 0, time.UTC), due.Next.UTC())
+		require.Contains(c, due.Notice.Markdown, "JST")
+	})
+}
+
 // A reminder links to the message of its problem only in a room that its person may read.
 func TestReminderLinksToARoomOfItsPerson(t *testing.T) {
 	inChat(t, func(c *chats) {

@@ -89,11 +89,17 @@ func TestNext(t *testing.T) {
 		"a note since": {func(f *Facts) {
 			f.Entries = append(f.Entries, store.IncidentEntry{Kind: store.IncidentNote, At: t0.Add(time.Minute)})
 		}, 30 * time.Minute, nil, false, false, OpNone},
-		"reminded since":              {func(f *Facts) { f.RemindedAt = t0.Add(30 * time.Minute) }, 59 * time.Minute, nil, false, false, OpNone},
-		"again":                       {func(f *Facts) { f.RemindedAt = t0.Add(30 * time.Minute) }, time.Hour, nil, false, false, OpRemind},
-		"resolved just now":           {resolved, 14 * time.Minute, nil, false, false, OpNone},
-		"resolved":                    {resolved, 15 * time.Minute, nil, false, false, OpReview},
-		"and came again":              {resolved, 15 * time.Minute, []alert.Problem{problem(k2, alert.StateOpen, "t1")}, false, false, OpJoin},
+		"reminded since":    {func(f *Facts) { f.RemindedAt = t0.Add(30 * time.Minute) }, 59 * time.Minute, nil, false, false, OpNone},
+		"again":             {func(f *Facts) { f.RemindedAt = t0.Add(30 * time.Minute) }, time.Hour, nil, false, false, OpRemind},
+		"resolved just now": {resolved, 14 * time.Minute, nil, false, false, OpNone},
+		"resolved":          {resolved, 15 * time.Minute, nil, false, false, OpReview},
+		"and came again":    {resolved, 15 * time.Minute, []alert.Problem{problem(k2, alert.StateOpen, "t1")}, false, false, OpJoin},
+		"came again, and it is full": {func(f *Facts) {
+			resolved(f)
+			for range MaxProblems - 1 {
+				f.Problems = append(f.Problems, store.IncidentProblem{Key: k2, Parted: t0})
+			}
+		}, 15 * time.Minute, []alert.Problem{problem(k2, alert.StateOpen, "t1")}, false, false, OpReview},
 		"reviewed":                    {func(f *Facts) { resolved(f); f.Reviewed = t0.Add(15 * time.Minute) }, 74 * time.Minute, nil, false, false, OpNone},
 		"graphs to post":              {func(f *Facts) { resolved(f); f.Reviewed, f.Graphs = t0.Add(15*time.Minute), []alert.Key{k1} }, 75 * time.Minute, nil, false, true, OpGraph},
 		"graphs and no review yet":    {func(f *Facts) { resolved(f); f.Reviewed, f.Graphs = t0.Add(15*time.Minute), []alert.Key{k1} }, 75 * time.Minute, nil, true, true, OpNone},

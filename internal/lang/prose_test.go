@@ -91,6 +91,8 @@ var exceptions = map[string]string{
 	"pressed snooze %s on the reminder %d":                    "in the audit log",
 	"its person may not see the problem any more":             "in the log",
 	"its room isn't configured any more":                      "in the log",
+	" is closed":                                              "in the log",
+	"the bot isn't in the space of ":                          "in the log",
 	"the reminder is forgotten":                               "in the log",
 	"the report was ended":                                    "in the log",
 	"its person has no role any more in a room of the report": "in the log",
