@@ -70,7 +70,7 @@ func TestIncidentVerbsAcrossCrashes(t *testing.T) {
 			return Input{Button: &Button{Action: incident.ButtonAction, Key: "INC-1/role/lead", MessageID: "CARD"}, Room: space}
 		}, 3, 1, 1, 0},
 		"the button of an item": {func(*testing.T, *world, *relay) Input {
-			return Input{Button: &Button{Action: incident.ButtonAction, Key: "INC-1/check/2", MessageID: "CARD"}, Room: space}
+			return Input{Button: &Button{Action: incident.ButtonAction, Key: "INC-1/check/" + incident.ItemID("Carrier called"), MessageID: "CARD"}, Room: space}
 		}, 2, 1, 1, 0},
 		"conclude": {func(t *testing.T, w *world, r *relay) Input {
 			r.receives("M0", Input{Text: "conclude INC-1", Room: "db"})

@@ -162,18 +162,18 @@ func TestOneIncidentForAProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.problem("main/1", "noc", "db")
-		var err error
-		w.incidents, err = incident.Load(t.Context(), slowly{w})
-		require.NoError(t, err)
 		r := w.start(t)
 		defer r.stop()
+		var err error
+		r.o.Incidents, err = incident.Load(t.Context(), slowly{w})
+		require.NoError(t, err)
 		var both sync.WaitGroup
 		for _, room := range []string{"noc", "db"} {
 			both.Go(func() { r.receives("M-"+room, Input{Text: "room main/1", Room: room}) })
 		}
 		both.Wait()
 		synctest.Wait()
-		require.Len(t, w.incidents.All(), 1)
+		require.Len(t, r.o.Incidents.All(), 1)
 		require.Contains(t, w.lastAnswer(), "is in an incident already")
 	})
 }
@@ -194,13 +194,14 @@ func TestReportOfAnIncident(t *testing.T) {
 		w := newWorld()
 		w.people = []config.Person{{Email: "boss@example.com", Role: config.RoleAdmin}}
 		w.settings = func(string, string) (render.Room, bool) { return render.Room{}, true }
-		k, err := incident.Load(t.Context(), w)
-		require.NoError(t, err)
-		w.incidents = k
-		i, err := k.Add(t.Context(), store.Incident{Command: "C", Room: "db", RoomID: "SPACE", Opened: time.Now()})
+		var err error
+		w.incidents, err = incident.Load(t.Context(), w)
 		require.NoError(t, err)
 		e := w.start(t)
 		defer e.stop()
+		k := e.o.Incidents
+		i, err := k.Add(t.Context(), store.Incident{Command: "C", Room: "db", RoomID: "SPACE", Opened: time.Now()})
+		require.NoError(t, err)
 		r := store.Reminder{Kind: store.ReminderReport, Room: incident.Space(i), Person: "P-boss", Email: "boss@example.com", Schedule: "08:00 daily", Due: time.Now()}
 		due := func(change func(i *store.Incident)) assistant.Due {
 			_, err := k.Update(t.Context(), 1, change)

@@ -259,7 +259,7 @@ func AddInvited(i *store.Incident, people ...store.Someone) {
 func InviteAgain(i *store.Incident, entries []store.IncidentEntry, p store.Someone) {
 	AddInvited(i, p)
 	for _, o := range i.Invite {
-		if n, _ := (Facts{Entries: entries}).invitations(o.Email); Same(o, p) && n > i.Again[o.Email] {
+		if n, _ := (Facts{Entries: entries}).invitations(o.Email); Same(o, p) && n > 0 {
 			if i.Again == nil {
 				i.Again = map[string]int{}
 			}

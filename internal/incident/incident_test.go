@@ -523,6 +523,20 @@ func TestInvitations(t *testing.T) {
 	})
 }
 
+// Once everybody is invited, the message that named those who couldn't be says so.
+func TestEverybodyIsInvited(t *testing.T) {
+	invited := func(shown string) (said string) {
+		for _, m := range Messages(facts(func(f *Facts) { f.Shown[messageInvited] = shown }), settings(), t0) {
+			if m.Name == messageInvited {
+				said = m.Text
+			}
+		}
+		return said
+	}
+	require.Empty(t, invited(""))
+	require.Contains(t, invited("a digest"), "Everybody is invited by now")
+}
+
 // A problem that can't be read may go on: its incident isn't over.
 func TestUnreadableProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
