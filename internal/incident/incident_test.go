@@ -514,6 +514,7 @@ func TestInvitations(t *testing.T) {
 			again()
 			again() // under way already
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			require.Equal(t, []string{"alice@example.com", "bob@example.com"}, w.in("S1"))
 			require.NotContains(t, w.last("invited"), "not allowed")
 			entries, err := k.Entries(t.Context(), 1)
