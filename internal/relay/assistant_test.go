@@ -50,7 +50,7 @@ func (d direct) presses(button string, inputs map[string]any) webexsim.MessageVi
 
 func (d direct) newest(after int) webexsim.MessageView {
 	d.t.Helper()
-	d.pass(15 * time.Second)
+	d.pass(4 * time.Second)
 	for _, m := range slices.Backward(d.all()[after:]) {
 		if m.From.Bot && !m.Deleted {
 			return m
@@ -84,7 +84,7 @@ func (d direct) comes(at time.Time, words ...string) webexsim.MessageView {
 	d.t.Helper()
 	before := len(d.posted(words...))
 	if time.Until(at) > 5*time.Minute {
-		d.skip(at.Add(-2 * time.Minute))
+		d.skip(at.Add(-90 * time.Second))
 	}
 	d.pass(time.Until(at) - time.Second)
 	require.Len(d.t, d.posted(words...), before, "before it is due")
