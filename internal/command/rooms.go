@@ -72,7 +72,7 @@ func (s scope) roomList(muted func(route string) string) string {
 			b.WriteString(" · " + webex.EscapeMarkdown(zone.String()))
 		}
 		if room.Quiet != nil {
-			b.WriteString(" · " + webex.EscapeMarkdown(room.Quiet.String()))
+			b.WriteString(" · " + webex.EscapeMarkdown(room.Quiet.Words().In(l)))
 		}
 		for _, line := range s.routesTo(room.Name, muted) {
 			b.WriteString("\n- " + line)
@@ -94,9 +94,9 @@ func (s scope) routesTo(room string, muted func(route string) string) (lines []s
 		if !slices.Contains(r.Rooms, room) && !later {
 			continue
 		}
-		line := l.T("route `%s`", webex.EscapeCode(r.Name)) + ": " + webex.EscapeMarkdown(text.Shorten(r.Match.String(), 300))
+		line := l.T("route `%s`", webex.EscapeCode(r.Name)) + ": " + webex.EscapeMarkdown(text.Shorten(r.Match.Words().In(l), 300))
 		r.Escalate = nil // it may name rooms that the person doesn't see
-		if timing := r.Timing(); timing != "" {
+		if timing := r.Timing().In(l); timing != "" {
 			line += "; " + webex.EscapeMarkdown(timing)
 		}
 		if r.Continue {

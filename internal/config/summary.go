@@ -1,9 +1,8 @@
 package config
 
 import (
-	"strings"
-
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -39,75 +38,77 @@ func (c *Config) Summary() Summary {
 	for _, r := range c.Rooms {
 		s.Rooms = append(s.Rooms, RoomSummary{Name: r.Name, Bot: r.Bot})
 		if r.Quiet != nil {
-			s.Timing = append(s.Timing, "room "+r.Name+": "+r.Quiet.String())
+			s.Timing = append(s.Timing, "room "+r.Name+": "+r.Quiet.Words().String())
 		}
 	}
 	for _, r := range c.Routes {
-		if words := r.Timing(); words != "" {
-			s.Timing = append(s.Timing, "route "+r.Name+": "+words)
+		if words := r.Timing(); !words.IsZero() {
+			s.Timing = append(s.Timing, "route "+r.Name+": "+words.String())
 		}
 	}
 	return s
 }
 
-// Timing describes the route's delay, reminders, escalation, lapsing acknowledgements and graphs; "" for none.
-func (r Route) Timing() string {
-	var words []string
+// Timing describes the route's delay, reminders, escalation, lapsing acknowledgements and graphs; none if it has none.
+func (r Route) Timing() lang.Phrase {
+	var words []lang.Phrase
 	if r.Delay > 0 {
-		words = append(words, "delay "+r.Delay.String())
+		words = append(words, lang.Say("delay %s", r.Delay.String()))
 	}
 	if r.Remind > 0 {
-		words = append(words, "reminds every "+r.Remind.String())
+		words = append(words, lang.Say("reminds every %s", r.Remind.String()))
 	}
 	for _, e := range r.Escalate {
-		words = append(words, e.String())
+		words = append(words, e.Words())
 	}
 	if r.AckExpires > 0 {
-		words = append(words, "an acknowledgement lapses after "+r.AckExpires.String())
+		words = append(words, lang.Say("an acknowledgement lapses after %s", r.AckExpires.String()))
 	}
 	if r.Graph.On {
-		words = append(words, "graphs from "+r.Graph.String()+" on")
+		words = append(words, lang.Say("graphs from %s on", r.Graph.String()))
 	}
-	return strings.Join(words, ", ")
+	return lang.Join(words, ", ")
 }
 
-// String describes the step: "escalates after 15m to leads, mentioning all".
-func (e Escalation) String() string {
-	text := "escalates after " + e.After.String()
+// Words describes the step: "escalates after 15m to leads mentioning all".
+func (e Escalation) Words() lang.Phrase {
+	words := lang.Say("escalates after %s", e.After.String())
 	if len(e.Rooms) > 0 {
-		text += " to " + strings.Join(e.Rooms, " and ")
+		words = words.And(lang.Say(" to %s", lang.All(e.Rooms)))
 	}
 	if len(e.Mention) > 0 {
-		text += " mentioning " + strings.Join(e.Mention, " and ")
+		words = words.And(lang.Say(" mentioning %s", lang.All(e.Mention)))
 	}
 	if e.Duty != "" {
-		text += " to whoever is on duty (" + e.Duty + ")"
+		words = words.And(lang.Say(" to whoever is on duty (%s)", e.Duty))
 	}
-	return text
+	return words
 }
 
-// String describes the conditions of a route: "severity high or disaster, host db*"; "every problem" without conditions.
-func (m Match) String() string {
-	var words []string
-	add := func(what string, of []string) {
+// Words describes the conditions of a route: "severity high, disaster, host db*"; "every problem" without conditions.
+func (m Match) Words() lang.Phrase {
+	var words []lang.Phrase
+	add := func(what lang.Key, of []string) {
 		if len(of) > 0 {
-			words = append(words, what+" "+text.Or(of))
+			words = append(words, what.With(lang.Either(of)))
 		}
 	}
-	add("source", m.Sources)
-	add("host", text.Names(m.Hosts, Glob.String))
-	add("group", text.Names(m.Groups, Glob.String))
+	add(lang.Key("source %s"), m.Sources)
+	add(lang.Key("host %s"), text.Names(m.Hosts, Glob.String))
+	add(lang.Key("group %s"), text.Names(m.Groups, Glob.String))
 	if severity := m.Severity.String(); severity != "" {
-		words = append(words, "severity "+severity)
+		words = append(words, lang.Say("severity %s", severity))
 	}
-	add("tag", text.Names(m.Tags, TagRule.String))
+	add(lang.Key("tag %s"), text.Names(m.Tags, TagRule.String))
 	if m.Trigger.Regexp != nil {
-		words = append(words, "name "+m.Trigger.Regexp.String())
+		words = append(words, lang.Say("name %s", m.Trigger.Regexp.String()))
 	}
-	add("origin", text.Names(m.Origins, func(o alert.Origin) string { return string(o) }))
-	add("at", text.Names(m.When, When.String))
+	add(lang.Key("origin %s"), text.Names(m.Origins, func(o alert.Origin) string { return string(o) }))
+	if len(m.When) > 0 {
+		words = append(words, lang.Say("at %s", AnyTime(m.When)))
+	}
 	if len(words) == 0 {
-		return "every problem"
+		return lang.Say("every problem")
 	}
-	return strings.Join(words, ", ")
+	return lang.Join(words, ", ")
 }

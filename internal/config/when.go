@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/text"
 )
 
@@ -58,17 +59,26 @@ func (w When) Local(now time.Time) time.Time {
 	return now.In(w.TimeZone.Location)
 }
 
-// String writes the span: "mon-fri 08:00-18:00 Europe/Berlin".
-func (w When) String() string {
-	words := "every day"
+// Words describes the span: "mon-fri 08:00-18:00 Europe/Berlin".
+func (w When) Words() lang.Phrase {
+	words := lang.Say("every day")
 	if len(w.Days) > 0 {
-		words = strings.Join(text.Names(w.Days, Days.String), ",")
+		words = lang.Data(strings.Join(text.Names(w.Days, Days.String), ","))
 	}
 	if w.Hours.text != "" {
-		words += " " + w.Hours.text
+		words = words.And(lang.Data(" " + w.Hours.text))
 	}
 	if w.TimeZone.Location != nil {
-		words += " " + w.TimeZone.Location.String()
+		words = words.And(lang.Data(" " + w.TimeZone.Location.String()))
+	}
+	return words
+}
+
+// AnyTime describes spans of which one is meant.
+func AnyTime(spans []When) lang.AnyOf {
+	words := make(lang.AnyOf, len(spans))
+	for i, w := range spans {
+		words[i] = w.Words()
 	}
 	return words
 }
@@ -195,9 +205,9 @@ func (q *Quiet) Until(s alert.Severity, now time.Time) time.Time {
 	return until
 }
 
-// String describes the quiet hours.
-func (q *Quiet) String() string {
-	return "quiet hours below " + q.Below.String() + ": " + text.Or(text.Names(q.When, When.String))
+// Words describes the quiet hours.
+func (q *Quiet) Words() lang.Phrase {
+	return lang.Say("quiet hours below %s: %s", q.Below.String(), AnyTime(q.When))
 }
 
 // Edges calls add with each moment between two, and some around them, at which Contains may change.

@@ -39,7 +39,7 @@ func TestQuietHours(t *testing.T) {
 	cfg := valid(t, strings.Replace(small, "id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ", `id: Y2lzY29zcGFyazovL3VzL1JPT00vMQ, time_zone: Europe/Berlin, quiet: {when: [{days: [mon-fri], hours: "22:00-07:00"}, {days: [sat, sun]}, {days: mon, hours: "12:30-13:00", time_zone: UTC}]}`, 1))
 	q := cfg.Rooms[0].Quiet
 	require.Equal(t, alert.Disaster, q.Below)
-	require.Equal(t, "quiet hours below disaster: mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC", q.String())
+	require.Equal(t, "quiet hours below disaster: mon-fri 22:00-07:00 Europe/Berlin, sat,sun Europe/Berlin or mon 12:30-13:00 UTC", q.Words().String())
 	require.Nil(t, cfg.Rooms[1].Quiet)
 	for _, c := range []struct{ at, until string }{
 		{"2026-11-24 21:59:59", ""},

@@ -92,7 +92,7 @@ func collect(ctx context.Context, s Source, r Request) (c graph.Chart, out Pictu
 			texts = append(texts, i)
 		}
 	}
-	c = graph.Chart{Title: p.Name, Subtitle: subtitle(p), Zone: r.Zone, Lang: r.Lang, Span: graph.Span{From: p.OpenedAt, To: p.ResolvedAt}}
+	c = graph.Chart{Title: p.Name, Subtitle: subtitle(p, r.Lang), Zone: r.Zone, Lang: r.Lang, Span: graph.Span{From: p.OpenedAt, To: p.ResolvedAt}}
 	around := c.Span
 	if r.Around != (graph.Span{}) {
 		around = r.Around
@@ -150,12 +150,13 @@ func fileID(id string) string {
 	}, text.Cut(id, 30))
 }
 
-func subtitle(p alert.Problem) string {
+func subtitle(p alert.Problem, l lang.Lang) string {
 	names := text.Names(p.Hosts, func(h alert.Host) string { return cmp.Or(h.Name, h.Host) })
+	severity := render.Word(l, p.Severity)
 	if len(names) == 0 {
-		return p.Severity.String()
+		return severity
 	}
-	return text.Some(names, 3) + " · " + p.Severity.String()
+	return l.Some(names, 3) + " · " + severity
 }
 
 func hosts(items []zabbix.Item) int {

@@ -20,6 +20,9 @@ type part struct {
 // Say is T for a reader to come. An argument that has a method In, such as another phrase, is written in the reader's language too.
 func Say(text string, args ...any) Phrase { return Phrase{[]part{{text: text, args: args}}} }
 
+// Data is a text that is the same in every language, such as a name.
+func Data(text string) Phrase { return Phrase{[]part{{text: text, data: true}}} }
+
 // With is Say of a text that a table holds.
 func (k Key) With(args ...any) Phrase { return Say(string(k), args...) }
 
@@ -32,7 +35,7 @@ func (p Phrase) And(more Phrase) Phrase {
 func Join(phrases []Phrase, separator string) (joined Phrase) {
 	for i, p := range phrases {
 		if i > 0 {
-			joined.parts = append(joined.parts, part{text: separator, data: true})
+			joined = joined.And(Data(separator))
 		}
 		joined = joined.And(p)
 	}
@@ -73,6 +76,24 @@ type Either []string
 
 // In returns "a, b or c".
 func (e Either) In(l Lang) string { return l.Or(e) }
+
+// All is an argument of a phrase: a list of words.
+type All []string
+
+// In returns "a, b and c".
+func (a All) In(l Lang) string { return l.And(a) }
+
+// AnyOf is an argument of a phrase: phrases of which one is meant.
+type AnyOf []Phrase
+
+// In returns "a, b or c".
+func (a AnyOf) In(l Lang) string {
+	words := make([]string, len(a))
+	for i, p := range a {
+		words[i] = p.In(l)
+	}
+	return l.Or(words)
+}
 
 // Few is an argument of a phrase: a list, of which at most Max words are named.
 type Few struct {

@@ -178,10 +178,10 @@ func (c timeIs) why(s *subject, held bool) lang.Phrase {
 	now := func(w config.When) lang.Moment { return lang.Moment{At: w.Local(s.now), Layout: "Mon 15:04 MST"} }
 	for _, w := range c.spans {
 		if w.Contains(s.now) {
-			return lang.Say("it is %s: in %s", now(w), w.String())
+			return lang.Say("it is %s: in %s", now(w), w.Words())
 		}
 	}
-	return lang.Say("it is %s: not in %s", now(c.spans[0]), lang.Either(text.Names(c.spans, config.When.String)))
+	return lang.Say("it is %s: not in %s", now(c.spans[0]), config.AnyTime(c.spans))
 }
 
 // nameMatches compares names of a problem's hosts or host groups.

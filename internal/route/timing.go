@@ -3,11 +3,11 @@ package route
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
+	"nms-alert-relay/internal/lang"
 )
 
 // Timing is when a room gets a problem, and when again. The zero value means at once, and never again.
@@ -36,24 +36,24 @@ func (r *Router) Timing(room, rule string) Timing {
 	return t
 }
 
-// When describes the timing of a target for a problem that begins now; "" means at once, and never again.
+// When describes the timing of a target for a problem that begins now, for a terminal; "" means at once, and never again.
 func (r *Router) When(t Target, p alert.Problem, now time.Time) string {
 	timing := r.Timing(t.Room, t.Route)
-	var words []string
+	var words []lang.Phrase
 	if timing.Delay > 0 {
-		words = append(words, "delay "+config.Duration(timing.Delay).String())
+		words = append(words, lang.Say("delay %s", config.Duration(timing.Delay).String()))
 	}
 	if until := timing.Quiet.Until(p.Severity, now.Add(timing.Delay)); !until.IsZero() {
-		words = append(words, "quiet until "+until.In(r.zones[t.Room]).Format("Mon 15:04 MST"))
+		words = append(words, lang.Say("quiet until %s", lang.Moment{At: until.In(r.zones[t.Room]), Layout: "Mon 15:04 MST"}))
 	}
 	for _, e := range timing.Escalate {
-		words = append(words, e.String())
+		words = append(words, e.Words())
 	}
 	if timing.Remind > 0 {
-		words = append(words, "reminds every "+config.Duration(timing.Remind).String())
+		words = append(words, lang.Say("reminds every %s", config.Duration(timing.Remind).String()))
 	}
 	if timing.AckExpires > 0 {
-		words = append(words, "an acknowledgement lapses after "+config.Duration(timing.AckExpires).String())
+		words = append(words, lang.Say("an acknowledgement lapses after %s", config.Duration(timing.AckExpires).String()))
 	}
-	return strings.Join(words, ", ")
+	return lang.Join(words, ", ").String()
 }
