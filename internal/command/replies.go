@@ -104,7 +104,7 @@ func actorName(l lang.Lang, a alert.Actor) string {
 
 // notATrigger: event.acknowledge accepts only triggers' events (documented).
 func notATrigger(p alert.Problem, say voice) string {
-	return say.T("🚫 %s is a %s event, not a trigger's problem. Zabbix allows no actions on those.", titled(p.Key, p.Name, say.several), p.Origin)
+	return say.T("🚫 %s is a %s event, not a trigger's problem. Zabbix allows no actions on those.", titled(p.Key, p.Name, say.several), render.OriginWord(say.Lang, p.Origin))
 }
 
 // superseded: its event id is another problem's now, which must not be acted on.

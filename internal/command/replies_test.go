@@ -15,6 +15,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/lang/langtest"
 	"nms-alert-relay/internal/reconcile"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -38,6 +39,17 @@ func TestReplies(t *testing.T) {
 		want, err := os.ReadFile(golden)
 		require.NoError(t, err)
 		require.Equal(t, string(want), strings.ReplaceAll(text, "\r", ""))
+	}
+}
+
+// With each text of the catalogue marked, what is left of a reply are names, times, numbers and commands.
+func TestRepliesHaveOnlyDataOutsideOfTheCatalogue(t *testing.T) {
+	data := "Nov Dec CET UTC main sw link down all http evil No what alice bob example com operator viewer admin database trouble one two"
+	for _, reply := range strings.Split(everyReply(t, lang.Marked), "\n== ") {
+		title, reply, _ := strings.Cut(reply, "\n")
+		if found := langtest.Outside(reply, data); len(found) > 0 {
+			t.Errorf("%s: %v aren't from the catalogue:\n%s", title, found, reply)
+		}
 	}
 }
 
@@ -67,7 +79,7 @@ func everyReply(t *testing.T, l lang.Lang) string {
 		say("expired "+string(v), expired(a, r, at, in(true, berlin), now))
 		say("unknown "+string(v), unknown(a, r, absent, in(true, nil)))
 	}
-	for _, a := range []attempt{{Key: sourceKey("main"), Does: "start a maintenance of `db1`"}, {Key: a.Key, Does: "draw the graph of `4711`"}} {
+	for _, a := range []attempt{{Key: sourceKey("main"), Does: l.T("start a maintenance of %s", "`db1`")}, {Key: a.Key, Does: l.T("draw the graph of %s", "`4711`")}} {
 		v := Graph
 		if a.Key.EventID == "" {
 			v = Maintenance
@@ -80,7 +92,7 @@ func everyReply(t *testing.T, l lang.Lang) string {
 	say("not known any more", seen{}.refusal(a, in(false, nil)))
 	say("event gone", refused(a, Request{Verb: Close}, &zabbix.Error{Kind: zabbix.NoObject}, in(false, nil)))
 	for _, err := range []error{&zabbix.Error{Kind: zabbix.Unreachable}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true}, &zabbix.Error{Kind: zabbix.Unreachable, Unanswered: true, Status: 502},
-		&zabbix.Error{Kind: zabbix.Broken, Message: "its database can't be reached"}, errors.New("what?")} {
+		&zabbix.Error{Kind: zabbix.Broken, Message: "database trouble"}, errors.New("what?")} {
 		say("waiting", waiting("main", at, reason(err), now, in(false, berlin)))
 	}
 	say("closed as gone", closedGone(a, in(false, nil)))
@@ -117,7 +129,7 @@ func everyReply(t *testing.T, l lang.Lang) string {
 	say("unsure", unsure(lookup("ack"), "4804-4806", nil, "4804-4806 done").In(l))
 	say("unsure, after an id", unsure(lookup("severity"), "4712", ids("main/4711"), "and 4712").In(l))
 	say("role too low for one of several", denied(l, Ack, config.RoleViewer, l.T("for %s", nameIn(a.Key, false))))
-	say("no match", noMatch(l, "host `sw1`", 0)+"\n"+noMatch(l, "host `sw1`", 1)+"\n"+noMatch(l, "host `sw1`", 17))
+	say("no match", noMatch(l, l.T("host `%s`", "sw1"), 0)+"\n"+noMatch(l, l.T("host `%s`", "sw1"), 1)+"\n"+noMatch(l, l.T("host `%s`", "sw1"), 17))
 	say("all of what", allOfWhat(l, true)+"\n"+allOfWhat(l, false))
 	say("given up", givenUp(l, false)+"\n"+givenUp(l, true))
 	say("lost", lost(store.Command{CreatedAt: at}, now, in(false, berlin)))

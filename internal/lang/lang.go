@@ -24,7 +24,7 @@ const (
 	English Lang = "en"
 	German  Lang = "de"
 
-	// Marked is for tests: English, with each text of the catalogue in brackets.
+	// Marked is for tests: English, with each text of the catalogue in ⟦brackets⟧, and each of its arguments in ⟨others⟩.
 	Marked Lang = "marked"
 )
 
@@ -118,6 +118,8 @@ func (l Lang) format(text string, args []any) string {
 	for _, a := range args {
 		if n, ok := a.(int); ok {
 			a = number{n, l}
+		} else if l == Marked {
+			a = datum{a}
 		}
 		values = append(values, a)
 	}

@@ -15,6 +15,13 @@ type number struct {
 
 func (n number) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(n.l.Number(n.n))) }
 
+// datum is an argument in the language Marked.
+type datum struct{ a any }
+
+func (d datum) Format(f fmt.State, verb rune) {
+	_, _ = fmt.Fprintf(f, "⟨"+fmt.FormatString(f, verb)+"⟩", d.a)
+}
+
 // Number writes a whole number with thousands separators: "5,000", "5.000".
 func (l Lang) Number(n int) string {
 	separator := ","
@@ -55,7 +62,7 @@ func (l Lang) Ordinal(n int) string {
 			suffix = "rd"
 		}
 	}
-	return l.Number(n) + suffix
+	return l.marked(l.Number(n) + suffix)
 }
 
 var (

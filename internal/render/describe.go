@@ -38,7 +38,7 @@ func (b *builder) describe(v *View) {
 	b.describeState(v)
 }
 
-func originWord(l lang.Lang, o alert.Origin) string {
+func OriginWord(l lang.Lang, o alert.Origin) string {
 	switch o {
 	case alert.OriginService:
 		return l.T("service")
@@ -74,7 +74,7 @@ func (b *builder) describeState(v *View) {
 	if v.HasSeverity {
 		v.Status += " · " + wordOf(l, v.Severity)
 	} else if v.Origin != Text(alert.OriginTrigger) {
-		v.Status += " · " + originWord(l, b.p.Origin)
+		v.Status += " · " + OriginWord(l, b.p.Origin)
 	}
 }
 

@@ -2,7 +2,6 @@ package render_test
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/lang/langtest"
 	"nms-alert-relay/internal/render"
 )
 
@@ -24,7 +24,7 @@ func TestGermanGolden(t *testing.T) {
 		"escalated-here", "asked", "gone", "symptom", "update-only", "service", "internal", "discovery", "autoregistration"} {
 		p := render.Samples()[name]
 		card, fallback := r.Card(p, room, render.SamplesNow)
-		out.WriteString("===== " + name + "\n" + r.Show(p, room, render.SamplesNow) + "\n" + r.Lines(p, p.Timeline, room, render.SamplesNow) + "\n" + cardWords(t, card) + "\n" + fallback + "\n")
+		out.WriteString("===== " + name + "\n" + r.Show(p, room, render.SamplesNow) + "\n" + r.Lines(p, p.Timeline, room, render.SamplesNow) + "\n" + langtest.CardWords(card) + "\n" + fallback + "\n")
 	}
 	golden(t, "german.txt", out.String())
 }
@@ -48,63 +48,13 @@ func TestGapsOfDuty(t *testing.T) {
 	}
 }
 
-// cardWords are the texts of a card, one a line.
-func cardWords(t *testing.T, card any) string {
-	t.Helper()
-	raw, err := json.Marshal(card)
-	require.NoError(t, err)
-	var v any
-	require.NoError(t, json.Unmarshal(raw, &v))
-	var words []string
-	var walk func(any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case []any:
-			for _, x := range v {
-				walk(x)
-			}
-		case map[string]any:
-			for _, key := range []string{"text", "title", "label", "placeholder"} {
-				if s, ok := v[key].(string); ok {
-					words = append(words, s)
-				}
-			}
-			for _, key := range []string{"body", "inlines", "choices", "actions", "card"} {
-				walk(v[key])
-			}
-		}
-	}
-	walk(v)
-	return strings.Join(words, "\n")
-}
-
-var innermost = regexp.MustCompile(`⟦[^⟦⟧]*⟧`)
-
-// unmarked removes what comes from the catalogue.
-func unmarked(s string) string {
-	for innermost.MatchString(s) {
-		s = innermost.ReplaceAllString(s, " ")
-	}
-	return s
-}
-
-var letters = regexp.MustCompile(`\p{L}{2,}`)
-
 // With each text of the catalogue marked, what is left of a message is the problem's own, times, links and commands.
 func TestOnlyDataIsOutsideOfTheCatalogue(t *testing.T) {
 	r := newRenderer(t)
-	known := map[string]bool{}
-	learn := func(text string) {
-		for _, w := range letters.FindAllString(text, -1) {
-			known[strings.ToLower(w)] = true
-		}
-	}
-	learn("https zabbix example com tr_events.php triggerid eventid zabbix.php action problem.view CET CEST Nov Oct personEmail all MST UTC")
+	known := "personEmail ack take comment severity suppress graph close unack unsuppress zabbix CET CEST Nov Oct all MST UTC " + "2d until mon 14:30 tomorrow " // as people type them
 	room := render.Room{Name: "noc", Lang: lang.Marked, Location: berlin(t), Presentation: config.PresentThread}
 	check := func(name, text string) {
-		for _, w := range letters.FindAllString(unmarked(text), -1) {
-			require.True(t, known[strings.ToLower(w)], "%s: %q isn't from the catalogue:\n%s", name, w, text)
-		}
+		require.Empty(t, langtest.Outside(text, known), "%s: not from the catalogue:\n%s", name, text)
 	}
 	var items []render.DigestItem
 	for name, p := range render.Samples() {
@@ -113,12 +63,11 @@ func TestOnlyDataIsOutsideOfTheCatalogue(t *testing.T) {
 		}
 		raw, err := json.Marshal(p)
 		require.NoError(t, err)
-		learn(strings.NewReplacer(`\n`, " ", `\r`, " ").Replace(string(raw)))
-		learn("2d until mon 14:30 tomorrow") // lengths as people type them
+		known += strings.NewReplacer(`\n`, " ", `\r`, " ").Replace(string(raw))
 		card, fallback := r.Card(p, room, render.SamplesNow)
 		check(name, r.Show(p, room, render.SamplesNow))
 		check(name, r.Lines(p, p.Timeline, room, render.SamplesNow))
-		check(name, cardWords(t, card))
+		check(name, langtest.CardWords(card))
 		check(name, fallback)
 		items = append(items, r.DigestItem(p, room))
 	}
