@@ -5,11 +5,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/lang/langtest"
 	"nms-alert-relay/internal/text"
 )
 
@@ -46,6 +49,28 @@ func TestTemplatesPageIsComplete(t *testing.T) {
 		_, err := New(Options{Dir: dir})
 		require.NoError(t, err, e[2])
 	}
+}
+
+// The example with texts by the room's language renders in both.
+func TestTemplatesPageSpeaksLanguages(t *testing.T) {
+	raw, err := os.ReadFile(page)
+	require.NoError(t, err)
+	rendered := map[lang.Lang]string{}
+	for _, e := range examplePattern.FindAllStringSubmatch(string(raw), -1) {
+		if !strings.Contains(e[2], ".Lang") {
+			continue
+		}
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, e[1]), []byte(e[2]), 0o600))
+		r, err := New(Options{Dir: dir})
+		require.NoError(t, err)
+		for _, l := range lang.Languages {
+			card, _ := r.Card(Samples()["open"], Room{Name: "noc", Lang: l, Location: time.UTC}, SamplesNow)
+			rendered[l] = langtest.CardWords(card)
+		}
+	}
+	require.Contains(t, rendered[lang.English], "open · since 24 Nov 13:18:00 UTC\nPlease note it in the shift log")
+	require.Contains(t, rendered[lang.German], "offen · seit 24. Nov 13:18:00 UTC\nBitte im Schichtbuch vermerken")
 }
 
 // Texts are cut between characters, and to their limit.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/lang/langtest"
 	"nms-alert-relay/internal/zabbix"
 )
 
@@ -32,6 +33,8 @@ func TestJudgeMediaType(t *testing.T) {
 		"another disabled one of them": {[]zabbix.MediaType{{ID: "1", Disabled: true}, ours}, "", Fine},
 	} {
 		require.Equal(t, c.want, judgeMediaType(zabbix.Sending{MediaTypes: c.types}, c.before, lang.English).Verdict, name)
+		marked := judgeMediaType(zabbix.Sending{MediaTypes: c.types}, c.before, lang.Marked).Detail
+		require.Empty(t, langtest.Outside(marked, ours.Name), "%s: not from the catalogue: %s", name, marked)
 	}
 	renamed := zabbix.Sending{MediaTypes: []zabbix.MediaType{other, {ID: "9", Name: "Chat"}}}
 	require.Equal(t, Fine, judgeMediaType(recognise(renamed, "9"), "9", lang.English).Verdict, "its id is known")
@@ -63,6 +66,8 @@ func TestJudgeAction(t *testing.T) {
 		f := judgeAction(zabbix.Sending{MediaTypes: []zabbix.MediaType{{ID: "9", Ours: true}}, Actions: c.actions}, lang.English)
 		require.Equal(t, c.want, f.Verdict, name)
 		require.Contains(t, f.Detail, c.detail, name)
+		marked := judgeAction(zabbix.Sending{MediaTypes: []zabbix.MediaType{{ID: "9", Ours: true}}, Actions: c.actions}, lang.Marked).Detail
+		require.Empty(t, langtest.Outside(marked, "Report"), "%s: not from the catalogue: %s", name, marked)
 	}
 	require.Equal(t, Unknown, judgeAction(zabbix.Sending{Actions: []zabbix.Action{disabled}}, lang.English).Verdict, "whose action it is isn't known without the media type")
 }
