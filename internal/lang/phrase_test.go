@@ -17,8 +17,8 @@ func TestPhrases(t *testing.T) {
 	at := time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC)
 	for want, p := range map[[2]string]lang.Phrase{
 		{"", ""}: {},
-		{"source is a, not b, c or d", "Quelle ist a, nicht b, c oder d"}: lang.Key("source is %s, not %s").With("a", lang.Either{"b", "c", "d"}),
-		{"it is Tue 09:30 UTC: in x", "es ist Di 09:30 UTC: innerhalb von x"}:        lang.Say("it is %s: in %s", lang.Moment{At: at, Layout: "Mon 15:04 MST"}, "x"),
+		{"source is a, not b, c or d", "Quelle ist a, nicht b, c oder d"}:     lang.Key("source is %s, not %s").With("a", lang.Either{"b", "c", "d"}),
+		{"it is Tue 09:30 UTC: in x", "es ist Di 09:30 UTC: innerhalb von x"}: lang.Say("it is %s: in %s", lang.Moment{At: at, Layout: "Mon 15:04 MST"}, "x"),
 		{"no host matches x: hosts are a, b and 1,000 more", "kein Host passt zu x: Hosts sind a, b und 1.000 weitere"}: lang.Say("no host matches %s: hosts are %s", "x",
 			lang.Few{Words: append([]string{"a", "b"}, make([]string, 1000)...), Max: 2}),
 		{"no route matched; its name matches %s", "keine Route passte; sein Name passt zu %s"}: lang.Join([]lang.Phrase{lang.Say("no route matched"), lang.Say("its name matches %s", "%s")}, "; "),
