@@ -274,7 +274,7 @@ func operator(severity string) string {
 }
 
 // Person returns the room of a person's subscriptions.
-func Person(email string) string { return config.PersonRoom + strings.ToLower(email) }
+func Person(email string) string { return config.DirectRoom(email) }
 
 // Space returns the room of a space's bindings.
 func Space(roomID string) string { return config.SpaceRoom + webexid.Key(roomID) }

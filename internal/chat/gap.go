@@ -194,7 +194,7 @@ func (l *Listener) cardPlaces(ctx context.Context, gap period) (places []CardPla
 			if n.Room == "" {
 				place = CardPlace{RoomID: n.RoomID, Bot: n.Bot, Email: addresses[n.RoomID]}
 			}
-			own := CardPlace{Room: config.PersonRoom + addresses[n.RoomID]} // the same chat, if it has cards of problems
+			own := CardPlace{Room: config.DirectRoom(addresses[n.RoomID])} // the same chat, if it has cards of problems
 			if n.HasButtons() && n.MessageID != "" && !n.CreatedAt.After(gap.to) && !slices.Contains(places, place) && !slices.Contains(places, own) {
 				places = append(places, place)
 			}

@@ -19,9 +19,6 @@ type Directory interface {
 // may reports whether the role is enough for the verb.
 func may(role config.Role, v Verb) bool { return role.AtLeast(v.entry().role) }
 
-// personRoom returns the room name of posts to a person named by {ALERT.SENDTO}.
-func personRoom(email string) string { return config.PersonRoom + email }
-
 // scope is a person, the place where they wrote, and the current configuration.
 type scope struct {
 	Input
@@ -63,7 +60,7 @@ func (s scope) listed() store.Filter {
 		return store.Filter{}
 	}
 	for _, email := range s.addresses() {
-		f.Rooms = append(f.Rooms, personRoom(email))
+		f.Rooms = append(f.Rooms, config.DirectRoom(email))
 	}
 	if s.Room != "" {
 		f.Rooms = append(f.Rooms, s.Room)
@@ -103,7 +100,7 @@ func (s scope) roleAmong(rooms []string) config.Role {
 		switch {
 		case s.isHere(room):
 			best = higher(best, higher(config.RoleViewer, s.roleIn(s.Room)))
-		case !strings.HasPrefix(room, personRoom("")):
+		case !strings.HasPrefix(room, config.PersonRoom):
 			best = higher(best, s.roleIn(room))
 			posted = true
 		}
@@ -138,5 +135,5 @@ type target struct {
 
 // isHere reports whether a post is in the room of the command.
 func (s scope) isHere(room string) bool {
-	return room != "" && (room == s.Room || s.Direct && slices.ContainsFunc(s.addresses(), func(email string) bool { return room == personRoom(email) }))
+	return room != "" && (room == s.Room || s.Direct && slices.ContainsFunc(s.addresses(), func(email string) bool { return room == config.DirectRoom(email) }))
 }

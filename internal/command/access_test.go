@@ -136,9 +136,9 @@ func TestRolesByAllAddresses(t *testing.T) {
 		s := as(c.emails[0], c.room, false, c.emails[1:]...)
 		require.Equal(t, cfg.RoleOf([]string{"alice@example.com"}, c.room), s.role())
 		s.Direct, s.Room = true, ""
-		require.True(t, s.isHere(personRoom(c.emails[0])))
-		require.True(t, s.isHere(personRoom(c.emails[1])))
-		require.False(t, s.isHere(personRoom("other@example.com")))
+		require.True(t, s.isHere(config.DirectRoom(c.emails[0])))
+		require.True(t, s.isHere(config.DirectRoom(c.emails[1])))
+		require.False(t, s.isHere(config.DirectRoom("other@example.com")))
 	}
 	s := as("old@example.org", "noc", false, "alice+x@example.org")
 	require.Equal(t, cfg.RoleOf([]string{"old@example.org"}, "noc"), s.role())

@@ -45,7 +45,7 @@ func (s scope) schedules() (names []string) {
 		add(room.Duty)
 		for _, r := range s.Routes {
 			if slices.Contains(r.Rooms, room.Name) {
-				add(r.Duty)
+				add(r.ScheduleIn(room))
 			}
 		}
 	}

@@ -191,7 +191,7 @@ func answerMine(ctx context.Context, e *Executor, s scope, r Request, _ []target
 func (e *Executor) postedToMe(ctx context.Context, s scope, room render.Room) (string, error) {
 	rooms := make([]string, 0, len(s.addresses()))
 	for _, email := range s.addresses() {
-		rooms = append(rooms, personRoom(email))
+		rooms = append(rooms, config.DirectRoom(email))
 	}
 	found, err := e.o.Store.FindProblems(ctx, store.Filter{Open: true, Rooms: rooms, Limit: maxListed})
 	if err != nil {

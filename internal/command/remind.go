@@ -13,6 +13,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/assistant"
 	"nms-alert-relay/internal/binding"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/route"
 	"nms-alert-relay/internal/store"
@@ -252,7 +253,7 @@ func (e *Executor) addReminder(ctx context.Context, s scope, r *store.Reminder) 
 // ownReminders are those of the person, also from an earlier address.
 func (s scope) ownReminders(all []store.Reminder) (own []store.Reminder) {
 	for _, r := range all {
-		if strings.HasPrefix(r.Room, personRoom("")) && s.owns(r) {
+		if strings.HasPrefix(r.Room, config.PersonRoom) && s.owns(r) {
 			own = append(own, r)
 		}
 	}

@@ -225,7 +225,7 @@ func (e *Executor) reportNow(ctx context.Context, c store.Command, s scope, from
 	if err != nil {
 		return "", err
 	}
-	room, _ := s.Settings(cmp.Or(s.Room, personRoom(s.Input.Person.Email)), "")
+	room, _ := s.Settings(cmp.Or(s.Room, config.DirectRoom(s.Input.Person.Email)), "")
 	message, file := report.Message(s.words(s.reportTitle(), room, loc, to))
 	outcome = plain(text.Cut(message, 500))
 	if file == "" {

@@ -112,7 +112,7 @@ func routedAt(p alert.Problem, posts []store.Post) (at time.Time) {
 
 // sees reports whether the person may learn from here what a room got.
 func (s scope) sees(room string) bool {
-	return s.isHere(room) || s.Direct && !strings.HasPrefix(room, personRoom("")) && may(s.roleIn(room), Show)
+	return s.isHere(room) || s.Direct && !strings.HasPrefix(room, config.PersonRoom) && may(s.roleIn(room), Show)
 }
 
 // roomName returns the name of a room for people.

@@ -154,7 +154,7 @@ func newWorld() *world {
 		w.zabbixes[source] = &fakeZabbix{w: w, events: map[string]*alert.Observation{}, closed: map[string]time.Time{}, next: 1, site: newSite()}
 	}
 	for message, g := range map[string]store.Group{
-		"DIGEST": {Room: "noc", Kind: store.GroupStorm}, "DIRECT": {Room: personRoom("frank@example.com"), Kind: store.GroupStorm},
+		"DIGEST": {Room: "noc", Kind: store.GroupStorm}, "DIRECT": {Room: config.DirectRoom("frank@example.com"), Kind: store.GroupStorm},
 		"FLAP": {Room: "noc", Kind: store.GroupFlap, Name: "17"},
 	} {
 		g.ID, g.Revision = -1, 1

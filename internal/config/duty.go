@@ -106,14 +106,8 @@ func (d Duty) Layers() []string {
 	return distinct(names)
 }
 
-// DutyOf returns the name of the schedule that a route's escalations use in a room: the route's own, or else the room's; "" for none.
-func (c *Config) DutyOf(room string, route Route) string {
-	if route.Duty != "" {
-		return route.Duty
-	}
-	r, _ := c.Room(room)
-	return r.Duty
-}
+// ScheduleIn returns the name of the schedule that a route's escalations use in a room: the route's own, or else the room's; "" for none.
+func (r Route) ScheduleIn(room Room) string { return cmp.Or(r.Duty, room.Duty) }
 
 // Schedule finds a schedule of duty by its name.
 func (c *Config) Schedule(name string) (Duty, bool) {
@@ -321,7 +315,8 @@ func (l *loader) checkDutyLayer(cfg *Config, path string, r Route, layer string)
 		return
 	}
 	for _, room := range r.Rooms {
-		name := cfg.DutyOf(room, r)
+		settings, _ := cfg.Room(room)
+		name := r.ScheduleIn(settings)
 		d, ok := cfg.Schedule(name)
 		switch {
 		case name == "" && r.Duty == "":

@@ -82,8 +82,9 @@ routes:
 	require.Equal(t, []string{"primary", "secondary"}, d.Layers())
 	require.Equal(t, "https://calendar.example.com/x", cfg.Duty[1].Calendars[0].Address())
 	require.Equal(t, Duration(15*time.Minute), cfg.Duty[1].Calendars[0].Refresh)
-	require.Equal(t, "network", cfg.DutyOf("db", cfg.Routes[0]))
-	require.Equal(t, "calendar", cfg.DutyOf("noc", cfg.Routes[1]))
+	db, _ := cfg.Room("db")
+	require.Equal(t, "network", cfg.Routes[0].ScheduleIn(db))
+	require.Equal(t, "calendar", cfg.Routes[1].ScheduleIn(db))
 	require.Equal(t, "route route 1: escalates after 5m mentioning duty and duty:secondary, escalates after 15m to whoever is on duty (primary)", cfg.Summary().Timing[0])
 }
 

@@ -35,6 +35,9 @@ const (
 // "person:alice@example.com". Posts are stored under that name.
 const PersonRoom = alert.PersonRoom
 
+// DirectRoom is the name of the direct chat with a person, by an address.
+func DirectRoom(email string) string { return PersonRoom + strings.ToLower(email) }
+
 // SpaceRoom is the prefix of a space that isn't configured, but bound in the chat: "space:", then the webexid.Key of its id.
 const SpaceRoom = "space:"
 

@@ -31,7 +31,7 @@ func (b *bot) readDuty(ctx context.Context, c *webex.Client, cfg *config.Config)
 // onDuty returns the addresses that the schedules of a bot's rooms name, at most maxLookedUp.
 func onDuty(cfg *config.Config, bot string) (emails []string) {
 	for _, d := range cfg.Duty {
-		if !slices.ContainsFunc(cfg.RoomsOf(bot), func(r config.Room) bool { return cfg.DutyOf(r.Name, config.Route{}) == d.Name }) {
+		if !slices.ContainsFunc(cfg.RoomsOf(bot), func(r config.Room) bool { return r.Duty == d.Name }) {
 			continue
 		}
 		for _, r := range d.Rota {

@@ -44,7 +44,7 @@ func (t Timing) Step(n int, onDuty OnDuty, now time.Time) (rooms, mention []stri
 	if step.Duty != "" {
 		for _, email := range called(step.Duty) {
 			add(email)
-			rooms = append(rooms, config.PersonRoom+email)
+			rooms = append(rooms, config.DirectRoom(email))
 		}
 	}
 	return rooms, mention, gaps

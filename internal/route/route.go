@@ -45,7 +45,6 @@ type Router struct {
 	allowed  func(email string) bool
 	commas   []commaGlob
 	quiet    map[string]*config.Quiet  // by room
-	duty     map[string]string         // by room: the schedule's name
 	zones    map[string]*time.Location // by room
 
 	cfg      *config.Config
@@ -60,7 +59,8 @@ type rule struct {
 	rooms      []string
 	proceed    bool // try the rules below too
 	conditions []condition
-	timing     Timing // without quiet hours: those are the room's
+	timing     Timing            // without quiet hours and schedule: they depend on the room
+	duty       map[string]string // by room: the schedule's name
 }
 
 // New prepares the routes. It fails only for a Config without default rooms, which config.Parse never returns.
@@ -73,7 +73,6 @@ func New(cfg *config.Config) (*Router, error) {
 		allowed:  cfg.Allowed,
 		commas:   commaGlobs(cfg.Routes),
 		quiet:    map[string]*config.Quiet{},
-		duty:     map[string]string{},
 		zones:    map[string]*time.Location{},
 		cfg:      cfg,
 	}
@@ -86,12 +85,16 @@ func New(cfg *config.Config) (*Router, error) {
 	for _, room := range cfg.Rooms {
 		r.byName[strings.ToLower(room.Name)] = room.Name
 		r.byID[webexid.Key(room.ID)] = room.Name
-		r.duty[room.Name] = room.Duty
 		r.quiet[room.Name], r.zones[room.Name] = room.Quiet, cmp.Or(room.TimeZone.Location, time.UTC)
 	}
 	for _, route := range cfg.Routes {
+		duty := map[string]string{}
+		for _, name := range route.Rooms {
+			room, _ := cfg.Room(name)
+			duty[name] = route.ScheduleIn(room)
+		}
 		r.rules = append(r.rules, rule{name: route.Name, line: route.Line, rooms: slices.Clone(route.Rooms), proceed: route.Continue, conditions: compile(route.Match),
-			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate, AckExpires: time.Duration(route.AckExpires), Duty: route.Duty}})
+			timing: Timing{Delay: time.Duration(route.Delay), Remind: time.Duration(route.Remind), Escalate: route.Escalate, AckExpires: time.Duration(route.AckExpires)}, duty: duty})
 	}
 	return r, nil
 }

@@ -115,7 +115,7 @@ func (r *Router) resolve(name string, mode config.SendTo) (room string, why lang
 	if !r.allowed(name) {
 		return "", lang.Say("%s is an address outside the allowed domains", quoted(name))
 	}
-	return config.PersonRoom + strings.ToLower(name), lang.Say("%s is a person's address: %s", quoted(name), did)
+	return config.DirectRoom(name), lang.Say("%s is a person's address: %s", quoted(name), did)
 }
 
 // leavesToRoutes reports whether a name stands for no room: Zabbix requires text in the field.

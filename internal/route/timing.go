@@ -1,7 +1,6 @@
 package route
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -29,7 +28,7 @@ func (r *Router) Timing(room, rule string) Timing {
 	t := Timing{Quiet: r.quiet[room]}
 	for i := range r.rules {
 		if c := &r.rules[i]; c.name == rule && slices.Contains(c.rooms, room) {
-			t.Own, t.Duty = true, cmp.Or(c.timing.Duty, r.duty[room])
+			t.Own, t.Duty = true, c.duty[room]
 			t.Delay, t.Remind, t.Escalate, t.AckExpires = c.timing.Delay, c.timing.Remind, c.timing.Escalate, c.timing.AckExpires
 		}
 	}
