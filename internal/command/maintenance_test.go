@@ -33,6 +33,7 @@ type site struct {
 	wait    chan struct{} // a script ends when it is closed; nil: at once
 	// unchangeable: maintenances can be seen and not ended.
 	unchangeable bool
+	afterEnd     error // the answer to the next list after a maintenance was ended
 	reads        int   // how often the items of a trigger were read
 	refuses      error // its answer to that
 }
@@ -92,6 +93,10 @@ func (z *fakeZabbix) Maintenances(_ context.Context, now time.Time) (list []zabb
 	}
 	if z.site.refuses != nil {
 		return nil, z.site.refuses
+	}
+	if err := z.site.afterEnd; err != nil && z.site.deletes > 0 {
+		z.site.afterEnd = nil
+		return nil, err
 	}
 	for _, m := range z.site.maintenances {
 		if m.Until.After(now) {
@@ -511,6 +516,22 @@ func TestMaintenanceIsDurable(t *testing.T) {
 		synctest.Wait()
 		require.Contains(t, strings.Join(w.answers(), "\n"), "⌛ Couldn't start a maintenance of `db1`: Zabbix `main` was unreachable")
 		require.Len(t, z.created(), 1)
+	})
+}
+
+// A maintenance was ended, although Zabbix is away before it can be seen.
+func TestStopBeforeAnOutage(t *testing.T) {
+	maintained(t, func(t *testing.T, w *world, _ *relay, say func(Person, string) string) {
+		z := w.zabbixes["main"]
+		require.Contains(t, say(ann, "maintenance start core 1 2h"), "✅ Started")
+		w.mu.Lock()
+		z.site.afterEnd = &zabbix.Error{Kind: zabbix.Unreachable}
+		w.mu.Unlock()
+		require.Contains(t, say(ann, "maintenance stop core 1"), "⏳")
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		require.Contains(t, w.answers()[1], "✅ Ended the maintenance of")
+		require.Equal(t, store.CommandDone, w.command("M2").State)
 	})
 }
 

@@ -265,6 +265,7 @@ func TestLookups(t *testing.T) {
 	require.False(t, ok)
 	require.Equal(t, "lab", cfg.BotOf("db"))
 	require.Equal(t, "noc", cfg.BotOf("person:alice@example.com"))
+	require.Equal(t, "person:alice@example.com", DirectRoom("Alice@Example.com"))
 	_, ok = cfg.Source("main")
 	require.True(t, ok)
 	s := cfg.Summary()

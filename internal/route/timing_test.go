@@ -33,6 +33,22 @@ func TestTiming(t *testing.T) {
 	require.Empty(t, r.When(Target{Room: "noc", Route: "all"}, problem(), noon))
 }
 
+// A route's schedule of duty counts, or else that of the room.
+func TestTimingOnDuty(t *testing.T) {
+	cfg := load(t, "routes: [{rooms: [db, night], continue: true}, {name: own, rooms: [db]}]\n")
+	cfg.Routes[1].Duty = "second"
+	for i := range cfg.Rooms {
+		if cfg.Rooms[i].Name == "db" {
+			cfg.Rooms[i].Duty = "first"
+		}
+	}
+	r, err := New(cfg)
+	require.NoError(t, err)
+	require.Equal(t, "first", r.Timing("db", "route 1").Duty)
+	require.Empty(t, r.Timing("night", "route 1").Duty)
+	require.Equal(t, "second", r.Timing("db", "own").Duty)
+}
+
 // A room's quiet hours apply to every problem, after its delay.
 func TestTimingInQuietHours(t *testing.T) {
 	hours, err := config.ParseHours("22:00-07:00")
