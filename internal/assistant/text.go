@@ -37,7 +37,7 @@ func (r Report) Message(w Words) (message, file string) {
 
 func (w Words) write(r Report, most int) string {
 	l, moment := w.Room.Lang, func(t time.Time) string { return w.Room.Moment(t, r.Now) }
-	paragraphs := []string{fmt.Sprintf("📊 **%s** · %s – %s", w.Title, moment(r.From), moment(r.To))}
+	paragraphs := []string{fmt.Sprintf("📊 **%s** · %s – %s", w.Title, moment(r.From), w.Room.Moment(r.To, r.From))}
 	figures := []string{l.T("🔔 **%d opened** (before: %d) · ✅ **%d resolved** (before: %d) · 🔴 **%d still open**",
 		r.During.Opened, r.Before.Opened, r.During.Resolved, r.Before.Resolved, r.OpenCount)}
 	if t := r.During.Ack; t.N > 0 {

@@ -732,6 +732,49 @@ func TestSpaceThatIsGone(t *testing.T) {
 	}
 }
 
+// A review that its space refuses goes to where the incident was opened, if the space is gone. Otherwise Webex is asked once whether it is.
+func TestReviewThatItsSpaceRefuses(t *testing.T) {
+	for name, gone := range map[string]error{"gone": &webex.Error{Status: 404, Message: "Could not find a room"}, "there": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, before := newWorld(t), 0
+				w.run(t, func(*Keeper) {
+					time.Sleep(time.Minute)
+					w.deliver(t)
+					w.end(t)
+					time.Sleep(5*time.Minute + look)
+					synctest.Wait()
+					pending, err := w.PendingNotices(t.Context())
+					require.NoError(t, err)
+					at := slices.IndexFunc(pending, func(n store.Notice) bool { return n.File != nil })
+					require.NotEqual(t, -1, at, "the review")
+					pending[at].State = store.NoticeDead
+					require.NoError(t, w.SaveNotice(t.Context(), pending[at]))
+					w.mu.Lock()
+					w.unfound, before, w.looks = gone, len(w.said), 0
+					w.mu.Unlock()
+					time.Sleep(look)
+					w.deliver(t)
+					time.Sleep(3 * time.Minute)
+				})
+				if gone == nil {
+					require.Equal(t, 1, w.looks)
+					require.NotContains(t, strings.Join(w.said[before:], "\n"), "its review is attached")
+					return
+				}
+				var reviews []string
+				for _, said := range w.said[before:] {
+					if strings.Contains(said, "its review is attached") {
+						reviews = append(reviews, said)
+					}
+				}
+				require.Len(t, reviews, 1)
+				require.True(t, strings.HasPrefix(reviews[0], "noc "), reviews[0])
+			})
+		})
+	}
+}
+
 // The graphs that follow the review are at most four, of the worst problems, in its thread; one that can't be drawn holds up nothing.
 func TestGraphs(t *testing.T) {
 	for _, undrawn := range []error{nil, errors.New("no history")} {

@@ -70,7 +70,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	for {
 		live := l.o.Keeper.Live()
 		for _, i := range live {
-			l.find(ctx, i)
+			l.find(ctx, i, time.Now().Add(-findEvery))
 			if err := l.advance(ctx, i.ID); err != nil && ctx.Err() == nil {
 				l.o.Log.Error("an incident doesn't advance, trying again in a moment", "incident", Number(i.ID), "error", err)
 			}
@@ -85,10 +85,10 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// find looks whether the bot is still in the space of an incident. Only an answer of Webex itself that it isn't counts.
-func (l *Loop) find(ctx context.Context, i store.Incident) {
-	now := time.Now()
-	if !Reachable(i) || now.Sub(l.found[i.ID]) < findEvery {
+// find looks whether the bot is still in the space of an incident, if it hasn't since then. Only an answer of Webex itself that it isn't
+// counts.
+func (l *Loop) find(ctx context.Context, i store.Incident, since time.Time) {
+	if !Reachable(i) || l.found[i.ID].After(since) {
 		return
 	}
 	client, ok := l.o.Webex(i.Bot)
@@ -98,7 +98,7 @@ func (l *Loop) find(ctx context.Context, i store.Incident) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, err := client.Room(ctx, i.RoomID)
-	l.found[i.ID] = now
+	l.found[i.ID] = time.Now()
 	if class := webex.ClassOf(err); err != nil && (class == webex.Forbidden || class == webex.NotFound) {
 		l.o.Refused(ctx, Space(i), reasonOf(l.o.Settings().lang(i), err))
 	}
@@ -124,9 +124,18 @@ func (l *Loop) advance(ctx context.Context, id int64) error {
 				return err
 			}
 		}
-		sent, err := l.sent(ctx, i)
+		sent, refused, err := l.sent(ctx, i)
 		if err != nil {
 			return err
+		}
+		if !refused.IsZero() {
+			l.find(ctx, i, refused)
+			if now, _ := l.o.Keeper.Get(id); !Reachable(now) { // the review goes to where the incident was opened
+				if _, err := l.o.Keeper.Update(ctx, id, func(i *store.Incident) { i.Reviewed, i.Posting, i.Graphs = time.Time{}, 0, nil }); err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		s := l.o.Settings()
 		step := Next(f, again, sent, s, time.Now())
@@ -148,16 +157,20 @@ func (l *Loop) advance(ctx context.Context, id int64) error {
 	return nil
 }
 
-// sent reports whether an incident's review, and those of its graphs that were posted, have been sent or never will be.
-func (l *Loop) sent(ctx context.Context, i store.Incident) (bool, error) {
+// sent reports whether an incident's review, and those of its graphs that were posted, have been sent or never will be; and when its
+// space refused the review, if it did.
+func (l *Loop) sent(ctx context.Context, i store.Incident) (sent bool, refused time.Time, err error) {
 	if i.Posting == 0 {
-		return true, nil
+		return true, refused, nil
 	}
 	n, err := l.o.Keeper.store.Notice(ctx, i.Posting)
 	if store.Lasting(err) { // pruned: it was sent
-		return true, nil
+		return true, refused, nil
 	}
-	return n.State != store.NoticePending, err
+	if err == nil && n.State == store.NoticeDead && n.Kind != store.NoticeGraph && n.Room == Space(i) {
+		refused = n.ChangedAt
+	}
+	return n.State != store.NoticePending, refused, err
 }
 
 // do takes one step. A call that isn't cancelled when ctx ends has its own timeout.

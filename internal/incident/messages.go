@@ -148,23 +148,26 @@ func (f Facts) reminderMessage(s Settings, now time.Time) Message {
 func (f Facts) reviewMessage(s Settings, now time.Time) Message {
 	l, begun := s.lang(f.Incident), f.Began()
 	said := l.T("📄 %s is over: its review is attached.", f.named())
-	if at, who := f.Acknowledged(); !at.IsZero() {
-		said += l.T(" Acknowledged after %s by %s", span(l, at.Sub(begun)), webex.EscapeMarkdown(cmp.Or(who, l.T("somebody in Zabbix"))))
-	} else {
-		said += l.T(" Nobody acknowledged it")
-	}
 	if f.EndedAt.IsZero() {
-		said += l.T(", resolved after %s.", span(l, f.ResolvedAt().Sub(begun)))
+		said += l.T(" Resolved after %s.", span(l, f.ResolvedAt().Sub(begun)))
+	} else {
+		said += l.T(" Ended by %s after %s.", webex.EscapeMarkdown(Label(f.Ended)), span(l, f.EndedAt.Sub(begun)))
+	}
+	if at, who := f.Acknowledged(); !at.IsZero() {
+		said += l.T(" Acknowledged after %s by %s.", span(l, at.Sub(begun)), webex.EscapeMarkdown(cmp.Or(who, l.T("somebody in Zabbix"))))
+	} else {
+		said += l.T(" Nobody acknowledged it.")
+	}
+	leaves := s.Leave && f.Reachable()
+	switch {
+	case f.EndedAt.IsZero():
 		until := moment(s.room(f.Incident), now.Add(s.CloseAfter))
-		said += l.T(" If a problem comes again until %s, it goes on here.", until)
-		if s.Leave && f.Reachable() {
+		said += l.T(" If one of its problems comes back before %s, the incident continues here.", until)
+		if leaves {
 			said += l.T(" Then I leave this space; it stays yours.")
 		}
-	} else {
-		said += l.T(", ended by %s after %s.", webex.EscapeMarkdown(Label(f.Ended)), span(l, f.EndedAt.Sub(begun)))
-		if s.Leave && f.Reachable() {
-			said += l.T(" I leave this space now; it stays yours.")
-		}
+	case leaves:
+		said += l.T(" I leave this space now; it stays yours.")
 	}
 	return Message{
 		Name: "review", Origin: !f.Reachable(), Text: said,

@@ -33,9 +33,10 @@ func TestPhrases(t *testing.T) {
 		require.NoError(t, json.Unmarshal(raw, &text))
 		require.Equal(t, want[0], text)
 	}
-	first := lang.Say("no route matched")
-	_, second := first.And(lang.Say(" and ")), first.And(lang.Say(" at %s", "x"))
-	require.Equal(t, "no route matched at x", second.String(), "a phrase that others continue doesn't change")
+	first := lang.Join([]lang.Phrase{lang.Data("a"), lang.Data("b")}, ", ") // three parts: append has room for a fourth
+	one := first.And(lang.Data(" at x"))
+	_ = first.And(lang.Data(" at y"))
+	require.Equal(t, "a, b at x", one.String(), "a phrase that others continue doesn't change")
 }
 
 // An error of the catalogue is told in the language, whatever wraps it; any other one as it is.
