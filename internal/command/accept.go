@@ -31,7 +31,16 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	d := detail{Envelope: before.Envelope, Input: &in}
 	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = in.Person.ID, in.Person.Email, in.Person.Name, in.Text
-	s := scope{in, e.o.View()}
+	if in.Direct && in.Room == "" {
+		own, err := e.zoneOf(ctx, in.Person.ID)
+		if err != nil {
+			return err
+		}
+		if own != nil {
+			in.Zone = own.String()
+		}
+	}
+	s := scopeOf(in, e.o.View())
 	req, unclear, err := e.understand(ctx, c, s)
 	if err != nil {
 		return err

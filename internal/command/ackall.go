@@ -181,7 +181,7 @@ func (e *Executor) nextPart(ctx context.Context, j *job) error {
 		before := w.After
 		err := e.persist(ctx, "reading the rest of a digest", func(ctx context.Context) (err error) {
 			w.After = before
-			attempts, err = e.part(ctx, j.c, scope{*j.d.Input, view}, *j.d.Request, &w, wideParts)
+			attempts, err = e.part(ctx, j.c, scopeOf(*j.d.Input, view), *j.d.Request, &w, wideParts)
 			return err
 		})
 		if err != nil {

@@ -235,7 +235,7 @@ func (e *Executor) askerHas(ctx context.Context, asked store.Command, d detail) 
 	for _, k := range asked.Keys {
 		keys = append(keys, alert.ParseKey(k))
 	}
-	s := scope{*d.Input, e.o.View()}
+	s := scopeOf(*d.Input, e.o.View())
 	return e.has(ctx, s, d.Asked.Verb.entry().work.role(s.View, *d.Asked.Task), keys)
 }
 

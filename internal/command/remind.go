@@ -49,7 +49,7 @@ func remindVerbs() []verb {
 		},
 		{
 			name: Timezone, aliases: []string{"tz"}, role: viewer, sets: true,
-			usage: "timezone [ZONE]", does: "sets the time zone of your reminders and reports; without one, says it", examples: []string{"timezone Europe/Berlin", "timezone"},
+			usage: "timezone [ZONE]", does: "sets your time zone, for this chat, reminders and reports; without one, says it", examples: []string{"timezone Europe/Berlin", "timezone"},
 			parse: parseTimezone, handle: (*Executor).timezone,
 		},
 	}

@@ -26,9 +26,9 @@ func (e *Executor) Kinds() map[store.ReminderKind]assistant.Kind {
 	return map[store.ReminderKind]assistant.Kind{store.ReminderProblem: e.remindDue, store.ReminderReport: e.reportDue}
 }
 
-// scopeOf is the person of a reminder where it is posted. Their other addresses aren't known here: only the one that they acted
+// reminded is the person of a reminder where it is posted. Their other addresses aren't known here: only the one that they acted
 // under counts.
-func (e *Executor) scopeOf(r store.Reminder) scope {
+func (e *Executor) reminded(r store.Reminder) scope {
 	in := Input{Room: r.Room, Person: Person{ID: r.Person, Email: r.Email, Name: r.Name}}
 	if r.Room == binding.Person(r.Email) {
 		in.Room, in.Direct = "", true
@@ -107,7 +107,7 @@ func (e *Executor) Withheld(ctx context.Context, n store.Notice) (why string, er
 	if err != nil {
 		return "", err
 	}
-	s := e.scopeOf(r)
+	s := e.reminded(r)
 	if why := s.resting(r); why != "" {
 		return why, nil
 	}
@@ -153,7 +153,7 @@ func noticeOf(r store.Reminder, rooms []string, markdown string, card []byte) *s
 // remindDue decides what a reminder says. A problem that was resolved meanwhile is said so in a word; one that its person may not see
 // any more isn't mentioned.
 func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Time) (assistant.Due, error) {
-	s := e.scopeOf(r)
+	s := e.reminded(r)
 	if why := s.resting(r); why != "" {
 		return assistant.Due{Why: why}, nil
 	}
@@ -243,7 +243,7 @@ func reminderCard(in lang.Lang, said string, id int64, message, zabbix string) [
 
 // reportDue makes the report of a person or a room.
 func (e *Executor) reportDue(ctx context.Context, r store.Reminder, now time.Time) (due assistant.Due, err error) {
-	s := e.scopeOf(r)
+	s := e.reminded(r)
 	loc, err := e.zoneFor(ctx, s, r)
 	if err != nil {
 		return due, err

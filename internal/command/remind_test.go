@@ -336,6 +336,22 @@ func TestReportAfterALongDowntime(t *testing.T) {
 	})
 }
 
+// In their direct chat a person writes and reads every time in the zone that they have set; in a room it is the room's.
+func TestTimesInADirectChat(t *testing.T) {
+	inChat(t, func(c *chats) {
+		c.w.problem("main/4711", "noc")
+		c.says(Input{Text: "timezone Asia/Tokyo"})
+		require.Contains(c, c.says(Input{Text: "subscribe host=db* until 18:00"}), "until 18:00 JST")
+		require.Equal(c, time.Date(2000, 1, 1, 9, 0, 0, 0, time.UTC), c.r.o.Bindings.Live()[0].Until.UTC())
+
+		c.says(Input{Text: "suppress 4711 until 18:00"})
+		require.Equal(c, time.Date(2000, 1, 1, 9, 0, 0, 0, time.UTC), c.w.calls("main")[0].Until.UTC())
+		require.Contains(c, c.w.lastAnswer(), "until 18:00 JST")
+		c.says(Input{Text: "suppress 4711 until 19:00", Room: "noc"})
+		require.Contains(c, strings.Join(c.w.answers(), "\n"), "until 19:00 UTC")
+	})
+}
+
 // A person's report follows the zone that they have set.
 func TestReportInItsPersonsZone(t *testing.T) {
 	inChat(t, func(c *chats) {

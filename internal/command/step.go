@@ -101,7 +101,7 @@ func (e *Executor) stepAct(ctx context.Context, l *lane, b *batch, r round) (tim
 	if err != nil {
 		return 0, err
 	}
-	s, why := scope{*b.job.d.Input, e.o.View()}, make(map[alert.Key]string)
+	s, why := scopeOf(*b.job.d.Input, e.o.View()), make(map[alert.Key]string)
 	for n, a := range b.attempts {
 		if why[a.Key] = found[n].overtaken; why[a.Key] == "" && found[n].known && !may(s.roleFor(found[n].posts), b.req.Verb) {
 			why[a.Key] = notAnyMore(a, b.req.Verb, s.voice())

@@ -39,6 +39,16 @@ func (v View) roomSettings(name string) render.Room {
 	return room
 }
 
+// scopeOf is an input under a configuration. The person's own time zone counts in their direct chat.
+func scopeOf(in Input, v View) scope {
+	if in.Zone != "" {
+		if own, err := time.LoadLocation(in.Zone); err == nil { // else another machine, with other zones
+			v.Location = own
+		}
+	}
+	return scope{in, v}
+}
+
 func (v View) voiceIn(room string) voice {
 	settings := v.roomSettings(room)
 	return voice{settings.Lang, settings, v.Several}
@@ -47,7 +57,7 @@ func (v View) voiceIn(room string) voice {
 func (s scope) voice() voice { return s.voiceIn(s.Input.Room) }
 
 // voice is that of the command's room, which never changes.
-func (b *batch) voice(v View) voice { return v.voiceIn(b.job.c.Room) }
+func (b *batch) voice(v View) voice { return scopeOf(*b.job.d.Input, v).voiceIn(b.job.c.Room) }
 
 func (say voice) moment(t, now time.Time) string { return say.room.Moment(t, now) }
 

@@ -148,7 +148,7 @@ func (e *Executor) placeOfProblem(ctx context.Context, s scope, c *store.Command
 // stillMay returns the reply if the person's role isn't enough any more, or an approval is needed now: a command may have waited for an
 // hour.
 func (e *Executor) stillMay(ctx context.Context, b *batch) (refusal string, err error) {
-	s, t := scope{*b.job.d.Input, e.o.View()}, *b.req.Task
+	s, t := scopeOf(*b.job.d.Input, e.o.View()), *b.req.Task
 	keys := b.keys()[:1]
 	if t.Thread {
 		keys[0] = alert.ParseKey(b.job.c.Keys[0])
