@@ -51,7 +51,7 @@ func TestGapsOfDuty(t *testing.T) {
 // With each text of the catalogue marked, what is left of a message is the problem's own, times, links and commands.
 func TestOnlyDataIsOutsideOfTheCatalogue(t *testing.T) {
 	r := newRenderer(t)
-	known := "personEmail ack take comment severity suppress graph close unack unsuppress zabbix CET CEST Nov Oct all MST UTC " + "2d until mon 14:30 tomorrow " // as people type them
+	known := "personEmail ack take comment severity suppress graph room remind close unack unsuppress zabbix CET CEST Nov Oct all MST UTC " + "2d until mon 14:30 tomorrow " // as people type them
 	room := render.Room{Name: "noc", Lang: lang.Marked, Location: berlin(t), Presentation: config.PresentThread}
 	check := func(name, text string) {
 		require.Empty(t, langtest.Outside(text, known), "%s: not from the catalogue:\n%s", name, text)
