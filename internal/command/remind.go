@@ -366,6 +366,21 @@ func (e *Executor) unremind(ctx context.Context, c store.Command, s scope, r Req
 	return e.replyReminders(ctx, c, s, r, say.T("✅ Removed: %s.", say.Some(removed, 10)))
 }
 
+// zones are the time zones that the configuration knows, as many as have a button.
+func (s scope) zones() (names []string) {
+	add := func(loc *time.Location) {
+		if loc != nil && loc.String() != "Local" && !slices.Contains(names, loc.String()) && len(names) <= maxEndButtons {
+			names = append(names, loc.String())
+		}
+	}
+	add(s.View.Location)
+	for _, r := range s.Rooms {
+		add(r.TimeZone.Location)
+	}
+	add(time.UTC)
+	return names
+}
+
 func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	now, say := time.Now(), s.voice()
 	if s.Input.Person.ID == "" {
@@ -381,7 +396,13 @@ func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Req
 		return "", err
 	}
 	if r.Text == "" {
-		return e.reply(ctx, c, say.T("🌍 Your reminders and reports are in the time zone %s, where it is %s. For another: `timezone Europe/Berlin`.", inCode(loc.String()), now.In(loc).Format("15:04")))
+		card := tokenCard{lines: []string{say.T("🌍 Your time zone is %s, where it is %s. For another: `timezone Europe/Berlin`.", inCode(loc.String()), now.In(loc).Format("15:04"))}}
+		for _, zone := range s.zones() {
+			if s.Direct && zone != loc.String() {
+				card.buttons = append(card.buttons, tokenButton{zone, "default", buttonReminder, reminderZone + "/" + zone})
+			}
+		}
+		return e.replyCard(ctx, c, card)
 	}
 	all, err := e.o.Store.NextReminders(ctx, 0)
 	if err != nil {
@@ -400,7 +421,7 @@ func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Req
 		}
 		moved = say.T(" Your report follows it: the next one comes at %s.", say.momentIn(loc, rem.Due, now))
 	}
-	return e.reply(ctx, c, say.T("🌍 Your reminders and reports are in the time zone %s from now on, where it is %s.%s", inCode(loc.String()), now.In(loc).Format("15:04"), moved))
+	return e.reply(ctx, c, say.T("🌍 Your time zone is %s from now on, where it is %s.%s", inCode(loc.String()), now.In(loc).Format("15:04"), moved))
 }
 
 // personRests says why a person gets nothing now; "" if they do. It is for logs.
@@ -414,7 +435,24 @@ const buttonReminder = "reminder"
 const (
 	reminderDone = "done"
 	reminderList = "list"
+	reminderSend = "send" // a command of assistantOffers: "send/report"
+	reminderZone = "zone" // "zone/Europe/Berlin"
 )
+
+// morningReport is the command of the button that sets a regular report.
+const morningReport = "report 08:00 weekdays"
+
+// assistantOffers are the commands that the buttons under a person's list of reminders send.
+var assistantOffers = []struct {
+	command string
+	title   lang.Key
+}{
+	{"my problems", lang.Key("My problems")},
+	{"report", lang.Key("Report now")},
+	{morningReport, lang.Key("Report on weekdays at 08:00")},
+	{"subscriptions", lang.Key("Subscriptions")},
+	{"timezone", lang.Key("Time zone")},
+}
 
 // snoozeFor are the lengths of the buttons under a reminder.
 var snoozeFor = []string{"15m", "1h", "4h"}
@@ -422,6 +460,19 @@ var snoozeFor = []string{"15m", "1h", "4h"}
 // reminderPress reads a press on the card of a reminder, or of a list of them.
 func reminderPress(c *store.Command, b Button) (Request, *misunderstanding) {
 	what, number, _ := strings.Cut(b.Key, "/")
+	switch what {
+	case reminderSend:
+		for _, offer := range assistantOffers {
+			if offer.command == number {
+				c.Text = fmt.Sprintf("pressed the button for %q", number)
+				return Names{}.Parse(number)
+			}
+		}
+	case reminderZone:
+		c.Text = fmt.Sprintf("pressed the time zone %q", number)
+		zone, q := zoneNamed(Timezone.entry(), number)
+		return Request{Verb: Timezone, Text: zone}, q
+	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	l, after, ok := cutSpan(what)
 	switch {
@@ -463,6 +514,14 @@ func (e *Executor) replyReminders(ctx context.Context, c store.Command, s scope,
 		card.lines = append(card.lines, s.reminderLine(rem, now, loc))
 		if i < maxEndButtons && !byConfiguration(rem) {
 			card.buttons = append(card.buttons, tokenButton{say.T("Remove %s", numberOf(rem)), "destructive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, rem.ID)})
+		}
+	}
+	if s.Direct {
+		reports := slices.ContainsFunc(list, func(r store.Reminder) bool { return r.Kind == store.ReminderReport })
+		for _, offer := range assistantOffers {
+			if offer.command != morningReport || !reports {
+				card.buttons = append(card.buttons, tokenButton{say.Of(offer.title), "default", buttonReminder, reminderSend + "/" + offer.command})
+			}
 		}
 	}
 	return e.replyCard(ctx, c, card)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -252,7 +253,7 @@ func TestRemindersOfAPerson(t *testing.T) {
 		dave := Person{ID: "P-dave", Email: "dave@example.com"}
 		require.Contains(c, c.says(Input{Text: "reminders"}), "You have no reminders")
 		require.Contains(c, c.says(Input{Text: "remind me 2h"}), "Of what?")
-		require.Contains(c, c.says(Input{Text: "timezone"}), "in the time zone `UTC`")
+		require.Contains(c, c.says(Input{Text: "timezone"}), "Your time zone is `UTC`")
 		c.says(Input{Text: "report 08:00 daily"})
 		require.Contains(c, c.says(Input{Text: "timezone Asia/Tokyo"}), "Your report follows it: the next one comes at 2 Jan 08:00 JST")
 		require.Contains(c, c.says(Input{Text: "remind me at 10:30 tea"}), "10:30 JST (#2)")
@@ -333,6 +334,52 @@ func TestReportAfterALongDowntime(t *testing.T) {
 			require.NoError(c, err)
 			require.Contains(c, due.Notice.Markdown, "· "+want)
 		}
+	})
+}
+
+// Each command of the assistant has a button under the list of reminders; Webex shows no more of them in a row.
+func TestButtonsOfTheAssistant(t *testing.T) {
+	inChat(t, func(c *chats) {
+		c.w.problem("main/4711", "noc")
+		press := func(list, title string) string {
+			c.says(Input{Text: list})
+			return c.says(Input{Button: c.w.buttonOf(c.T, title)})
+		}
+		require.Contains(c, press("reminders", "My problems"), "No open problem here is yours")
+		require.Contains(c, press("reminders", "Report now"), "1 still open")
+		require.Contains(c, press("reminders", "Report on weekdays at 08:00"), "`08:00 weekdays`")
+		c.says(Input{Text: "reminders"})
+		require.NotContains(c, string(c.w.notices()[len(c.w.notices())-1].Card), "Report on weekdays", "there is one")
+		require.Contains(c, press("reminders", "Subscriptions"), "You have no subscriptions")
+		require.Contains(c, press("reminders", "Time zone"), "Your time zone is `UTC`")
+		c.says(Input{Button: &Button{Action: buttonReminder, Key: "zone/Asia/Tokyo", MessageID: "CARD"}})
+		require.Contains(c, c.w.lastAnswer(), "Your time zone is `Asia/Tokyo` from now on")
+		require.Contains(c, press("timezone", "UTC"), "Your time zone is `UTC` from now on")
+		tokyo, err := time.LoadLocation("Asia/Tokyo")
+		require.NoError(c, err)
+		rooms := []config.Room{{TimeZone: config.TimeZone{Location: tokyo}}, {TimeZone: config.TimeZone{Location: time.UTC}}, {TimeZone: config.TimeZone{Location: time.Local}}}
+		require.Equal(c, []string{"Asia/Tokyo", "UTC"}, scope{View: View{Location: tokyo, Rooms: rooms}}.zones())
+
+		for range maxEndButtons + 2 {
+			c.says(Input{Text: "remind me 2h tea"})
+		}
+		c.says(Input{Text: "reminders"})
+		var card struct {
+			Body    []struct{ Actions []any }
+			Actions []any
+		}
+		require.NoError(c, json.Unmarshal(c.w.notices()[len(c.w.notices())-1].Card, &card))
+		require.LessOrEqual(c, len(card.Actions), maxRow)
+		for _, row := range card.Body {
+			require.LessOrEqual(c, len(row.Actions), maxRow)
+		}
+		for _, key := range []string{"send/ack all yes", "send/unremind all", "send/", "zone/../../etc/passwd", "zone/"} {
+			c.says(Input{Button: &Button{Action: buttonReminder, Key: key, MessageID: "CARD"}})
+		}
+		require.Empty(c, c.w.calls("main"))
+		next, err := c.w.NextReminders(c.Context(), 0)
+		require.NoError(c, err)
+		require.Len(c, next, maxEndButtons+3)
 	})
 }
 
