@@ -1,18 +1,21 @@
 package command
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"nms-alert-relay/internal/render"
+)
 
 // element is a part of an Adaptive Card.
 type element map[string]any
 
-// maxRow is how many buttons a row has. Webex shows five, a phone three of them.
-const maxRow = 3
-
 // encodeCard returns a card with its body and actions.
 func encodeCard(body, actions []element) []byte {
-	for len(actions) > maxRow {
-		body = append(body, element{"type": "ActionSet", "actions": actions[:maxRow]})
-		actions = actions[maxRow:]
+	if rows := render.Rows(actions); len(rows) > 1 {
+		for _, row := range rows[:len(rows)-1] {
+			body = append(body, element{"type": "ActionSet", "actions": row})
+		}
+		actions = rows[len(rows)-1]
 	}
 	card := element{
 		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body,

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -115,7 +114,7 @@ func (f Facts) card(s Settings) Message {
 	if f.State() != Open {
 		buttons = nil
 	}
-	for row := range slices.Chunk(buttons, 3) {
+	for _, row := range render.Rows(buttons) {
 		body = append(body, element{"type": "ActionSet", "actions": row})
 	}
 	card := element{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.3", "body": body}

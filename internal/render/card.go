@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
@@ -112,12 +113,27 @@ func moreCard(l lang.Lang, p alert.Problem, list []Button, details, links []elem
 	return element{"type": "AdaptiveCard", "body": body}
 }
 
-// maxActions is how many buttons a row has. Webex shows five, a phone three of them.
-const maxActions = 3
+// maxActions is how many buttons a row has, and maxTitles how many characters their titles have together. Webex shows five, a phone
+// three of them, and fewer long ones (TestCardsInABrowser).
+const maxActions, maxTitles = 3, 31
 
-// rows puts buttons into rows.
+// Rows puts buttons into rows that a phone shows.
+func Rows[E ~map[string]any](actions []E) (rows [][]E) {
+	width := 0
+	for _, a := range actions {
+		title, _ := a["title"].(string)
+		size := utf8.RuneCountInString(title)
+		if last := len(rows) - 1; last < 0 || len(rows[last]) == maxActions || width+size > maxTitles {
+			rows, width = append(rows, nil), 0
+		}
+		rows[len(rows)-1], width = append(rows[len(rows)-1], a), width+size
+	}
+	return rows
+}
+
+// rows are sets of buttons, each a row.
 func rows(actions []element) (sets []element) {
-	for row := range slices.Chunk(actions, maxActions) {
+	for _, row := range Rows(actions) {
 		sets = append(sets, actionSet(row))
 	}
 	return sets

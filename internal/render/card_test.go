@@ -194,3 +194,28 @@ func cardParts(t *testing.T, content any) []part {
 	card, _ := cardOf(t, content)
 	return card.Actions
 }
+
+// A row has three buttons, or fewer long ones.
+func TestRows(t *testing.T) {
+	for _, c := range []struct{ titles, want []string }{
+		{nil, nil},
+		{[]string{"Graph", "Incident room", "Close problem"}, []string{"Graph|Incident room|Close problem"}},
+		{[]string{"Graph", "Incident room", "Remind me in 1 h", "Close problem"}, []string{"Graph|Incident room", "Remind me in 1 h|Close problem"}},
+		{[]string{"1", "2", "3", "4"}, []string{"1|2|3", "4"}},
+		{[]string{strings.Repeat("ä", 40), "Graph", strings.Repeat("ä", 26), "1"}, []string{strings.Repeat("ä", 40), "Graph|" + strings.Repeat("ä", 26), "1"}},
+	} {
+		var actions []map[string]any
+		for _, title := range c.titles {
+			actions = append(actions, map[string]any{"title": title})
+		}
+		var rows []string
+		for _, row := range render.Rows(actions) {
+			var titles []string
+			for _, a := range row {
+				titles = append(titles, a["title"].(string))
+			}
+			rows = append(rows, strings.Join(titles, "|"))
+		}
+		require.Equal(t, c.want, rows)
+	}
+}
