@@ -58,8 +58,8 @@ func (b *bot) enqueue(tasks []*task, found bool) {
 		case known == nil:
 			b.queue.Add(t, now, now)
 		default:
-			news := !found || t.Value.version > known.Value.version
-			known.Value.version = max(known.Value.version, t.Value.version)
+			news := !found || t.Version > known.Version
+			known.Version = max(known.Version, t.Version)
 			if known.Value.post != nil || known.Value.group != nil {
 				b.queue.Reorder(known, hint(known.Urgency, t.Urgency))
 			}

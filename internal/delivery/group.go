@@ -28,8 +28,8 @@ func (d *Delivery) newGroupTask(g store.Group) *task {
 		op = step.OpGroup
 	}
 	return &task{
-		ID: fmt.Sprintf("group:%d", g.ID), Room: g.Room, Urgency: urgencyOf(op, step.Wrong(g), groupRank, g.PendingSince),
-		Value: work{bot: d.botOf(g.Room, ""), about: []any{"group", g.ID}, version: g.Revision, group: &groupTask{id: g.ID}},
+		ID: fmt.Sprintf("group:%d", g.ID), Version: g.Revision, Room: g.Room, Urgency: urgencyOf(op, step.Wrong(g), groupRank, g.PendingSince),
+		Value: work{bot: d.botOf(g.Room, ""), about: []any{"group", g.ID}, group: &groupTask{id: g.ID}},
 	}
 }
 

@@ -47,9 +47,9 @@ func (d *Delivery) newNoticeTask(n store.Notice) *task {
 		lane += " " + n.ParentID
 	}
 	return &task{
-		ID: "notice:" + strconv.FormatInt(n.ID, 10), Room: to, Urgency: u, Order: n.ID,
+		ID: "notice:" + strconv.FormatInt(n.ID, 10), Version: n.Version, Room: to, Urgency: u, Order: n.ID,
 		Lane:  lane,
-		Value: work{bot: b, about: []any{"notice", n.ID, "kind", n.Kind}, version: n.Version, notice: &noticeTask{id: n.ID, canary: n.Kind == store.NoticeCanary}},
+		Value: work{bot: b, about: []any{"notice", n.ID, "kind", n.Kind}, notice: &noticeTask{id: n.ID, canary: n.Kind == store.NoticeCanary}},
 	}
 }
 

@@ -27,9 +27,9 @@ func (d *Delivery) newPostTask(p store.Post) *task {
 		op = step.OpRoot
 	}
 	return &task{
-		ID: "post:" + p.Key.String() + "@" + p.Room, Room: p.Room, Urgency: urgencyOf(op, !p.Open, rankOf(p.Severity), p.PendingSince),
+		ID: "post:" + p.Key.String() + "@" + p.Room, Version: p.Desired, Room: p.Room, Urgency: urgencyOf(op, !p.Open, rankOf(p.Severity), p.PendingSince),
 		Value: work{
-			bot: d.botOf(p.Room, p.Route), about: []any{"key", p.Key.String()}, version: p.Desired,
+			bot: d.botOf(p.Room, p.Route), about: []any{"key", p.Key.String()},
 			post: &postTask{key: p.Key, notBefore: p.PendingSince},
 		},
 	}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -92,6 +93,42 @@ func TestAListIsAttachedOnceForWhatItNames(t *testing.T) {
 		require.True(t, joined)
 		require.Equal(t, []string{"post", "reply", "edit"}, w.ops())
 		require.Contains(t, w.digestTexts("noc")[0], "main/11=open")
+		require.Zero(t, w.store.pending())
+	})
+}
+
+// claiming is a store that tells when a worker is about to make its first call.
+type claiming struct {
+	*testStore
+	claimed func()
+}
+
+func (c *claiming) ClaimPost(ctx context.Context, key alert.Key, room string) (bool, error) {
+	defer c.claimed()
+	return c.testStore.ClaimPost(ctx, key, room)
+}
+
+// News of a task that a worker serves changes only what the queue owns: under the race detector, this test fails if the worker reads
+// any of that, in a trace too. Nothing but turns of the processor orders the two, since a signal would.
+func TestNewsOfATaskThatIsServed(t *testing.T) {
+	served := make(chan struct{})
+	yield := func(times int) {
+		for range times {
+			runtime.Gosched()
+		}
+	}
+	inTraceOf(t, func(o *Options) { o.Store = &claiming{o.Store.(*testStore), sync.OnceFunc(func() { close(served) })} }, func(w *world) {
+		w.webex.set(func(f *fakeWebex) {
+			f.meet = func(aCall) *trouble { yield(10_000); return nil }
+		})
+		w.fold(1, nil, "noc")
+		<-served
+		for desired := range int64(20) {
+			yield(100)
+			w.d.Notify(store.Fold{Posts: []store.Post{{Key: key(1), Room: "noc", Severity: alert.High, Open: true, Desired: desired + 1, PendingSince: time.Now()}}})
+		}
+		w.pass(time.Minute)
+		require.NotEmpty(t, w.texts("noc"))
 		require.Zero(t, w.store.pending())
 	})
 }

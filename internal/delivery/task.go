@@ -15,13 +15,12 @@ type task = queue.Item[work]
 // work is the subject of a task: one of post, group and notice is set. It holds neither cursor nor problem: both are
 // read when it is the task's turn, so that nothing stale is sent.
 type work struct {
-	bot     *bot
-	about   []any // identifies it in the log
-	version int64 // the newest known version: Post.Desired, Group.Revision, Notice.Version
-	post    *postTask
-	group   *groupTask
-	notice  *noticeTask
-	traced  traced // used by the worker that serves the task
+	bot    *bot
+	about  []any // identifies it in the log
+	post   *postTask
+	group  *groupTask
+	notice *noticeTask
+	traced traced // used by the worker that serves the task
 }
 
 // The classes of tasks, the most urgent first.

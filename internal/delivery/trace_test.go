@@ -28,8 +28,14 @@ func (keeper) Shutdown(context.Context) error { return nil }
 
 // inTrace runs a story in which new posts have a cause, and returns the spans.
 func inTrace(t *testing.T, story func(w *world)) (spans tracetest.SpanStubs) {
+	return inTraceOf(t, func(*Options) {}, story)
+}
+
+// inTraceOf does so with other options.
+func inTraceOf(t *testing.T, set func(*Options), story func(w *world)) (spans tracetest.SpanStubs) {
 	exporter := tracetest.NewInMemoryExporter()
 	inWorld(t, func(o *Options) {
+		set(o)
 		o.Trace = tracing.New(context.Background(), tracing.Options{
 			Exporter: keeper{exporter}, Ratio: 1, Log: slog.New(slog.DiscardHandler), Metrics: tracing.NewMetrics(prometheus.NewRegistry()),
 		})

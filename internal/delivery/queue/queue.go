@@ -25,14 +25,16 @@ func (u Urgency) before(v Urgency) bool {
 	return u.Since.Before(v.Since)
 }
 
-// Item is one piece of work. The exported fields are the caller's; Urgency is changed by Reorder.
+// Item is one piece of work. The exported fields are the caller's; Urgency is changed by Reorder. Value belongs to whoever picked
+// the item: what may change meanwhile (Urgency, Version) is read and written only where the queue is used.
 type Item[T any] struct {
 	ID   string
 	Room string // items of a room share its turns
 	Lane string // items of a lane go one at a time, by Order; "" for none
 	Urgency
-	Order int64
-	Value T
+	Version int64 // of the newest news about it
+	Order   int64
+	Value   T
 
 	state   state
 	wake    time.Time // while waiting
