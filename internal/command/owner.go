@@ -92,12 +92,13 @@ var nobody, me = []string{"nobody", "none", "noone"}, []string{"me", "myself"}
 // newOwner returns who owns the problems once the request is done.
 func (s scope) newOwner(r Request) (*alert.Owner, *misunderstanding) {
 	mention, unsure := s.mention(r.Person)
+	example := r.Verb.entry().exampleWith("@")
 	self := &alert.Owner{ID: s.Input.Person.ID, Email: s.Input.Person.Email, Name: text.Line(s.Input.Person.Name)}
 	switch {
 	case unsure:
-		return nil, misunderstood(r.Verb, "I'm not sure who `%s` is, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+		return nil, misunderstood(r.Verb, "I'm not sure who `%s` is, so I did nothing. Give the e-mail address: `%s`.", echo(r.Person), example)
 	case mention != nil && mention.Email == "":
-		return nil, misunderstood(r.Verb, "Webex doesn't show me an e-mail address of `%s`, or it is a bot, so I did nothing. Give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+		return nil, misunderstood(r.Verb, "Webex doesn't show me an e-mail address of `%s`, or it is a bot, so I did nothing. Give the e-mail address: `%s`.", echo(r.Person), example)
 	case mention != nil && slices.Contains(s.addresses(), mention.Email):
 		return self, nil
 	case mention != nil:
@@ -119,7 +120,7 @@ func (s scope) newOwner(r Request) (*alert.Owner, *misunderstanding) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, misunderstood(r.Verb, "I don't know `%s`, so I did nothing. Mention the person, or give the e-mail address: `assign 4711 alice@example.com`.", echo(r.Person))
+		return nil, misunderstood(r.Verb, "I don't know `%s`, so I did nothing. Mention the person, or give the e-mail address: `%s`.", echo(r.Person), example)
 	case 1:
 		if slices.Contains(s.addresses(), found[0]) {
 			return self, nil

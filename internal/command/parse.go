@@ -161,7 +161,7 @@ func parseAct(n Names, v *verb, said spoken, t named) (Request, *misunderstandin
 func parseComment(n Names, v *verb, said spoken, t named) (Request, *misunderstanding) {
 	r := n.request(v, said, t)
 	if r.Text == "" {
-		return Request{}, misunderstood(v.name, "What should I write? For example: `comment 4711 waiting for the vendor`.")
+		return Request{}, misunderstood(v.name, "What should I write? For example: `%s`.", v.exampleWith("4711"))
 	}
 	return r, nil
 }

@@ -296,6 +296,16 @@ func (v Verb) entry() *verb {
 	return &verb{name: v, role: viewer}
 }
 
+// exampleWith returns the verb's first example that has a word, or else its usage: for errors of what several verbs share.
+func (v *verb) exampleWith(word string) string {
+	for _, example := range v.examples {
+		if strings.Contains(example, word) {
+			return example
+		}
+	}
+	return v.usage
+}
+
 // pressable reports whether cards have a button for the verb.
 func (v *verb) pressable() bool { return v.button || v.act != nil && v.act.button }
 
