@@ -12,6 +12,7 @@ import (
 
 	"nms-alert-relay/internal/admin"
 	"nms-alert-relay/internal/client"
+	"nms-alert-relay/internal/config"
 )
 
 func newIncidents(g *globals) *cobra.Command {
@@ -37,9 +38,17 @@ func incidents(ctx context.Context, relay client.Relay, limit int) (any, table, 
 	list, err := client.Ask[admin.IncidentList](ctx, relay, "/v1/incidents?limit="+strconv.Itoa(limit), nil)
 	t := table{head: "NUMBER\tSTATE\tOPENED\tBY\tROOM\tPROBLEMS\tTITLE", about: 6, total: list.Total, nothing: "no incidents"}
 	for _, i := range list.Incidents {
-		t.rows = append(t.rows, []string{i.Number, string(i.State), listTime(i.OpenedAt), i.By, i.Room, strings.Join(i.Problems, " "), i.Title})
+		t.rows = append(t.rows, []string{i.Number, string(i.State), listTime(i.OpenedAt), i.By, openedIn(i.Room), strings.Join(i.Problems, " "), i.Title})
 	}
 	return list, t, err
+}
+
+// openedIn is the name of the room where an incident was opened; a space that is only bound has none.
+func openedIn(room string) string {
+	if strings.HasPrefix(room, config.SpaceRoom) {
+		return "a bound space"
+	}
+	return room
 }
 
 func newIncidentReview(g *globals) *cobra.Command {

@@ -60,7 +60,13 @@ func TestIncidentVerbsAcrossCrashes(t *testing.T) {
 		entries   int
 		calls     int
 	}{
-		"room":  {in("db", "room main/4713"), 2, 2, 0, 0},
+		"room": {in("db", "room main/4713"), 2, 2, 0, 0},
+		"room for one that is in an incident, and another": {in("db", "room main/4711 main/4713"), 3, 1, 0, 0},
+		"room for one that is resolved, and another": {func(_ *testing.T, w *world, _ *relay) Input {
+			w.problem("main/4715", "db")
+			w.resolve("main/4715")
+			return Input{Text: "room main/4715 main/4713", Room: "db"}
+		}, 3, 2, 0, 0},
 		"join":  {in("db", "join main/4713 INC-1"), 4, 1, 1, 0},
 		"part":  {in("db", "part main/4712 INC-1"), 4, 1, 1, 0},
 		"note":  {in(space, "note the carrier is on it"), 6, 1, 1, 2},

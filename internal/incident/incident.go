@@ -245,10 +245,10 @@ func Same(a, b store.Someone) bool {
 	return a.ID != "" && a.ID == b.ID || a.Email != "" && strings.EqualFold(a.Email, b.Email)
 }
 
-// AddInvited adds people to those who should be in the space, once each.
+// AddInvited adds people to those who should be in the space, once each. Those beyond MaxInvited are named there instead.
 func AddInvited(i *store.Incident, people ...store.Someone) {
 	for _, p := range people {
-		if p.Email = strings.ToLower(p.Email); p.Email != "" && !slices.ContainsFunc(i.Invite, func(o store.Someone) bool { return Same(o, p) }) && len(i.Invite) < maxInvited {
+		if p.Email = strings.ToLower(p.Email); p.Email != "" && !slices.ContainsFunc(i.Invite, func(o store.Someone) bool { return Same(o, p) }) && len(i.Invite) < maxWanted {
 			i.Invite = append(i.Invite, p)
 		}
 	}
@@ -271,8 +271,16 @@ func InviteAgain(i *store.Incident, entries []store.IncidentEntry, p store.Someo
 // The limits of one incident.
 const (
 	MaxProblems = 50
-	maxInvited  = 50
+	MaxInvited  = 50
+	maxWanted   = 500 // in Incident.Invite
 )
+
+// Invites reports whether a person is one of those whom the bot invites.
+func Invites(i store.Incident, p store.Someone) bool {
+	return slices.ContainsFunc(invited(i), func(o store.Someone) bool { return Same(o, p) })
+}
+
+func invited(i store.Incident) []store.Someone { return i.Invite[:min(len(i.Invite), MaxInvited)] }
 
 // Actors returns the people who acted on a problem, and its owner.
 func Actors(p alert.Problem) (people []store.Someone) {

@@ -194,6 +194,60 @@ func TestEndedAfterItWasResolved(t *testing.T) {
 	}
 }
 
+// A space that is only bound has no name: wherever an incident was opened, nobody reads a key.
+func TestOpenedInABoundSpace(t *testing.T) {
+	for origin, want := range map[string]map[lang.Lang]string{
+		"R1": {lang.English: "in a bound space", lang.German: "im gebundenen Raum"},
+		"Y2lzY29zcGFyazovL3VzL1JPT00vYmJjZWIxYWQtNDNmMS0zYjU4LTkxNDctZjE0YmIwYzRkMTU0": {
+			lang.English: "in [a bound space](webexteams://im?space=bbceb1ad-43f1-3b58-9147-f14bb0c4d154)",
+			lang.German:  "im [gebundenen Raum](webexteams://im?space=bbceb1ad-43f1-3b58-9147-f14bb0c4d154)",
+		},
+	} {
+		for l, want := range want {
+			f, s := facts(func(f *Facts) { f.Room, f.Incident.Origin = boundSpace, origin }), settings()
+			s.Room = func(string) render.Room { return render.Room{Lang: l} }
+			all := []string{Review(f, s, t0), Show(f, s, s.Room("")), f.reviewMessage(s, t0).Text, f.reminderMessage(s, t0).Text}
+			for _, m := range Messages(f, s, t0) {
+				all = append(all, m.Text)
+			}
+			for _, said := range all {
+				require.NotContains(t, said, "KEY")
+			}
+			require.Contains(t, all[0], want)
+			require.Contains(t, f.welcome(l), want)
+		}
+	}
+}
+
+// Whoever is beyond the bound of invitations is invited by nobody, and named in the space with what to do; whoever is within it is
+// invited, whatever comes of the others.
+func TestMoreThanAreInvited(t *testing.T) {
+	invited := func(f Facts) (said string) {
+		for _, m := range Messages(f, settings(), t0) {
+			if m.Name == messageInvited {
+				said = m.Text
+			}
+		}
+		return said
+	}
+	all := crowded(0)
+	all.Entries[MaxInvited-1].Text = ""
+	require.Empty(t, invited(all))
+	f := crowded(2)
+	_, pending := f.toInvite()
+	require.False(t, pending)
+	require.True(t, Invites(f.Incident, store.Someone{Email: "p50@example.com"}))
+	require.False(t, Invites(f.Incident, store.Someone{Email: "p51@example.com"}))
+	require.Contains(t, invited(f), "Add them yourself")
+	require.Contains(t, invited(f), "- p51&#64;example.com, p52&#64;example.com: I invite at most 50 people to an incident\n- p50&#64;example.com: Webex: no")
+	require.Contains(t, invited(crowded(maxNamed+7)), "and 7 more: I invite")
+	require.Contains(t, invited(crowded(maxWanted)), "and at least 430 more: I invite")
+	f.Entries = f.Entries[:MaxInvited-1]
+	who, pending := f.toInvite()
+	require.True(t, pending)
+	require.Equal(t, "p50@example.com", who.Email)
+}
+
 // Whatever strangers write is literal in the review, the card, the messages, and replies.
 func TestStrangersTextIsHarmless(t *testing.T) {
 	evil := "<@all> [x](http://evil.example) ** `a` \n# h\u202e"
@@ -204,6 +258,9 @@ func TestStrangersTextIsHarmless(t *testing.T) {
 		p.Timeline = append(p.Timeline, alert.Entry{Kind: alert.EntryUpdate, At: t0, Update: &alert.Update{At: t0, Actor: alert.Actor{Name: evil}, Message: evil, Actions: alert.Actions{Other: evil, Ack: true}}})
 		f.Known[k1] = p
 		f.Title, f.By.Name, f.Room, f.LostWhy, f.Ended.Name = Headline(lang.English, []alert.Problem{p}), evil, evil, evil, evil
+		for n := range MaxInvited {
+			f.Invite = append(f.Invite, store.Someone{Email: fmt.Sprint(n, evil), Name: evil})
+		}
 		for _, kind := range []store.IncidentKind{store.IncidentNote, store.IncidentRole, store.IncidentCheck, store.IncidentInvited} {
 			f.Entries = append(f.Entries, store.IncidentEntry{Kind: kind, At: t0, By: store.Someone{Name: evil}, Who: store.Someone{Name: evil}, Subject: evil, Text: evil})
 		}

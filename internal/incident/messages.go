@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/render"
 	"nms-alert-relay/internal/store"
@@ -47,11 +48,11 @@ func Messages(f Facts, s Settings, now time.Time) []Message {
 	if f.Reachable() {
 		all = append(all, Message{Name: messageWelcome, Text: f.welcome(l)}, f.card(s))
 		_, pending := f.toInvite()
-		switch refused := f.refused(); {
+		switch refused := f.refused(l); {
 		case pending: // all at once
 		case len(refused) > 0:
-			all = append(all, Message{Name: messageInvited, Text: l.T("👥 I couldn't invite everybody. Add them yourself, if they should be here:") +
-				"\n\n- " + strings.Join(escaped(refused), "\n- ")})
+			said := l.T("👥 I couldn't invite everybody. Add them yourself, if they should be here:") + "\n\n- " + strings.Join(escaped(refused), "\n- ")
+			all = append(all, Message{Name: messageInvited, Text: webex.CutMarkdown(said, webex.MaxMessageBytes)})
 		case f.Shown[messageInvited] != "":
 			all = append(all, Message{Name: messageInvited, Text: l.T("👥 Everybody is invited by now.")})
 		}
@@ -96,9 +97,20 @@ func (f Facts) originText(s Settings) string {
 	return l.T("🚨 %s: %s%s. Whoever sends `room` about its problem is invited.", f.named(), f.counted(l), link)
 }
 
+// origin is where the incident was opened, in markdown: the room's name, or a link to a space that has none.
+func (f Facts) origin(l lang.Lang) string {
+	if !strings.HasPrefix(f.Room, config.SpaceRoom) {
+		return l.T("the room %s", webex.EscapeMarkdown(f.Room))
+	}
+	if link, ok := webex.SpaceLink(f.Origin); ok {
+		return l.T("[a bound space](%s)", link)
+	}
+	return l.C("in", "a bound space")
+}
+
 // welcome is the first message of the space. It leads back to where the incident was opened, and says what can be done here.
 func (f Facts) welcome(l lang.Lang) string {
-	where := l.T("the room %s", webex.EscapeMarkdown(f.Room))
+	where := f.origin(l)
 	for _, p := range f.Problems {
 		if link := f.Messages[p.Key]; link != "" {
 			where += l.T(", from [this message](%s)", link)

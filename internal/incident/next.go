@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/lang"
 	"nms-alert-relay/internal/store"
 )
 
@@ -95,7 +96,7 @@ func Next(f Facts, again []alert.Problem, sent bool, s Settings, now time.Time) 
 
 // toInvite returns the next person to invite.
 func (f Facts) toInvite() (store.Someone, bool) {
-	for _, p := range f.Invite {
+	for _, p := range invited(f.Incident) {
 		if n, _ := f.invitations(p.Email); n <= f.Again[p.Email] {
 			return p, true
 		}
@@ -165,12 +166,32 @@ func Part(i *store.Incident, key alert.Key, now time.Time) bool {
 	return n >= 0
 }
 
-// refused returns the addresses of those who couldn't be invited, with the reasons.
-func (f Facts) refused() (lines []string) {
-	for _, p := range f.Invite {
-		if _, e := f.invitations(p.Email); e.Text != "" {
-			lines = append(lines, fmt.Sprintf("%s: %s", cmp.Or(Label(p), p.Email), e.Text))
+// maxNamed bounds the people whom the message about invitations names.
+const maxNamed = 20
+
+// refused returns who couldn't be invited, with the reasons.
+func (f Facts) refused(l lang.Lang) (lines []string) {
+	if more := f.Invite[len(invited(f.Incident)):]; len(more) > 0 {
+		names := make([]string, 0, len(more))
+		for _, p := range more {
+			names = append(names, nameAndAddress(p))
 		}
+		said := l.Some(names, maxNamed)
+		if len(f.Invite) == maxWanted { // AddInvited counts no more
+			said = l.T("%s and at least %d more", l.Some(names[:maxNamed], maxNamed), len(names)-maxNamed)
+		}
+		lines = append(lines, l.T("%s: I invite at most %d people to an incident", said, MaxInvited))
+	}
+	failed := 0
+	for _, p := range invited(f.Incident) {
+		if _, e := f.invitations(p.Email); e.Text != "" {
+			if failed++; failed <= maxNamed {
+				lines = append(lines, fmt.Sprintf("%s: %s", cmp.Or(Label(p), p.Email), e.Text))
+			}
+		}
+	}
+	if failed > maxNamed {
+		lines = append(lines, l.T("… and %d more", failed-maxNamed))
 	}
 	return lines
 }

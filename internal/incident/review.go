@@ -37,7 +37,7 @@ func Review(f Facts, s Settings, now time.Time) string {
 	began := f.Began()
 	p("- ", l.T("**State**: %s", f.State().Word(l)))
 	p("- ", l.T("**Began**: %s", at(began)))
-	p("- ", l.T("**Opened** as an incident: %s, by %s, in the room %s", at(f.Incident.Opened), person(f.By), webex.EscapeMarkdown(f.Room)))
+	p("- ", l.T("**Opened** as an incident: %s, by %s, in %s", at(f.Incident.Opened), person(f.By), f.origin(l)))
 	if t, who := f.Acknowledged(); t.IsZero() {
 		p("- ", l.T("**Acknowledged**: by nobody"))
 	} else {
@@ -123,7 +123,7 @@ func Review(f Facts, s Settings, now time.Time) string {
 
 	section(l.T("Who did what"))
 	for _, line := range who(l, timeline) {
-		p("- ", line)
+		p(line)
 	}
 	return b.String()
 }
@@ -141,19 +141,21 @@ func (f Facts) momentLine(m Moment, at func(time.Time) string) string {
 	return line
 }
 
-// person names somebody with their address.
-func person(s store.Someone) string {
-	name := Label(s)
+// person names somebody with their address, in markdown.
+func person(s store.Someone) string { return webex.EscapeMarkdown(nameAndAddress(s)) }
+
+func nameAndAddress(s store.Someone) string {
+	name := text.Shorten(Label(s), 100)
 	if s.Email != "" && s.Name != "" {
-		name += " (" + s.Email + ")"
+		name += " (" + text.Line(s.Email) + ")"
 	}
-	return webex.EscapeMarkdown(name)
+	return name
 }
 
 // maxDone bounds what is listed of one person.
 const maxDone = 20
 
-// who lists what each person did, in the order of their first act.
+// who lists what each person did and to what, in the order of their first act, as a list in markdown.
 func who(l lang.Lang, timeline []Moment) (lines []string) {
 	var order []string
 	names, done := map[string]string{}, map[string][]string{}
@@ -166,13 +168,22 @@ func who(l lang.Lang, timeline []Moment) (lines []string) {
 			order = append(order, id)
 			names[id] = m.Who
 		}
-		what, _, _ := strings.Cut(m.What, ": ")
+		what := webex.EscapeMarkdown(text.Shorten(m.What, 120))
+		if m.Key.EventID != "" {
+			what += " · `" + webex.EscapeCode(m.Key.String()) + "`"
+		}
 		if !slices.Contains(done[id], what) {
 			done[id] = append(done[id], what)
 		}
 	}
 	for _, id := range order {
-		lines = append(lines, fmt.Sprintf("**%s**: %s", webex.EscapeMarkdown(names[id]), webex.EscapeMarkdown(l.Some(done[id], maxDone))))
+		lines = append(lines, "- **"+webex.EscapeMarkdown(names[id])+"**")
+		for _, what := range done[id][:min(len(done[id]), maxDone)] {
+			lines = append(lines, "  - "+what)
+		}
+		if more := len(done[id]) - maxDone; more > 0 {
+			lines = append(lines, "  - "+l.T("… and %d more", more))
+		}
 	}
 	return lines
 }
