@@ -43,6 +43,13 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// long skips a test under the race detector, which other tests give the same code to look at. The step simulate of .ci/run runs it.
+func long(t *testing.T) {
+	if raced {
+		t.Skip("it takes too long under the race detector")
+	}
+}
+
 // After any schedule, rooms show the current problems, nothing is lost, and only messages that may repeat do.
 func TestRoomsConverge(t *testing.T) {
 	first, n := *firstFlag, *schedulesFlag

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -95,7 +96,11 @@ func TestGarbledAnswers(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404, 405, 407, 409, 410, 413, 418, 451, 500, 502, 503, 504, 511} {
 		garbles[fmt.Sprintf("%d as a page", status)] = says(status, "text/html", "<html><body>the proxy says no</body></html>")
 	}
-	for name, garble := range garbles {
+	for i, name := range slices.Sorted(maps.Keys(garbles)) {
+		if raced && i%5 > 0 {
+			continue // the step simulate of .ci/run runs them all
+		}
+		garble := garbles[name]
 		t.Run(name, func(t *testing.T) {
 			for _, c := range []struct {
 				executed bool

@@ -138,6 +138,7 @@ func TestFlappingAndInterruptions(t *testing.T) {
 
 // Escalations, reminders, delays, quiet hours and presentations while triggers flap.
 func TestFlappingAndRouteSettings(t *testing.T) {
+	long(t)
 	playEach(t, []flapCase{
 		{
 			name: "escalations", rooms: []string{"db", "line"}, openings: turns(9, 30*time.Second, 45*time.Second, true, db), most: 8,
@@ -181,6 +182,7 @@ func TestFlappingAndRouteSettings(t *testing.T) {
 
 // Changes of the problems while triggers flap: severity, acknowledgements, closing, maintenance.
 func TestFlappingAndChanges(t *testing.T) {
+	long(t)
 	playEach(t, []flapCase{
 		{
 			name: "the severity rises to high", rooms: []string{"noc"}, openings: turns(8, 20*time.Second, twelve, true, link), most: 6,

@@ -2,4 +2,7 @@
 
 package convergence
 
-const schedules = 60
+const (
+	raced     = false
+	schedules = 60
+)

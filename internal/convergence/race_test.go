@@ -3,4 +3,7 @@
 package convergence
 
 // The race detector makes a schedule some ten times slower.
-const schedules = 12
+const (
+	raced     = true
+	schedules = 12
+)
