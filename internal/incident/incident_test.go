@@ -540,7 +540,7 @@ func TestSpacesThatLookAlike(t *testing.T) {
 			r, all := room, []store.Incident{f.Incident}
 			c.change(&r, &all)
 			k := &Keeper{}
-			k.all.Store(&all)
+			k.kept.Store(keep(all))
 			require.Equal(t, c.want, NewLoop(Options{Keeper: k}).isSpace(f, r))
 		})
 	}
@@ -616,6 +616,43 @@ func TestUnreadableProblem(t *testing.T) {
 			require.False(t, i.Reviewed.IsZero())
 		})
 	})
+}
+
+// An incident is found by its space without reading the others, from when it has one until it is forgotten. The newest counts.
+func TestIncidentOfASpace(t *testing.T) {
+	s := memory.New(nil)
+	add := func(room string) int64 {
+		id, err := s.AddIncident(t.Context(), store.Incident{Command: "C-" + room, RoomID: room, Closed: t0})
+		require.NoError(t, err)
+		return id
+	}
+	for n := range 100 {
+		add(fmt.Sprint("S", n))
+	}
+	k, err := Load(t.Context(), s)
+	require.NoError(t, err)
+	of := func(space string) int64 { i, _ := k.Of(Space(store.Incident{RoomID: space})); return i.ID }
+	require.EqualValues(t, 1, of("S0"))
+	require.Zero(t, of("new"))
+	require.Zero(t, of(""))
+	for _, room := range []string{"noc", "space:none", Space(store.Incident{RoomID: "S50"})} {
+		require.Zero(t, testing.AllocsPerRun(10, func() { k.Of(room) }), room)
+	}
+	i, err := k.Add(t.Context(), store.Incident{Command: "C"})
+	require.NoError(t, err)
+	require.Zero(t, of("new"))
+	_, err = k.Update(t.Context(), i.ID, func(i *store.Incident) { i.RoomID = "new" })
+	require.NoError(t, err)
+	_, err = k.Update(t.Context(), i.ID, func(i *store.Incident) { i.Title = "x" })
+	require.NoError(t, err)
+	require.Equal(t, i.ID, of("new"))
+	later, err := k.Add(t.Context(), store.Incident{Command: "D", RoomID: "S7"})
+	require.NoError(t, err)
+	require.Equal(t, later.ID, of("S7"))
+	k.Forget(t0.Add(time.Hour))
+	require.Zero(t, of("S0"))
+	require.Equal(t, i.ID, of("new"))
+	require.Equal(t, later.ID, of("S7"))
 }
 
 // A crash after any effect of an incident's life loses and repeats nothing: one space, each person once, each message once. A crash

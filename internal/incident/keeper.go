@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,24 @@ type Keeper struct {
 	store Store
 	woken chan struct{} // the loop: something has changed
 
-	all atomic.Pointer[[]store.Incident] // by ID; immutable, so that who reads waits for no change
-	mu  sync.Mutex                       // held while one changes
+	kept atomic.Pointer[kept] // immutable, so that who reads waits for no change
+	mu   sync.Mutex           // held while one changes
+}
+
+// kept are the incidents.
+type kept struct {
+	all    []store.Incident // by ID
+	spaces map[string]int64 // the newest incident of each Space: reading all of their ids for each command is slow
+}
+
+func keep(all []store.Incident) *kept {
+	spaces := make(map[string]int64, len(all))
+	for _, i := range all {
+		if room := Space(i); room != "" {
+			spaces[room] = i.ID
+		}
+	}
+	return &kept{all, spaces}
 }
 
 // Load reads the incidents.
@@ -44,7 +61,7 @@ func Load(ctx context.Context, s Store) (*Keeper, error) {
 		return nil, fmt.Errorf("reading the incidents: %w", err)
 	}
 	k := &Keeper{store: s, woken: make(chan struct{}, 1)}
-	k.all.Store(&all)
+	k.kept.Store(keep(all))
 	return k, nil
 }
 
@@ -53,7 +70,7 @@ func (k *Keeper) All() []store.Incident {
 	if k == nil {
 		return nil
 	}
-	return *k.all.Load()
+	return k.kept.Load().all
 }
 
 // Live returns those that go on.
@@ -68,24 +85,33 @@ func (k *Keeper) Live() (live []store.Incident) {
 
 // Get returns an incident by its id.
 func (k *Keeper) Get(id int64) (store.Incident, bool) {
-	n, ok := slices.BinarySearchFunc(k.All(), id, func(i store.Incident, id int64) int { return int(i.ID - id) })
+	if k == nil {
+		return store.Incident{}, false
+	}
+	return k.kept.Load().get(id)
+}
+
+func (now *kept) get(id int64) (store.Incident, bool) {
+	n, ok := slices.BinarySearchFunc(now.all, id, byID)
 	if !ok {
 		return store.Incident{}, false
 	}
-	return k.All()[n], true
+	return now.all[n], true
 }
+
+func byID(i store.Incident, id int64) int { return cmp.Compare(i.ID, id) }
 
 // Of returns the incident whose space a room is, as in store.Post.Room. The newest counts.
 func (k *Keeper) Of(room string) (store.Incident, bool) {
-	if room == "" {
+	if k == nil {
 		return store.Incident{}, false
 	}
-	for _, i := range slices.Backward(k.All()) {
-		if Space(i) == room {
-			return i, true
-		}
+	now := k.kept.Load()
+	id, ok := now.spaces[room]
+	if !ok {
+		return store.Incident{}, false
 	}
-	return store.Incident{}, false
+	return now.get(id)
 }
 
 // With returns the live incident that a problem is in.
@@ -134,14 +160,19 @@ func (k *Keeper) Update(ctx context.Context, id int64, change func(i *store.Inci
 
 // publish makes an incident's present state visible, and wakes the loop. The caller holds mu.
 func (k *Keeper) publish(i store.Incident) {
-	all := slices.Clone(*k.all.Load())
-	n, known := slices.BinarySearchFunc(all, i.ID, func(o store.Incident, id int64) int { return int(o.ID - id) })
-	if known {
-		all[n] = i
-	} else {
-		all = slices.Insert(all, n, i)
+	now := k.kept.Load()
+	all := slices.Clone(now.all)
+	n, known := slices.BinarySearchFunc(all, i.ID, byID)
+	if !known {
+		all = slices.Insert(all, n, store.Incident{})
 	}
-	k.all.Store(&all)
+	moved := all[n].RoomID != i.RoomID
+	all[n] = i
+	if moved {
+		k.kept.Store(keep(all))
+	} else {
+		k.kept.Store(&kept{all, now.spaces})
+	}
 	k.wake()
 }
 
@@ -174,8 +205,8 @@ func (k *Keeper) Lost(ctx context.Context, room, reason string) (lost bool, err 
 func (k *Keeper) Forget(before time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	all := slices.DeleteFunc(slices.Clone(*k.all.Load()), func(i store.Incident) bool { return !i.Closed.IsZero() && i.Closed.Before(before) })
-	k.all.Store(&all)
+	all := slices.DeleteFunc(slices.Clone(k.All()), func(i store.Incident) bool { return !i.Closed.IsZero() && i.Closed.Before(before) })
+	k.kept.Store(keep(all))
 }
 
 // Facts reads what is known about an incident.
