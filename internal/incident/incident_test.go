@@ -295,13 +295,16 @@ type world struct {
 	rooms   []webex.Room
 	members map[string][]string
 	said    []string
-	tries   map[string]error // of AddMember, by address
-	refuses error            // of CreateRoom
-	unfound error            // of Room
-	looks   int              // calls of it
-	undrawn error            // of drawing a graph
-	damaged bool             // problems can't be read
-	crash   int              // effects until then; -1: never
+	tries   map[string]error        // of AddMember, by address
+	refuses error                   // of CreateRoom
+	unfound error                   // of Room
+	looks   int                     // calls of it
+	undrawn error                   // of drawing a graph
+	damaged bool                    // problems can't be read
+	slow    func(title string) bool // making such a space takes a minute, and fails
+	calling map[string]int          // such calls that go on, by title
+	most    int                     // of them at once
+	crash   int                     // effects until then; -1: never
 	dead    bool
 }
 
@@ -425,6 +428,12 @@ func (w *world) Room(_ context.Context, id string) (r webex.Room, err error) {
 }
 
 func (w *world) CreateRoom(_ context.Context, title string) (r webex.Room, err error) {
+	if w.slow != nil && w.slow(title) {
+		w.call(title, 1)
+		time.Sleep(time.Minute)
+		w.call(title, -1)
+		return r, &webex.Error{Status: 503}
+	}
 	err = w.effect(func() error {
 		if w.refuses != nil {
 			return w.refuses
@@ -435,6 +444,20 @@ func (w *world) CreateRoom(_ context.Context, title string) (r webex.Room, err e
 		return nil
 	})
 	return r, err
+}
+
+// call counts the slow calls, of which an incident has one at a time.
+func (w *world) call(title string, begins int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calling[title] += begins; w.calling[title] > 1 {
+		panic("two calls at once for " + title)
+	}
+	sum := 0
+	for _, n := range w.calling {
+		sum += n
+	}
+	w.most = max(w.most, sum)
 }
 
 func (w *world) AddMember(_ context.Context, room, email string) error {
@@ -748,6 +771,44 @@ func TestSpaceThatWaits(t *testing.T) {
 				i, _ := k.Get(1)
 				require.Equal(t, back, i.RoomID != "")
 				require.Equal(t, !back, i.Refused != "")
+			})
+		})
+	}
+}
+
+// A slow call holds up its own incident. If more are slow than advance at once, the others wait for one call to end.
+func TestSlowCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		slow int
+		wait time.Duration
+	}{"some": {maxTurns - 1, time.Second}, "more than advance at once": {maxTurns + 1, time.Minute + time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				const incidents = 20
+				for n := range incidents - 1 {
+					_, err := w.AddIncident(t.Context(), store.Incident{Command: fmt.Sprint("more", n), Title: "x", Room: "noc", Bot: "noc", By: alice, Opened: time.Now()})
+					require.NoError(t, err)
+				}
+				slow := func(id int64) bool { return id <= int64(c.slow) }
+				w.calling = map[string]int{}
+				w.slow = func(title string) bool {
+					number, _, _ := strings.Cut(title, " ")
+					id, _ := ParseNumber(number)
+					return slow(id)
+				}
+				w.run(t, func(k *Keeper) {
+					time.Sleep(c.wait)
+					synctest.Wait()
+					for _, i := range k.All() {
+						require.Equal(t, !slow(i.ID), i.RoomID != "", Number(i.ID))
+					}
+					time.Sleep(10 * time.Minute)
+					for _, i := range k.All() {
+						require.Equal(t, slow(i.ID), i.Attempts > 2, Number(i.ID))
+					}
+				})
+				require.Equal(t, min(c.slow, maxTurns), w.most)
 			})
 		})
 	}

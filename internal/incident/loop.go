@@ -39,21 +39,29 @@ type Options struct {
 	Metrics  *Metrics
 }
 
-// Loop does what Next decides for each incident, one step at a time.
+// Loop does what Next decides for each incident, one step at a time. Several incidents advance at once: a slow call holds up its own.
 type Loop struct {
 	o        Options
-	found    map[int64]time.Time // when the space of an incident was last found
-	drawings chan drawing        // without a buffer: what drawAll can't take now is handed over at the next look
+	drawings chan drawing  // without a buffer: what drawAll can't take now is handed over at the next look
+	turns    chan struct{} // has an element for each incident that advances now
+
+	mu    sync.Mutex
+	found map[int64]time.Time // when the space of an incident was last found
+	busy  map[int64]bool      // the incidents that advance, or wait for their turn; true: they get another one
 }
 
 // NewLoop makes a Loop.
-func NewLoop(o Options) *Loop { return &Loop{o, map[int64]time.Time{}, make(chan drawing)} }
+func NewLoop(o Options) *Loop {
+	return &Loop{o: o, drawings: make(chan drawing), turns: make(chan struct{}, maxTurns), found: map[int64]time.Time{}, busy: map[int64]bool{}}
+}
 
 const (
 	// look is how often the incidents that go on are looked at: their problems change without telling.
 	look = 15 * time.Second
 	// findEvery is how often each space is looked for: Webex may delete it, or people remove the bot, while nothing is posted there.
 	findEvery = 5 * time.Minute
+	// maxTurns is how many incidents advance at once, turnTime for how long before others get their turn: a call goes on to its end.
+	maxTurns, turnTime = 8, 30 * time.Second
 	// callTime bounds one step.
 	callTime = 2 * time.Minute
 	// clockSlack is how much earlier than the incident its space may have been made, by Webex's clock.
@@ -64,15 +72,14 @@ const (
 
 // Run works until ctx ends. What it doesn't finish, the next start does.
 func (l *Loop) Run(ctx context.Context) error {
-	var drawer sync.WaitGroup
-	defer drawer.Wait()
-	drawer.Go(func() { l.drawAll(ctx) })
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	workers.Go(func() { l.drawAll(ctx) })
 	for {
 		live := l.o.Keeper.Live()
 		for _, i := range live {
-			l.find(ctx, i, time.Now().Add(-findEvery))
-			if err := l.advance(ctx, i.ID); err != nil && ctx.Err() == nil {
-				l.o.Log.Error("an incident doesn't advance, trying again in a moment", "incident", Number(i.ID), "error", err)
+			if l.begin(i.ID) {
+				workers.Go(func() { l.work(ctx, i.ID) })
 			}
 		}
 		wait := look
@@ -85,10 +92,52 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
+// begin reports whether an incident isn't busy, and makes it so. One that is gets another turn.
+func (l *Loop) begin(id int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, busy := l.busy[id]
+	l.busy[id] = busy
+	return !busy
+}
+
+// end reports whether an incident gets another turn, and otherwise makes it not busy.
+func (l *Loop) end(id int64) (again bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if again = l.busy[id]; again {
+		l.busy[id] = false
+	} else {
+		delete(l.busy, id)
+	}
+	return again
+}
+
+// work has a busy incident advance at each of its turns.
+func (l *Loop) work(ctx context.Context, id int64) {
+	for again := true; again; again = l.end(id) {
+		select {
+		case <-ctx.Done():
+			return
+		case l.turns <- struct{}{}:
+		}
+		if i, ok := l.o.Keeper.Get(id); ok {
+			l.find(ctx, i, time.Now().Add(-findEvery))
+		}
+		if err := l.advance(ctx, id); err != nil && ctx.Err() == nil {
+			l.o.Log.Error("an incident doesn't advance, trying again in a moment", "incident", Number(id), "error", err)
+		}
+		<-l.turns
+	}
+}
+
 // find looks whether the bot is still in the space of an incident, if it hasn't since then. Only an answer of Webex itself that it isn't
 // counts.
 func (l *Loop) find(ctx context.Context, i store.Incident, since time.Time) {
-	if !Reachable(i) || l.found[i.ID].After(since) {
+	l.mu.Lock()
+	before := l.found[i.ID]
+	l.mu.Unlock()
+	if !Reachable(i) || before.After(since) {
 		return
 	}
 	client, ok := l.o.Webex(i.Bot)
@@ -98,18 +147,24 @@ func (l *Loop) find(ctx context.Context, i store.Incident, since time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, err := client.Room(ctx, i.RoomID)
+	l.mu.Lock()
 	l.found[i.ID] = time.Now()
+	l.mu.Unlock()
 	if class := webex.ClassOf(err); err != nil && (class == webex.Forbidden || class == webex.NotFound) {
 		l.o.Refused(ctx, Space(i), reasonOf(l.o.Settings().lang(i), err))
 	}
 }
 
-// maxSteps bounds the steps of one incident in a row: others wait.
+// maxSteps bounds the steps of one incident in a row.
 const maxSteps = 200
 
-// advance does what is to be done for an incident now.
+// advance does what is to be done for an incident now, for a turn.
 func (l *Loop) advance(ctx context.Context, id int64) error {
+	begun := time.Now()
 	for range maxSteps {
+		if time.Since(begun) > turnTime {
+			break
+		}
 		i, ok := l.o.Keeper.Get(id)
 		if !ok || ctx.Err() != nil {
 			return ctx.Err()
