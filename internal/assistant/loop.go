@@ -17,7 +17,7 @@ import (
 type Store interface {
 	NextReminders(ctx context.Context, limit int) ([]store.Reminder, error)
 	SaveReminder(ctx context.Context, r store.Reminder, was time.Time) error
-	AddNotice(ctx context.Context, n store.Notice) (int64, error)
+	PostReminder(ctx context.Context, r store.Reminder, was time.Time, n store.Notice) (int64, error)
 }
 
 // Due is what becomes of a reminder that is due.
@@ -27,7 +27,7 @@ type Due struct {
 	Why    string        // why nothing is posted, for the log
 }
 
-// Kind decides what becomes of a reminder. After a crash it is asked again, and the notice of the first time counts.
+// Kind decides what becomes of a reminder. With an error that stays (store.Lasting) its Next still counts.
 type Kind func(ctx context.Context, r store.Reminder, now time.Time) (Due, error)
 
 // Options configure a Loop. All but Notifier are required.
@@ -46,14 +46,24 @@ const (
 	batch = 64
 	// pollEvery bounds how long the loop sleeps, since the machine's clock may jump.
 	pollEvery = time.Minute
-	// retryAfter is the longest pause after the store failed.
-	retryAfter = 5 * time.Second
+	// storeRetry is the pause after the reminders couldn't be read.
+	storeRetry = 5 * time.Second
+	// firstRetry and lastRetry bound the pause after a reminder failed, which doubles.
+	firstRetry, lastRetry = time.Second, time.Minute
 )
 
-// Loop posts what is due. It keeps nothing: the store says what is next.
+// Loop posts what is due. The store says what is next; the loop keeps only which reminders failed, until their next try.
 type Loop struct {
-	o     Options
-	woken <-chan struct{}
+	o      Options
+	woken  <-chan struct{}
+	failed map[int64]failure // by the reminder's id
+}
+
+// failure is a reminder that failed a number of times in a row, and waits for its next try. The others don't wait for it.
+type failure struct {
+	due   time.Time // of the reminder: one that is moved doesn't wait
+	times int
+	retry time.Time
 }
 
 // New makes a Loop; Run starts it.
@@ -70,64 +80,94 @@ func (l *Loop) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait, err := l.round(ctx)
 		if err != nil && ctx.Err() == nil {
-			wait = min(retryAfter, max(time.Second, wait))
-			l.o.Log.Error("cannot post reminders that are due, retrying", "in", wait, "error", err)
+			l.o.Log.Error("cannot read the reminders that are due, retrying", "in", wait, "error", err)
 		}
 		pace.Pause(ctx, wait, l.woken)
 	}
 	return nil
 }
 
-// round handles the reminders that are due, and returns how long until the next one is. One that fails doesn't hold up the others.
+// round handles the reminders that are due, and returns how long until there is something to do. Those that wait for their next try are
+// read beside the batch: however many they are, they don't fill it.
 func (l *Loop) round(ctx context.Context) (wait time.Duration, err error) {
-	next, err := l.o.Store.NextReminders(ctx, batch)
+	limit := batch + len(l.failed)
+	next, err := l.o.Store.NextReminders(ctx, limit)
 	if err != nil {
-		return 0, err
+		return storeRetry, err
 	}
+	before := l.failed
+	l.failed, wait = map[int64]failure{}, pollEvery
 	for _, r := range next {
-		if left := r.Due.Sub(l.o.Now()); left > 0 {
-			return min(left, pollEvery), err
+		f, at := before[r.ID], r.Due
+		if f.due.Equal(r.Due) {
+			at = f.retry
+		} else {
+			f = failure{due: r.Due}
 		}
-		err = errors.Join(err, l.handle(ctx, r))
+		now := l.o.Now()
+		switch left := at.Sub(now); {
+		case left > 0 && f.times == 0: // not due yet, nor are those behind it
+			return min(wait, left), nil
+		case left <= 0:
+			err := l.handle(ctx, r)
+			if err == nil {
+				continue
+			}
+			if ctx.Err() != nil {
+				return 0, nil
+			}
+			f.times++
+			pause := min(lastRetry, firstRetry<<min(f.times-1, 10))
+			f.retry = now.Add(pause)
+			l.o.Log.Error("cannot post a reminder, retrying", "reminder", r.ID, "kind", r.Kind, "person", r.Email, "room", r.Room, "in", pause, "error", err)
+		}
+		l.failed[r.ID] = f
+		wait = min(wait, max(firstRetry, f.retry.Sub(now)))
 	}
-	if len(next) == batch {
-		return 0, err
+	if len(next) == limit {
+		return 0, nil
 	}
-	return pollEvery, err
+	return wait, nil
 }
 
-// handle posts a reminder that is due, once: the notice is named after when it was due.
+// handle posts a reminder that is due, once: its notice and its next time are written together.
 func (l *Loop) handle(ctx context.Context, r store.Reminder) error {
-	was := r.Due
+	was, result := r.Due, resultNothing
 	due, err := l.decide(ctx, r)
-	if err == nil && due.Notice != nil {
-		r.Notice, err = l.post(ctx, *due.Notice, r.ID, was)
-	}
-	result := resultPosted
-	switch {
-	case err != nil && !lasting(err):
-		l.o.Metrics.count(r.Kind, resultFailed)
-		return fmt.Errorf("reminder %d: %w", r.ID, err)
-	case err != nil:
-		l.o.Log.Error("cannot post a reminder: this time it is left out", "reminder", r.ID, "kind", r.Kind, "person", r.Email, "room", r.Room, "error", err)
-		result = resultFailed
-	case due.Notice == nil:
-		result = resultNothing
-	}
 	r.Last, r.Due = was, due.Next
-	err = l.o.Store.SaveReminder(ctx, r, was)
-	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) { // somebody moved or removed it meanwhile
-		return fmt.Errorf("reminder %d: %w", r.ID, err)
+	if err == nil {
+		if due.Notice != nil {
+			result = resultPosted
+		}
+		err = l.save(ctx, &r, was, due.Notice)
+	}
+	if givesUp(r, err) {
+		l.o.Log.Error("cannot post a reminder: it is left out", "reminder", r.ID, "kind", r.Kind, "person", r.Email, "room", r.Room, "next", r.Due, "error", err)
+		result, err = resultFailed, l.save(ctx, &r, was, nil)
+	}
+	switch {
+	case errors.Is(err, errMoved):
+		l.o.Log.Info("a reminder was moved or removed in the moment in which it was due", "reminder", r.ID, "person", r.Email)
+		return nil
+	case err != nil:
+		l.o.Metrics.count(r.Kind, resultFailed)
+		return err
 	}
 	l.o.Metrics.count(r.Kind, result)
 	l.o.Log.Info("reminder due", "reminder", r.ID, "kind", r.Kind, "person", r.Email, "room", r.Room, "key", keyOf(r), "result", result, "why", due.Why, "notice", r.Notice, "next", r.Due)
 	return nil
 }
 
-var errUnknown = errors.New("unknown kind of reminder")
+var (
+	errUnknown = errors.New("unknown kind of reminder")
+	errMoved   = errors.New("moved or removed meanwhile")
+)
 
-// lasting reports whether trying again can't help.
-func lasting(err error) bool { return store.Lasting(err) || errors.Is(err, errUnknown) }
+// givesUp reports whether a reminder that failed is left out: trying again can't help, and one with a schedule comes again later. r is as
+// it would be saved. A schedule never ends by a failure, unless this relay doesn't know what it is about.
+func givesUp(r store.Reminder, err error) bool {
+	return errors.Is(err, errUnknown) || store.Lasting(err) && (r.Schedule == "" || !r.Due.IsZero())
+}
 
 func (l *Loop) decide(ctx context.Context, r store.Reminder) (Due, error) {
 	kind, known := l.o.Kinds[r.Kind]
@@ -137,16 +177,26 @@ func (l *Loop) decide(ctx context.Context, r store.Reminder) (Due, error) {
 	return kind(ctx, r, l.o.Now())
 }
 
-// post adds the notice of a reminder. While too many files wait it goes without its own.
-func (l *Loop) post(ctx context.Context, n store.Notice, id int64, due time.Time) (notice int64, err error) {
-	n.Kind, n.State, n.CreatedAt = store.NoticeReminder, store.NoticePending, l.o.Now()
-	n.Once = store.Once{Key: fmt.Sprintf("reminder/%d/%d", id, due.UnixMicro())}
-	notice, err = l.o.Store.AddNotice(ctx, n)
-	if errors.Is(err, store.ErrFull) && n.File != nil {
-		n.File = nil
-		notice, err = l.o.Store.AddNotice(ctx, n)
+// save writes a reminder, and its notice, if any. While too many files wait it goes without its own.
+func (l *Loop) save(ctx context.Context, r *store.Reminder, was time.Time, n *store.Notice) (err error) {
+	if n == nil {
+		err = l.o.Store.SaveReminder(ctx, *r, was)
+	} else {
+		n.Kind, n.State, n.CreatedAt = store.NoticeReminder, store.NoticePending, l.o.Now()
+		var id int64
+		id, err = l.o.Store.PostReminder(ctx, *r, was, *n)
+		if errors.Is(err, store.ErrFull) && n.File != nil {
+			n.File = nil
+			id, err = l.o.Store.PostReminder(ctx, *r, was, *n)
+		}
+		if err == nil {
+			r.Notice = id
+		}
 	}
-	return notice, err
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return errMoved
+	}
+	return err
 }
 
 func keyOf(r store.Reminder) string {

@@ -20,22 +20,36 @@ import (
 // faulty is a store whose calls fail on demand. Its functions are set before the loop starts.
 type faulty struct {
 	store.Store
-	add, save func() error
+	post func() error                 // instead of posting
+	lost func() error                 // after posting
+	save func(r store.Reminder) error // instead of saving
+	next func(limit int, all []store.Reminder)
 }
 
-func (f *faulty) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
-	if f.add != nil {
-		err = f.add()
+func (f *faulty) NextReminders(ctx context.Context, limit int) ([]store.Reminder, error) {
+	all, err := f.Store.NextReminders(ctx, limit)
+	if f.next != nil {
+		f.next(limit, all)
+	}
+	return all, err
+}
+
+func (f *faulty) PostReminder(ctx context.Context, r store.Reminder, was time.Time, n store.Notice) (id int64, err error) {
+	if f.post != nil {
+		err = f.post()
 	}
 	if err == nil {
-		id, err = f.Store.AddNotice(ctx, n)
+		id, err = f.Store.PostReminder(ctx, r, was, n)
+	}
+	if err == nil && f.lost != nil {
+		err = f.lost()
 	}
 	return id, err
 }
 
 func (f *faulty) SaveReminder(ctx context.Context, r store.Reminder, was time.Time) error {
 	if f.save != nil {
-		if err := f.save(); err != nil {
+		if err := f.save(r); err != nil {
 			return err
 		}
 	}
@@ -146,22 +160,25 @@ func TestAReminderIsAddedMeanwhile(t *testing.T) {
 
 // If the relay ends between posting a reminder and noting that, it is posted once. Before posting, it is posted by the next run.
 func TestACrashAroundAReminder(t *testing.T) {
-	for name, crash := range map[string]func(w *world, died error){
-		"before it is posted": func(w *world, died error) { w.store.add = func() error { return died } },
-		"after it was posted": func(w *world, died error) { w.store.save = func() error { return died } },
+	for name, c := range map[string]struct {
+		crash func(w *world, died error)
+		next  string
+	}{
+		"before it is posted": {func(w *world, died error) { w.store.post = func() error { return died } }, "25h1m0s"},
+		"after it was posted": {func(w *world, died error) { w.store.lost = func() error { return died } }, "24h1m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.add(store.ReminderReport, "report", time.Minute)
-				crash(w, errors.New("the disk is gone"))
+				c.crash(w, errors.New("the disk is gone"))
 				w.run(time.Minute + time.Second)
-				w.store.add, w.store.save = nil, nil
+				w.store.post, w.store.lost = nil, nil
 				time.Sleep(time.Hour)
 				w.run(time.Minute)
 				require.Len(w, w.posted(), 1)
 				next, err := w.store.NextReminders(w.Context(), 0)
 				require.NoError(w, err)
-				require.Equal(w, "25h1m", next[0].Due.Sub(w.began).Round(time.Minute).String()[:5])
+				require.Equal(w, c.next, next[0].Due.Sub(w.began).Round(time.Minute).String())
 			})
 		})
 	}
@@ -192,7 +209,7 @@ func TestAReminderFails(t *testing.T) {
 		next, err := w.store.NextReminders(w.Context(), 0)
 		require.NoError(w, err)
 		require.Empty(w, next)
-		require.Contains(w, w.log.String(), "this time it is left out")
+		require.Contains(w, w.log.String(), "it is left out")
 		require.EqualValues(w, 2, w.counted(store.ReminderProblem, resultPosted))
 	})
 }
@@ -217,7 +234,7 @@ func TestAReminderIsMovedMeanwhile(t *testing.T) {
 				require.NoError(w, err)
 				require.Equal(w, to == 0, r.Due.IsZero())
 				w.run(2 * time.Hour)
-				require.Len(w, w.posted(), map[bool]int{true: 1, false: 2}[to == 0])
+				require.Len(w, w.posted(), map[bool]int{true: 0, false: 1}[to == 0])
 			})
 		})
 	}
@@ -241,7 +258,7 @@ func TestAThousandRemindersAtOnce(t *testing.T) {
 func TestAReportWithoutItsFile(t *testing.T) {
 	inBubble(t, func(w *world) {
 		refuse := true
-		w.store.add = func() error {
+		w.store.post = func() error {
 			defer func() { refuse = false }()
 			if refuse {
 				return store.ErrFull
@@ -258,4 +275,120 @@ func TestAReportWithoutItsFile(t *testing.T) {
 		require.Len(w, notices, 1)
 		require.Nil(w, notices[0].File)
 	})
+}
+
+// Reminders that fail again and again, however many, don't delay those behind them, and are tried again less and less often.
+func TestFailingRemindersDelayNoOther(t *testing.T) {
+	inBubble(t, func(w *world) {
+		say, tries := w.kinds[store.ReminderProblem], map[string]int{}
+		w.kinds[store.ReminderProblem] = func(ctx context.Context, r store.Reminder, now time.Time) (Due, error) {
+			if r.Words != "fine" {
+				tries[r.Words]++
+				return Due{}, errors.New("no answer")
+			}
+			return say(ctx, r, now)
+		}
+		const failing = 2*batch + 10
+		for i := range failing {
+			w.add(store.ReminderProblem, fmt.Sprint("failing ", i), time.Duration(i%2)*time.Second)
+		}
+		w.add(store.ReminderProblem, "fine", 90*time.Second)
+		w.store.next = func(limit int, _ []store.Reminder) { require.LessOrEqual(w, limit, batch+failing) }
+		w.run(10 * time.Minute)
+		require.Equal(w, []string{"fine at 1m30s"}, w.posted())
+		require.Len(w, tries, failing)
+		for words, n := range tries {
+			require.InDelta(w, 15, n, 2, words)
+		}
+	})
+}
+
+// One that was moved doesn't wait for its next try, and one that was removed isn't tried again.
+func TestAFailingReminderIsMoved(t *testing.T) {
+	inBubble(t, func(w *world) {
+		say, tries := w.kinds[store.ReminderProblem], 0
+		w.kinds[store.ReminderProblem] = func(ctx context.Context, r store.Reminder, now time.Time) (Due, error) {
+			if tries++; now.Sub(w.began) < 4*time.Minute {
+				return Due{}, errors.New("no answer")
+			}
+			return say(ctx, r, now)
+		}
+		moved, removed := w.add(store.ReminderProblem, "moved", 0), w.add(store.ReminderProblem, "removed", 0)
+		w.run(4*time.Minute - 30*time.Second)
+		for id, to := range map[int64]time.Time{moved: w.began.Add(4*time.Minute + time.Second), removed: {}} {
+			r, err := w.store.Reminder(w.Context(), id)
+			require.NoError(w, err)
+			was := r.Due
+			r.Due = to
+			require.NoError(w, w.store.SaveReminder(w.Context(), r, was))
+		}
+		tries = 0
+		w.run(time.Minute)
+		require.Equal(w, []string{"moved at 4m1s"}, w.posted())
+		require.Equal(w, 1, tries)
+	})
+}
+
+// However many are due at once, around the size of a batch, each is posted at once, and the one after them at its time. No more than a
+// batch is read at a time.
+func TestBatches(t *testing.T) {
+	for _, n := range []int{1, batch - 1, batch, batch + 1, 3 * batch} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				var want []string
+				for i := range n {
+					w.add(store.ReminderProblem, fmt.Sprint(i), time.Minute)
+					want = append(want, fmt.Sprint(i, " at 1m0s"))
+				}
+				w.add(store.ReminderProblem, "next", 90*time.Second)
+				reads := 0
+				w.store.next = func(limit int, all []store.Reminder) {
+					reads++
+					require.Equal(w, batch, limit)
+				}
+				w.run(2 * time.Minute)
+				require.Equal(w, append(want, "next at 1m30s"), w.posted())
+				require.LessOrEqual(w, reads, 5+n/batch)
+			})
+		})
+	}
+}
+
+// A report that fails, even for a reason that looks lasting, is tried again, or comes at its next time. It ends only if its kind says so,
+// or this relay doesn't know it.
+func TestAFailureEndsNoReport(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   store.ReminderKind
+		failed Due
+		err    error
+		want   []string // until the day after the next one
+	}{
+		"its zone can't be read":     {store.ReminderReport, Due{}, store.ErrRejected, []string{"report at 1h0m", "report at 25h0m"}},
+		"its problems can't be read": {store.ReminderReport, Due{Next: time.Date(2000, 1, 1, 2, 0, 0, 0, time.UTC)}, store.ErrRejected, []string{"report at 2h0m", "report at 26h0m"}},
+		"its store is away":          {store.ReminderReport, Due{}, errors.New("away"), []string{"report at 1h0m", "report at 25h0m"}},
+		"its room is closed":         {store.ReminderReport, Due{Why: "closed"}, nil, nil},
+		"its kind is unknown":        {"another", Due{}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				say := w.kinds[store.ReminderReport]
+				w.kinds[store.ReminderReport] = func(ctx context.Context, r store.Reminder, now time.Time) (Due, error) {
+					if now.Sub(w.began) < time.Hour {
+						return c.failed, c.err
+					}
+					return say(ctx, r, now)
+				}
+				_, err := w.store.AddReminder(w.Context(), store.Reminder{Kind: c.kind, Words: "report", Command: "C", Due: w.began.Add(30 * time.Second), Schedule: "08:00 daily"})
+				require.NoError(w, err)
+				w.run(30 * time.Hour)
+				require.Len(w, w.posted(), len(c.want))
+				for i, said := range w.posted() {
+					require.Contains(w, said, c.want[i])
+				}
+				next, err := w.store.NextReminders(w.Context(), 0)
+				require.NoError(w, err)
+				require.Len(w, next, min(1, len(c.want)))
+			})
+		})
+	}
 }

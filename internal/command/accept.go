@@ -31,14 +31,14 @@ func (e *Executor) accept(ctx context.Context, c *store.Command, in Input) error
 	d := detail{Envelope: before.Envelope, Input: &in}
 	c.RoomID, c.Room, c.ParentID = in.RoomID, in.Room, in.ParentID
 	c.PersonID, c.Email, c.Name, c.Text = in.Person.ID, in.Person.Email, in.Person.Name, in.Text
-	if in.Direct && in.Room == "" {
-		own, err := e.zoneOf(ctx, in.Person.ID)
-		if err != nil {
-			return err
-		}
-		if own != nil {
-			in.Zone = own.String()
-		}
+	own, err := e.zoneOf(ctx, in.Person.ID)
+	if store.Lasting(err) {
+		e.o.Log.Error("cannot read the time zone of a person: the room's counts", "person", in.Person.Email, "error", err)
+	} else if err != nil {
+		return err
+	}
+	if own != nil {
+		in.Zone = own.String()
 	}
 	s := scopeOf(in, e.o.View())
 	req, unclear, err := e.understand(ctx, c, s)

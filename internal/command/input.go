@@ -52,7 +52,7 @@ type Input struct {
 	Mentions []Mention `json:",omitempty"`
 	// Unclear: the message has unknown formatting, so quotes and the person's own words can't be distinguished.
 	Unclear bool `json:",omitempty"`
-	// Zone is the person's own time zone in their direct chat with the bot, when the command was accepted; "" if they have set none.
+	// Zone is the person's own time zone when the command was accepted; "" if they have set none.
 	Zone string `json:",omitempty"`
 	// EditedAt is when the message was last edited; zero if it wasn't.
 	EditedAt time.Time `json:",omitzero"`

@@ -127,10 +127,7 @@ func dueAt(r Request, said, now time.Time, loc *time.Location) (time.Time, *misu
 
 func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	now := time.Now()
-	loc, err := e.clockOf(ctx, c, s)
-	if err != nil {
-		return "", err
-	}
+	loc := s.clock(c)
 	due, q := dueAt(r, c.CreatedAt, now, loc)
 	if q == nil && len(c.Keys) == 0 && r.Text == "" {
 		q = misunderstood(r.Verb, "Of what? Send it in a problem's thread, or with an id: `remind me 4711 2h`, or with your words: `remind me 2h call the vendor`. Nothing was done.")
@@ -241,10 +238,7 @@ func (e *Executor) snoozes(ctx context.Context, c store.Command, s scope, r Requ
 
 func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	now := time.Now()
-	loc, err := e.clockOf(ctx, c, s)
-	if err != nil {
-		return "", err
-	}
+	loc := s.clock(c)
 	due, q := dueAt(r, c.CreatedAt, now, loc)
 	if q != nil {
 		return e.reply(ctx, c, "❔ "+q.said.In(s.voice().Lang))
@@ -382,10 +376,7 @@ func (e *Executor) replyReminders(ctx context.Context, c store.Command, s scope,
 	if err != nil {
 		return "", err
 	}
-	loc, err := e.clockOf(ctx, c, s)
-	if err != nil {
-		return "", err
-	}
+	loc := s.clock(c)
 	card, now, say := tokenCard{lines: lines}, time.Now(), s.voice()
 	switch {
 	case len(list) > 0 && s.Direct:

@@ -55,19 +55,17 @@ func (s scope) resting(r store.Reminder) string {
 	return ""
 }
 
-// zoneFor is the zone of a reminder: its own, its person's, or its room's.
+// zoneFor is the zone of a reminder: its own, its person's, or its room's. It is the room's too if the person's can't be read.
 func (e *Executor) zoneFor(ctx context.Context, s scope, r store.Reminder) (loc *time.Location, err error) {
 	if r.Zone != "" {
-		if loc, err = time.LoadLocation(r.Zone); err == nil {
-			return loc, nil
+		if own, err := time.LoadLocation(r.Zone); err == nil {
+			return own, nil
 		}
 	}
 	if s.Direct {
-		if loc, err = e.zoneOf(ctx, r.Person); err != nil || loc != nil {
-			return loc, err
-		}
+		loc, err = e.zoneOf(ctx, r.Person)
 	}
-	return cmp.Or(s.roomFor(r).Location, s.Location), nil
+	return cmp.Or(loc, s.roomFor(r).Location, s.Location), err
 }
 
 // roomFor returns the settings of the room in which a reminder is posted.
@@ -158,7 +156,7 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 		return assistant.Due{Why: why}, nil
 	}
 	loc, err := e.zoneFor(ctx, s, r)
-	if err != nil {
+	if err != nil && !store.Lasting(err) { // it comes with its times in the room's zone then
 		return assistant.Due{}, err
 	}
 	say := s.voice()
@@ -192,7 +190,7 @@ func (e *Executor) remindDue(ctx context.Context, r store.Reminder, now time.Tim
 		}
 		if ok {
 			zabbix = render.ProblemURL(s.Names.Sources[r.Problem.Source], t.Problem)
-			if link, err = e.messageLink(ctx, s, r.Problem); err != nil {
+			if link, err = e.messageLink(ctx, s, r.Problem); err != nil && !store.Lasting(err) { // it comes without a link then
 				return assistant.Due{}, err
 			}
 			if link != "" && s.Link != nil {
@@ -245,7 +243,7 @@ func reminderCard(in lang.Lang, said string, id int64, message, zabbix string) [
 func (e *Executor) reportDue(ctx context.Context, r store.Reminder, now time.Time) (due assistant.Due, err error) {
 	s := e.reminded(r)
 	loc, err := e.zoneFor(ctx, s, r)
-	if err != nil {
+	if err != nil { // in another zone it would come at another time, or twice
 		return due, err
 	}
 	schedule, err := assistant.ParseSchedule(r.Schedule)

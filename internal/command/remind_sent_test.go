@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,4 +120,44 @@ func TestOnlyRemindersAreWithheld(t *testing.T) {
 		require.NoError(c, err)
 		require.Empty(c, why)
 	})
+}
+
+// A report that the relay posted right before it ended comes once, whatever has changed at the next start.
+func TestAReportComesOnceAcrossACrash(t *testing.T) {
+	const dave = 2
+	for name, change := range map[string]func(cfg *config.Config){
+		"nothing":       func(*config.Config) {},
+		"a room more":   func(cfg *config.Config) { cfg.People[dave].Rooms = []string{"noc", "lan"} },
+		"another room":  func(cfg *config.Config) { cfg.People[dave].Rooms = []string{"lan"} },
+		"every room":    func(cfg *config.Config) { cfg.People[dave].Rooms = nil },
+		"no role":       func(cfg *config.Config) { cfg.People = cfg.People[:dave] },
+		"a higher role": func(cfg *config.Config) { cfg.People[dave].Role = config.RoleAdmin },
+	} {
+		for _, lost := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " ", lost), func(t *testing.T) {
+				inChat(t, func(s *chats) {
+					s.says(Input{Text: "report 00:01 daily", Person: Person{ID: "P-dave", Email: "dave@example.com"}})
+					s.w.mu.Lock()
+					s.w.crash, s.w.lost = 0, lost
+					s.w.mu.Unlock()
+					time.Sleep(90 * time.Second)
+					synctest.Wait()
+					s.w.mu.Lock()
+					s.w.crash = -1
+					s.w.mu.Unlock()
+					s.reloads(change)
+					for range 2 {
+						time.Sleep(2 * time.Minute)
+						synctest.Wait()
+						want := 1
+						if name == "no role" && !lost {
+							want = 0
+						}
+						require.Len(s, s.reminders(), want)
+						s.reloads(func(*config.Config) {})
+					}
+				})
+			})
+		}
+	}
 }

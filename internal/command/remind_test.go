@@ -412,6 +412,29 @@ func TestReportInItsPersonsZone(t *testing.T) {
 	})
 }
 
+// If the person's zone can't be read, for good, their reminder comes all the same, and the chat hears them. Their report comes once the
+// zone can be read again, and at its usual time from then on.
+func TestAZoneThatCannotBeRead(t *testing.T) {
+	inChat(t, func(c *chats) {
+		c.says(Input{Text: "timezone Europe/Berlin"})
+		c.says(Input{Text: "remind me 5h tea"})
+		c.says(Input{Text: "report 08:00 daily"})
+		c.w.unkept.Store(true)
+		time.Sleep(12 * time.Hour)
+		synctest.Wait()
+		require.Len(c, c.reminders(), 1)
+		require.Contains(c, c.says(Input{Text: "timezone"}), "Your time zone is `UTC`")
+		c.w.unkept.Store(false)
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		var at []string
+		for _, n := range c.reminders() {
+			at = append(at, n.CreatedAt.UTC().Format("2 15:04"))
+		}
+		require.Equal(c, []string{"1 05:00", "1 12:00", "2 07:00", "3 07:00"}, at)
+	})
+}
+
 // A reminder links to the message of its problem only in a room that its person may read.
 func TestReminderLinksToARoomOfItsPerson(t *testing.T) {
 	inChat(t, func(c *chats) {

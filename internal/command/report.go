@@ -114,10 +114,7 @@ func byConfiguration(r store.Reminder) bool { return strings.HasPrefix(r.Command
 
 func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {
 	now, say := time.Now(), s.voice()
-	loc, err := e.clockOf(ctx, c, s)
-	if err != nil {
-		return "", err
-	}
+	loc := s.clock(c)
 	if r.Report == nil {
 		length := r.Length.For
 		if length == 0 {

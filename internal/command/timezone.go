@@ -1,9 +1,9 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -50,23 +50,17 @@ func zoneValue(person string) string { return "assistant/zone/" + person }
 // zoneOf is a person's own time zone; nil if they have set none.
 func (e *Executor) zoneOf(ctx context.Context, person string) (*time.Location, error) {
 	name, err := e.o.Store.Value(ctx, zoneValue(person))
-	if errors.Is(err, store.ErrNotFound) || name == "" {
+	if errors.Is(err, store.ErrNotFound) || err == nil && name == "" {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("time zone of a person: %w", err)
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil { // another machine, with other zones
 		return nil, nil
 	}
 	return loc, nil
-}
-
-// clockOf is the zone in which a person reads and writes times: their own, else that of the room.
-func (e *Executor) clockOf(ctx context.Context, c store.Command, s scope) (*time.Location, error) {
-	own, err := e.zoneOf(ctx, s.Input.Person.ID)
-	return cmp.Or(own, roomOf(c, s.View).Location), err
 }
 
 // zones are the time zones that the configuration knows, as many as have a button.
@@ -93,11 +87,9 @@ func (e *Executor) timezone(ctx context.Context, c store.Command, s scope, r Req
 		if err := e.o.Store.SetValue(ctx, zoneValue(s.Input.Person.ID), r.Text); err != nil {
 			return "", err
 		}
+		s.Input.Zone = r.Text
 	}
-	loc, err := e.clockOf(ctx, c, s)
-	if err != nil {
-		return "", err
-	}
+	loc := s.clock(c)
 	if r.Text == "" {
 		card := tokenCard{lines: []string{say.T("🌍 Your time zone is %s, where it is %s. For another: `timezone Europe/Berlin`.", inCode(loc.String()), now.In(loc).Format("15:04"))}}
 		for _, zone := range s.zones() {

@@ -41,12 +41,25 @@ func (v View) roomSettings(name string) render.Room {
 
 // scopeOf is an input under a configuration. The person's own time zone counts in their direct chat.
 func scopeOf(in Input, v View) scope {
-	if in.Zone != "" {
-		if own, err := time.LoadLocation(in.Zone); err == nil { // else another machine, with other zones
-			v.Location = own
-		}
+	if own := in.ownZone(); own != nil && in.Direct && in.Room == "" {
+		v.Location = own
 	}
 	return scope{in, v}
+}
+
+// ownZone is the person's own time zone; nil if they have set none, or it was set on a machine with other zones.
+func (in Input) ownZone() *time.Location {
+	own, err := time.LoadLocation(in.Zone)
+	if err != nil || in.Zone == "" {
+		return nil
+	}
+	return own
+}
+
+// clock is the zone in which the person reads and writes the times of their reminders and reports, in any room: their own, else that of
+// the room.
+func (s scope) clock(c store.Command) *time.Location {
+	return cmp.Or(s.Input.ownZone(), roomOf(c, s.View).Location)
 }
 
 func (v View) voiceIn(room string) voice {

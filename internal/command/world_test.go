@@ -78,6 +78,7 @@ type world struct {
 
 	broken  map[string]error // answered by SaveCommand instead of saving, by the command's id
 	damaged atomic.Bool      // no problem, and no list of commands, can be read
+	unkept  atomic.Bool      // no value can be read
 	unread  sync.Map         // alert.Key → true: problems that can't be read
 }
 
@@ -272,6 +273,22 @@ func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err er
 	crash := w.effect(func() {
 		w.told = append(w.told, n.Markdown)
 		id, err = w.Store.AddNotice(ctx, n)
+	})
+	return id, cmp.Or(crash, err)
+}
+
+func (w *world) Value(ctx context.Context, name string) (string, error) {
+	if w.unkept.Load() {
+		return "", fmt.Errorf("%w: a damaged value", store.ErrRejected)
+	}
+	return w.Store.Value(ctx, name)
+}
+
+func (w *world) PostReminder(ctx context.Context, r store.Reminder, was time.Time, n store.Notice) (id int64, err error) {
+	crash := w.effect(func() {
+		if id, err = w.Store.PostReminder(ctx, r, was, n); err == nil {
+			w.told = append(w.told, n.Markdown)
+		}
 	})
 	return id, cmp.Or(crash, err)
 }

@@ -56,6 +56,9 @@ func (w written) AddNotice(context.Context, Notice) (int64, error)        { retu
 func (w written) ReplayDead(context.Context, string) error                { return w.err }
 func (w written) AddReminder(context.Context, Reminder) (int64, error)    { return 7, w.err }
 func (w written) SaveReminder(context.Context, Reminder, time.Time) error { return w.err }
+func (w written) PostReminder(context.Context, Reminder, time.Time, Notice) (int64, error) {
+	return 7, w.err
+}
 
 // A write wakes the subscribers of its topics, and no others; a failed write wakes nobody.
 func TestWritesWake(t *testing.T) {
@@ -63,14 +66,18 @@ func TestWritesWake(t *testing.T) {
 		write func(s Store) error
 		wakes []Topic
 	}{
-		"append":               {func(s Store) error { _, err := s.Append(t.Context(), Entry{}); return err }, []Topic{TopicJournal}},
-		"retry":                {func(s Store) error { return s.RetryEntry(t.Context(), 1) }, []Topic{TopicJournal}},
-		"fold":                 {func(s Store) error { return s.CommitFold(t.Context(), Fold{Applied: []int64{1}}) }, nil},
-		"fold with groups":     {func(s Store) error { return s.CommitFold(t.Context(), Fold{Groups: []Group{{}}}) }, []Topic{TopicGroups}},
-		"fold with notices":    {func(s Store) error { return s.CommitFold(t.Context(), Fold{Notices: []Notice{{}}}) }, []Topic{TopicNotices}},
-		"notice":               {func(s Store) error { _, err := s.AddNotice(t.Context(), Notice{}); return err }, []Topic{TopicNotices}},
-		"add a reminder":       {func(s Store) error { _, err := s.AddReminder(t.Context(), Reminder{}); return err }, []Topic{TopicReminders}},
-		"save a reminder":      {func(s Store) error { return s.SaveReminder(t.Context(), Reminder{}, time.Time{}) }, []Topic{TopicReminders}},
+		"append":            {func(s Store) error { _, err := s.Append(t.Context(), Entry{}); return err }, []Topic{TopicJournal}},
+		"retry":             {func(s Store) error { return s.RetryEntry(t.Context(), 1) }, []Topic{TopicJournal}},
+		"fold":              {func(s Store) error { return s.CommitFold(t.Context(), Fold{Applied: []int64{1}}) }, nil},
+		"fold with groups":  {func(s Store) error { return s.CommitFold(t.Context(), Fold{Groups: []Group{{}}}) }, []Topic{TopicGroups}},
+		"fold with notices": {func(s Store) error { return s.CommitFold(t.Context(), Fold{Notices: []Notice{{}}}) }, []Topic{TopicNotices}},
+		"notice":            {func(s Store) error { _, err := s.AddNotice(t.Context(), Notice{}); return err }, []Topic{TopicNotices}},
+		"add a reminder":    {func(s Store) error { _, err := s.AddReminder(t.Context(), Reminder{}); return err }, []Topic{TopicReminders}},
+		"save a reminder":   {func(s Store) error { return s.SaveReminder(t.Context(), Reminder{}, time.Time{}) }, []Topic{TopicReminders}},
+		"post a reminder": {func(s Store) error {
+			_, err := s.PostReminder(t.Context(), Reminder{}, time.Time{}, Notice{})
+			return err
+		}, []Topic{TopicNotices, TopicReminders}},
 		"replay a dead letter": {func(s Store) error { return s.ReplayDead(t.Context(), "post:main/1@noc") }, []Topic{TopicPosts, TopicNotices}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,4 +53,7 @@ type Reminders interface {
 	// SaveReminder writes Schedule, Zone, Due, Last and Notice of a reminder whose Due is still was. ErrConflict if it
 	// has another; ErrNotFound.
 	SaveReminder(ctx context.Context, r Reminder, was time.Time) error
+	// PostReminder is SaveReminder and AddNotice in one: the notice is added exactly if the reminder is written. The reminder's Notice is
+	// the id of it.
+	PostReminder(ctx context.Context, r Reminder, was time.Time, n Notice) (id int64, err error)
 }

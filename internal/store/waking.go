@@ -60,3 +60,8 @@ func (w waking) AddReminder(ctx context.Context, r Reminder) (int64, error) {
 func (w waking) SaveReminder(ctx context.Context, r Reminder, was time.Time) error {
 	return w.notify(w.Store.SaveReminder(ctx, r, was), TopicReminders)
 }
+
+func (w waking) PostReminder(ctx context.Context, r Reminder, was time.Time, n Notice) (int64, error) {
+	id, err := w.Store.PostReminder(ctx, r, was, n)
+	return id, w.notify(err, TopicReminders, TopicNotices)
+}

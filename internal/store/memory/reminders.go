@@ -65,16 +65,28 @@ func (s *Store) ReminderByMessage(ctx context.Context, messageID string) (store.
 
 // SaveReminder implements store.Store.
 func (s *Store) SaveReminder(ctx context.Context, r store.Reminder, was time.Time) error {
-	return s.do(ctx, func() error {
-		is, err := s.reminders.get(r.ID, reminderName(r.ID))
-		if err != nil {
-			return err
+	return s.do(ctx, func() error { return s.saveReminder(r, was) })
+}
+
+func (d *data) saveReminder(r store.Reminder, was time.Time) error {
+	is, err := d.reminders.get(r.ID, reminderName(r.ID))
+	if err != nil {
+		return err
+	}
+	if !is.Due.Equal(own(was)) {
+		return fmt.Errorf("%s: %w", reminderName(r.ID), store.ErrConflict)
+	}
+	is.Schedule, is.Zone, is.Due, is.Last, is.Notice, is.ChangedAt = r.Schedule, r.Zone, r.Due, r.Last, r.Notice, d.now()
+	d.reminders.put(r.ID, is)
+	return nil
+}
+
+// PostReminder implements store.Store.
+func (s *Store) PostReminder(ctx context.Context, r store.Reminder, was time.Time, n store.Notice) (int64, error) {
+	return call(ctx, s, func() (id int64, err error) {
+		if r.Notice, err = s.addNotice(n); err == nil {
+			err = s.saveReminder(r, was)
 		}
-		if !is.Due.Equal(own(was)) {
-			return fmt.Errorf("%s: %w", reminderName(r.ID), store.ErrConflict)
-		}
-		is.Schedule, is.Zone, is.Due, is.Last, is.Notice, is.ChangedAt = r.Schedule, r.Zone, r.Due, r.Last, r.Notice, s.now()
-		s.reminders.put(r.ID, is)
-		return nil
+		return r.Notice, err
 	})
 }

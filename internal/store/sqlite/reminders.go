@@ -52,18 +52,32 @@ func (s *Store) ReminderByMessage(ctx context.Context, messageID string) (store.
 
 // SaveReminder implements store.Store.
 func (s *Store) SaveReminder(ctx context.Context, r store.Reminder, was time.Time) error {
-	return s.write(ctx, "save a reminder", func(t *tx) error {
-		n, err := t.exec(`UPDATE reminders SET schedule = ?, zone = ?, due_at = ?, last_at = ?, notice = ?, changed_at = ? WHERE id = ? AND due_at = ?`,
-			r.Schedule, r.Zone, micro(r.Due), micro(r.Last), r.Notice, micro(s.clock()), r.ID, micro(was))
-		if err != nil || n > 0 {
+	return s.write(ctx, "save a reminder", func(t *tx) error { return t.saveReminder(r, was, s.clock()) })
+}
+
+func (t *tx) saveReminder(r store.Reminder, was, now time.Time) error {
+	n, err := t.exec(`UPDATE reminders SET schedule = ?, zone = ?, due_at = ?, last_at = ?, notice = ?, changed_at = ? WHERE id = ? AND due_at = ?`,
+		r.Schedule, r.Zone, micro(r.Due), micro(r.Last), r.Notice, micro(now), r.ID, micro(was))
+	if err != nil || n > 0 {
+		return err
+	}
+	if known, err := t.one(`SELECT id FROM reminders WHERE id = ?`, []any{r.ID}, new(int64)); known || err != nil {
+		if err == nil {
+			err = fmt.Errorf("reminder %d: %w", r.ID, store.ErrConflict)
+		}
+		return err
+	}
+	return fmt.Errorf("reminder %d: %w", r.ID, store.ErrNotFound)
+}
+
+// PostReminder implements store.Store.
+func (s *Store) PostReminder(ctx context.Context, r store.Reminder, was time.Time, n store.Notice) (id int64, err error) {
+	err = s.write(ctx, "post a reminder", func(t *tx) error {
+		now := s.clock()
+		if r.Notice, err = t.addNotice(n, now); err != nil {
 			return err
 		}
-		if known, err := t.one(`SELECT id FROM reminders WHERE id = ?`, []any{r.ID}, new(int64)); known || err != nil {
-			if err == nil {
-				err = fmt.Errorf("reminder %d: %w", r.ID, store.ErrConflict)
-			}
-			return err
-		}
-		return fmt.Errorf("reminder %d: %w", r.ID, store.ErrNotFound)
+		return t.saveReminder(r, was, now)
 	})
+	return r.Notice, err
 }

@@ -57,10 +57,29 @@ func testReminders(t *testing.T, open Opener) {
 	require.NoError(t, s.SaveReminder(t.Context(), b, was))
 	same(t, b, must(s.Reminder(t.Context(), b.ID))(t))
 
+	// Posting writes both the notice and the row, or neither: of one that was moved meanwhile nothing is posted.
+	notices := func() int { return len(must(s.PendingNotices(t.Context()))(t)) }
+	pending, post := notices(), store.Notice{Kind: store.NoticeReminder, Room: "noc", Markdown: "due", Dedup: "d"}
+	_, err = s.PostReminder(t.Context(), b, b.Due.Add(time.Second), post)
+	require.ErrorIs(t, err, store.ErrConflict)
+	_, err = s.PostReminder(t.Context(), store.Reminder{ID: 99}, b.Due, post)
+	require.ErrorIs(t, err, store.ErrNotFound)
+	was = b.Due
+	b.Last, b.Due = b.Due, b.Due.Add(time.Minute)
+	require.Equal(t, pending, notices())
+	require.Zero(t, must(s.Reminder(t.Context(), b.ID))(t).Notice)
+	b.Notice = must(s.PostReminder(t.Context(), b, was, post))(t)
+	require.Equal(t, pending+1, notices())
+	require.Equal(t, "due", must(s.Notice(t.Context(), b.Notice))(t).Markdown)
+	same(t, b, must(s.Reminder(t.Context(), b.ID))(t))
+	posted := must(s.Notice(t.Context(), b.Notice))(t)
+	posted.State, posted.SentVersion = store.NoticeSent, posted.Version
+	require.NoError(t, s.SaveNotice(t.Context(), posted))
+
 	// Only what isn't due any more is pruned, with its problem's retention.
 	prune := func(problems time.Time) int { return must(s.Prune(t.Context(), t0, problems, t0, 10))(t) }
 	far := t0.Add(1000000 * time.Hour)
-	require.Equal(t, 1, prune(far), "the notice")
+	require.Equal(t, 2, prune(far), "the notices")
 	same(t, []store.Reminder{a, b}, next(0))
 	was, a.Due = a.Due, time.Time{}
 	require.NoError(t, s.SaveReminder(t.Context(), a, was))
