@@ -180,6 +180,7 @@ type Executor struct {
 	lapses   []Lapse // to take back
 	lapsed   chan struct{}
 
+	reminding sync.Mutex // held while a person's reminders are counted and one more is written
 	accepting sync.Mutex // held while a command is compared with earlier ones, or the problems of an incident with the others'
 }
 

@@ -139,20 +139,20 @@ func (e *Executor) remind(ctx context.Context, c store.Command, s scope, r Reque
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
-	var numbers []string
+	var made []store.Reminder
 	for _, key := range keys {
 		rem := s.reminder(c, store.ReminderProblem)
 		rem.Problem, rem.Words, rem.Due, rem.Command = alert.ParseKey(key), text.CutBytes(r.Text, maxText/4), due, c.ID+"/"+key
-		refusal, err := e.addReminder(ctx, s, &rem)
-		if err != nil {
-			return "", err
-		}
-		if refusal != "" {
-			return e.reply(ctx, c, refusal)
-		}
-		numbers = append(numbers, numberOf(rem))
+		made = append(made, rem)
 	}
-	say := s.voice()
+	refusal, err := e.addReminders(ctx, s, made, nil)
+	if err != nil {
+		return "", err
+	}
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	numbers, say := text.Names(made, numberOf), s.voice()
 	where := say.T("here")
 	if !s.Direct {
 		where = say.T("in the direct chat with me")
@@ -175,21 +175,54 @@ func (s scope) reminder(c store.Command, kind store.ReminderKind) store.Reminder
 	return r
 }
 
-// addReminder makes a reminder. refusal is the reply if there are too many.
-func (e *Executor) addReminder(ctx context.Context, s scope, r *store.Reminder) (refusal string, err error) {
+// addReminders makes reminders, which get their ids, and ends others in their place. refusal is the reply if there would be too many:
+// nothing is done then.
+func (e *Executor) addReminders(ctx context.Context, s scope, made, ended []store.Reminder) (refusal string, err error) {
+	e.reminding.Lock()
+	defer e.reminding.Unlock()
 	all, err := e.o.Store.NextReminders(ctx, 0)
 	if err != nil {
 		return "", err
 	}
-	switch own := len(s.ownReminders(all)); {
-	case slices.ContainsFunc(all, func(other store.Reminder) bool { return other.Command == r.Command }): // read again after a crash
-	case own >= maxReminders:
-		return s.voice().T("🚫 You have %d reminders already, which is the most that I keep. Remove one first: `reminders`.", own), nil
-	case len(all) >= maxAllReminders:
-		return s.voice().T("🚫 The relay keeps %d reminders already, which is the most. Tell its administrator.", len(all)), nil
+	known, before := map[string]bool{}, map[int64]bool{} // a command is read again after a crash
+	for _, r := range all {
+		known[r.Command] = true
 	}
-	r.ID, err = e.o.Store.AddReminder(ctx, *r)
-	return "", err
+	for _, r := range ended {
+		before[r.ID] = true
+	}
+	stay, more := slices.DeleteFunc(all, func(r store.Reminder) bool { return before[r.ID] }), 0
+	for _, r := range made {
+		if !known[r.Command] {
+			more++
+		}
+	}
+	if refusal := s.tooManyReminders(stay, more, strings.HasPrefix(made[0].Room, config.PersonRoom)); refusal != "" {
+		return refusal, nil
+	}
+	for _, r := range ended {
+		if err := e.endReminder(ctx, r); err != nil {
+			return "", err
+		}
+	}
+	for i := range made {
+		if made[i].ID, err = e.o.Store.AddReminder(ctx, made[i]); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// tooManyReminders is the reply if so many more, the person's own or a room's, are too many; "" if they aren't.
+func (s scope) tooManyReminders(all []store.Reminder, more int, own bool) string {
+	switch have := len(s.ownReminders(all)); {
+	case more == 0:
+	case own && have+more > maxReminders:
+		return s.voice().T("🚫 You have %d reminders and reports already, and I keep at most %d for you, so I did nothing. Remove one first: `reminders`.", have, maxReminders)
+	case len(all)+more > maxAllReminders:
+		return s.voice().T("🚫 The relay keeps %d reminders already, which is the most, so I did nothing. Tell its administrator.", len(all))
+	}
+	return ""
 }
 
 // ownReminders are those of the person, also from an earlier address.
@@ -251,14 +284,34 @@ func (e *Executor) snooze(ctx context.Context, c store.Command, s scope, r Reque
 	if err != nil {
 		return "", err
 	}
-	was := rem.Due
-	rem.Due = due
-	if err := e.o.Store.SaveReminder(ctx, rem, was); errors.Is(err, store.ErrConflict) {
+	refusal, err := e.moveReminder(ctx, s, rem, due)
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	if errors.Is(err, store.ErrConflict) {
 		return e.reply(ctx, c, say.T("❔ That reminder was posted or moved in this moment. Please try again."))
 	} else if err != nil {
 		return "", err
 	}
 	return e.reply(ctx, c, say.T("💤 I'll remind you again at %s (%s).", say.momentIn(loc, due, now), numberOf(rem)))
+}
+
+// moveReminder makes a reminder due at another time. One that was posted is one more then: refusal is the reply if that is too many.
+func (e *Executor) moveReminder(ctx context.Context, s scope, rem store.Reminder, due time.Time) (refusal string, err error) {
+	e.reminding.Lock()
+	defer e.reminding.Unlock()
+	was := rem.Due
+	if was.IsZero() {
+		all, err := e.o.Store.NextReminders(ctx, 0)
+		if err != nil {
+			return "", err
+		}
+		if refusal := s.tooManyReminders(all, 1, true); refusal != "" {
+			return refusal, nil
+		}
+	}
+	rem.Due = due
+	return "", e.o.Store.SaveReminder(ctx, rem, was)
 }
 
 func (e *Executor) listReminders(ctx context.Context, c store.Command, s scope, r Request) (outcome string, err error) {

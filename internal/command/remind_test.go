@@ -265,7 +265,7 @@ func TestRemindersOfAPerson(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			synctest.Wait()
 		}
-		require.Contains(c, c.says(Input{Text: "remind me 5h tea"}), "You have 50 reminders already")
+		require.Contains(c, c.says(Input{Text: "remind me 5h tea"}), "You have 50 reminders and reports already")
 		require.Contains(c, c.says(Input{Text: "unremind"}), "Which one?")
 		require.Contains(c, c.says(Input{Text: "unremind 2"}), "Removed: #2")
 		time.Sleep(time.Minute)
@@ -280,6 +280,70 @@ func TestRemindersOfAPerson(t *testing.T) {
 		after, err := c.w.NextReminders(context.Background(), 0)
 		require.NoError(c, err)
 		require.Equal(c, next, after)
+	})
+}
+
+// However a reminder is made, a person has at most maxReminders: by words, of several problems, by a button, by moving one that was posted,
+// by a report, or by two commands at once. What is refused changes nothing; what only moves or replaces one is never refused.
+func TestAPersonsRemindersAreBounded(t *testing.T) {
+	inChat(t, func(c *chats) {
+		boss := Person{ID: "P-boss", Email: "boss@example.com"}
+		count := func() int {
+			all, err := c.w.NextReminders(c.Context(), 0)
+			require.NoError(c, err)
+			return len(all)
+		}
+		add := func(n int) {
+			for i := range n {
+				c.n++
+				_, err := c.w.AddReminder(c.Context(), store.Reminder{
+					Kind: store.ReminderProblem, Room: config.PersonRoom + boss.Email, Person: boss.ID, Email: boss.Email, Words: "tea",
+					Command: fmt.Sprint("old ", c.n, i), Due: time.Now().Add(100 * time.Hour),
+				})
+				require.NoError(c, err)
+			}
+		}
+		c.w.problem("main/1", "noc")
+		c.w.problem("main/2", "noc")
+		c.says(Input{Text: "remind me 1 1m", Person: boss})
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Len(c, c.reminders(), 1)
+		snooze := c.w.buttonOf(c.T, "💤 1h")
+		c.posted(c.reminders()[0], "REMINDER")
+		refused := func(in Input) {
+			c.Helper()
+			in.Person = boss
+			require.Contains(c, c.says(in), "reminders and reports already, and I keep at most 50 for you, so I did nothing", in.Text)
+		}
+
+		c.says(Input{Text: "report 08:00 daily", Person: boss})
+		add(maxReminders - 2)
+		refused(Input{Text: "remind me 1 2 2h"})
+		require.Equal(c, maxReminders-1, count(), "none of the two")
+		add(1)
+		refused(Input{Text: "remind me 2h tea"})
+		refused(Input{Button: snooze})
+		refused(Input{Text: "snooze 1h", ParentID: "REMINDER"})
+		refused(Input{Button: &Button{Action: string(Remind), Key: "main/1", For: "1h", MessageID: "CARD-main/1@noc"}, Room: "noc"})
+		require.Contains(c, c.says(Input{Text: "report 09:00 daily", Person: boss}), "The report `08:00 daily` (#2) has ended", "it replaces one")
+		require.Equal(c, maxReminders, count())
+		require.Contains(c, c.says(Input{Text: "report off", Person: boss}), "has ended")
+		require.Contains(c, c.says(Input{Button: snooze, Person: boss}), "I'll remind you again")
+		require.Contains(c, c.says(Input{Button: snooze, Person: boss}), "I'll remind you again", "it only moves")
+		refused(Input{Text: "report 08:00 daily"})
+		require.Equal(c, maxReminders, count())
+		require.Contains(c, c.says(Input{Text: "report 08:00 daily", Room: "noc", Person: boss}), "I report here", "the room's isn't hers")
+		require.Contains(c, c.says(Input{Text: "report 09:00 daily", Room: "noc", Person: boss}), "The report `08:00 daily`")
+
+		time.Sleep(time.Minute)
+		c.says(Input{Text: "unremind 5", Person: boss})
+		require.Equal(c, maxReminders, count())
+		for i, room := range []string{"", "noc"} { // at once, in two rooms
+			c.r.receives(fmt.Sprint("AT-ONCE", i), Input{Text: "remind me 2h tea", Room: room, Direct: room == "", Person: boss})
+		}
+		synctest.Wait()
+		require.Equal(c, maxReminders+1, count(), "with the room's report")
 	})
 }
 

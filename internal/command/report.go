@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -143,17 +142,20 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 			}
 		}
 	}
+	var before []store.Reminder
 	ended := ""
 	for _, rem := range here {
-		if rem.Kind != store.ReminderReport || rem.Command == c.ID {
-			continue
+		if rem.Kind == store.ReminderReport && rem.Command != c.ID {
+			before = append(before, rem)
+			ended = say.T("The report %s (%s) has ended.", inCode(rem.Schedule), numberOf(rem))
 		}
-		if err := e.endReminder(ctx, rem); err != nil {
-			return "", err
-		}
-		ended = say.T("The report %s (%s) has ended.", inCode(rem.Schedule), numberOf(rem))
 	}
 	if r.Report.Off {
+		for _, rem := range before {
+			if err := e.endReminder(ctx, rem); err != nil {
+				return "", err
+			}
+		}
 		if ended == "" {
 			return e.reply(ctx, c, say.T("ℹ️ There is no regular report here. For one: `report 08:00 weekdays`."))
 		}
@@ -164,10 +166,15 @@ func (e *Executor) report(ctx context.Context, c store.Command, s scope, r Reque
 	if !s.Direct {
 		rem.Room, rem.Bot = s.Room, c.Bot
 	}
-	refusal, err := e.addReminder(ctx, s, &rem)
-	if err != nil || refusal != "" {
-		return refusal, errors.Join(err, e.answer(ctx, c, "", refusal, nil))
+	made := []store.Reminder{rem}
+	refusal, err := e.addReminders(ctx, s, made, before)
+	if err != nil {
+		return "", err
 	}
+	if refusal != "" {
+		return e.reply(ctx, c, refusal)
+	}
+	rem = made[0]
 	said := say.T("📊 I report here at %s, in the time zone %s; the next one comes at %s (%s). `report off` ends it.", inCode(rem.Schedule), inCode(loc.String()), say.momentIn(loc, rem.Due, now), numberOf(rem))
 	return e.reply(ctx, c, strings.TrimSpace(said+" "+ended))
 }
