@@ -301,7 +301,7 @@ func (e *Executor) answer(ctx context.Context, c store.Command, part, markdown s
 		Dedup:    "command:" + c.ID + part, State: store.NoticePending, CreatedAt: time.Now(),
 	}
 	if n.Room == "" {
-		n.RoomID = c.RoomID
+		n.RoomID, n.Person = c.RoomID, c.Email
 	}
 	return e.persist(ctx, "storing a reply", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)

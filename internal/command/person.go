@@ -107,7 +107,7 @@ func (e *Executor) tellUnreadable(ctx context.Context, row store.PersonToken) er
 // tellPerson sends a message to the direct chat in which a token was given, once for each token and reason.
 func (e *Executor) tellPerson(ctx context.Context, row store.PersonToken, reason, markdown string) error {
 	n := store.Notice{
-		Kind: store.NoticeAnswer, Bot: row.Bot, RoomID: row.RoomID, Markdown: markdown, State: store.NoticePending, CreatedAt: time.Now(),
+		Kind: store.NoticeAnswer, Bot: row.Bot, RoomID: row.RoomID, Person: row.Email, Markdown: markdown, State: store.NoticePending, CreatedAt: time.Now(),
 		Dedup: "token:" + reason + ":" + row.Source + ":" + row.Person + ":" + strconv.FormatInt(row.CreatedAt.UnixMicro(), 10),
 	}
 	return e.persist(ctx, "storing a message about a token", func(ctx context.Context) error {

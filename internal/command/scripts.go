@@ -210,7 +210,7 @@ func (e *Executor) attach(ctx context.Context, c store.Command, part, markdown s
 		State: store.NoticePending, CreatedAt: time.Now(),
 	}
 	if n.Room == "" {
-		n.RoomID = c.RoomID
+		n.RoomID, n.Person = c.RoomID, c.Email
 	}
 	err = e.persist(ctx, "storing a file", func(ctx context.Context) error {
 		_, err := e.o.Store.AddNotice(ctx, n)

@@ -270,6 +270,9 @@ func (w *world) Append(ctx context.Context, e store.Entry) (id int64, err error)
 }
 
 func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err error) {
+	if n.RoomID != "" && n.Person == "" {
+		panic("a message to a direct chat doesn't say whose it is: " + n.Markdown)
+	}
 	crash := w.effect(func() {
 		w.told = append(w.told, n.Markdown)
 		id, err = w.Store.AddNotice(ctx, n)

@@ -209,7 +209,7 @@ func assistantStory(i *incident, zone *time.Location, step func(string)) {
 	require.Contains(t, report.Text, "1 still open")
 	require.Contains(t, report.Text, disk.Name)
 
-	step("Two reminders and the report are due while Webex is away. She leaves the allowed domains meanwhile: none of them is sent.")
+	step("Two reminders and the report are due while Webex is away, and a reply to her waits. She leaves the allowed domains meanwhile: none of them is sent.")
 	require.Contains(t, carol.says("", "subscribe text=link severity>=average").Text, "Subscribed: #3")
 	require.Contains(t, carol.says("", "report 08:10 weekdays").Text, "comes at 08:10 CEST (#6)")
 	carol.says("", "remind me at 8:10 tea")
@@ -217,10 +217,12 @@ func assistantStory(i *incident, zone *time.Location, step func(string)) {
 	i.pass(time.Until(monday.Add(9 * time.Minute)))
 	away := i.webex.AddFault(webexsim.Fault{Op: "POST /messages", Status: http.StatusServiceUnavailable})
 	event := i.zabbix.Raise(link)
+	_, err := i.webex.Say(webexsim.Line{Room: chatOf("carol"), From: "carol@example.com", Text: "reminders"})
+	require.NoError(t, err)
 	i.pass(time.Until(monday.Add(12 * time.Minute)))
 	pending, err := i.relay.store.PendingNotices(t.Context())
 	require.NoError(t, err)
-	require.Len(t, pending, 2, "they wait")
+	require.Len(t, pending, 3, "they wait")
 	before := len(carol.all())
 	domains := i.cfg.AllowedDomains
 	i.reload(func(cfg *config.Config) { cfg.AllowedDomains = []string{"elsewhere.example.com"} })

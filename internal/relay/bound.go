@@ -86,12 +86,23 @@ func (l *live) withheld(room, rule string, posted []string, shown bool) string {
 
 // withheldNotice says why a notice that waits isn't sent any more; "" if it is.
 func (r *Relay) withheldNotice(ctx context.Context, n store.Notice) (string, error) {
-	if email, direct := strings.CutPrefix(n.Room, config.PersonRoom); direct {
-		if why := r.live.Load().router.Withheld(email, "", nil); why != "" {
-			return why, nil
-		}
+	if why := r.live.withheldFrom(n); why != "" {
+		return why, nil
 	}
 	return r.parts.executor.Withheld(ctx, n)
+}
+
+// withheldFrom says why a person gets no message any more, of whatever kind; "" if they do, or if it goes to a room. A token of the
+// notify API may write to any address: that is its own right.
+func (l *live) withheldFrom(n store.Notice) string {
+	email, direct := strings.CutPrefix(n.Room, config.PersonRoom)
+	if !direct {
+		email = n.Person
+	}
+	if email == "" || !direct && n.Kind == store.NoticeNotify {
+		return ""
+	}
+	return l.Load().router.Withheld(email, "", nil)
 }
 
 // adds says why a binding adds nothing new now, or isn't enough to keep what is shown up to date; "" if it is.

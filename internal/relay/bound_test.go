@@ -16,6 +16,31 @@ import (
 	"nms-alert-relay/internal/store/memory"
 )
 
+// No kind of message to a person is sent once they have left the allowed domains. Messages to rooms are, and those that a token of the
+// notify API writes to an address.
+func TestWithheldFromAPerson(t *testing.T) {
+	cfg := &config.Config{
+		Rooms: []config.Room{{Name: "noc", ID: "N"}}, DefaultRooms: []string{"noc"}, AllowedDomains: []string{"example.com"},
+		People: []config.Person{{Email: "bob@example.com", Role: config.RoleViewer}},
+	}
+	router, err := route.New(cfg)
+	require.NoError(t, err)
+	l := new(live)
+	l.Store(&snapshot{cfg: cfg, router: router})
+	const inside, outside = "bob@example.com", "bob@elsewhere.example.com"
+	for _, kind := range []store.NoticeKind{store.NoticeAnswer, store.NoticeReminder, store.NoticeTest, store.NoticeSystem, store.NoticeGraph, store.NoticeNotify} {
+		for email, allowed := range map[string]bool{inside: true, outside: false} {
+			for _, n := range []store.Notice{{Room: config.PersonRoom + email}, {Person: email}, {RoomID: "R", Person: email}} {
+				n.Kind = kind
+				want := allowed || kind == store.NoticeNotify && n.Person != ""
+				require.Equal(t, want, l.withheldFrom(n) == "", "%+v", n)
+			}
+		}
+		require.Empty(t, l.withheldFrom(store.Notice{Kind: kind, Room: "noc"}))
+		require.Empty(t, l.withheldFrom(store.Notice{Kind: kind, RoomID: "R"}), "of an earlier version")
+	}
+}
+
 // What a binding added is sent while that binding counts. No other binding of the room vouches for it.
 func TestWithheldByTheBindingOfThePost(t *testing.T) {
 	cfg := &config.Config{

@@ -20,7 +20,7 @@ func (r *Relay) missedPresses(in chat.CardPlace, from, to time.Time) []store.Not
 		return nil
 	}
 	if in.RoomID != "" {
-		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Lang: r.live.Load().cfg.Language, Location: r.live.Load().cfg.TimeZone.Location})}}
+		return []store.Notice{{Kind: store.NoticeSystem, RoomID: in.RoomID, Person: in.Email, Bot: in.Bot, Dedup: key, Markdown: said(render.Room{Lang: r.live.Load().cfg.Language, Location: r.live.Load().cfg.TimeZone.Location})}}
 	}
 	return r.live.notice(in.Room, key, said)
 }

@@ -37,7 +37,7 @@ type Notice struct {
 	Sender   string // name of the notify token, for NoticeNotify; of a NoticeReminder, what it needs to be sent
 	Room     string // configured name; or
 	RoomID   string // a Webex room id, for an answer in a direct chat; or
-	Person   string // an e-mail address
+	Person   string // an e-mail address; beside a RoomID: whose direct chat that is
 	Bot      string // the bot that sends it: the room's, or the first one
 	ParentID string // thread; of a notice with a Thread, set when it is sent
 	Markdown string
