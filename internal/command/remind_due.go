@@ -224,19 +224,19 @@ func (e *Executor) messageLink(ctx context.Context, s scope, key alert.Key) (str
 	return "", nil
 }
 
-// reminderCard has the buttons of a reminder, and web addresses that it leads to. Webex shows five buttons in a row at most.
+// reminderCard has the buttons of a reminder, and web addresses that it leads to.
 func reminderCard(in lang.Lang, said string, id int64, message, zabbix string) []byte {
-	var moves, pages []element
+	var buttons []element
 	for _, l := range snoozeFor {
-		moves = append(moves, submit("💤 "+l, "default", buttonReminder, fmt.Sprintf("%s/%d", l, id)))
+		buttons = append(buttons, submit("💤 "+l, "default", buttonReminder, fmt.Sprintf("%s/%d", l, id)))
 	}
-	moves = append(moves, submit(in.T("Done"), "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
+	buttons = append(buttons, submit(in.T("Done"), "positive", buttonReminder, fmt.Sprintf("%s/%d", reminderDone, id)))
 	for _, link := range [][2]string{{in.T("Open the message"), message}, {in.T("Open Zabbix"), zabbix}} {
 		if link[1] != "" {
-			pages = append(pages, element{"type": "Action.OpenUrl", "title": link[0], "url": link[1]})
+			buttons = append(buttons, element{"type": "Action.OpenUrl", "title": link[0], "url": link[1]})
 		}
 	}
-	return encodeCard(append(cardLines(said), element{"type": "ActionSet", "actions": moves}), pages)
+	return encodeCard(cardLines(said), buttons)
 }
 
 // reportDue makes the report of a person or a room.

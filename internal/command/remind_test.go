@@ -387,6 +387,46 @@ func TestReports(t *testing.T) {
 	})
 }
 
+// A report says that it doesn't count everything exactly if there was more than it reads.
+func TestAnIncompleteReport(t *testing.T) {
+	inChat(t, func(c *chats) {
+		for ended, incomplete := range map[int64]bool{0: false, maxTallied - 1: false, maxTallied: false, maxTallied + 1: true} {
+			c.w.ended.Store(ended)
+			said := c.says(Input{Text: "report"})
+			require.Equal(c, incomplete, strings.Contains(said, "There were more problems than I count"), "%d: %s", ended, said)
+		}
+	})
+}
+
+// A room's report rests while who set it isn't an admin of the room, and comes again once they are.
+func TestARoomsReportRestsWithoutItsAdmin(t *testing.T) {
+	const boss = 1
+	lost := map[string]func(p *config.Person){
+		"a lower role": func(p *config.Person) { p.Role = config.RoleOperator },
+		"another room": func(p *config.Person) { p.Rooms = []string{"lan"} },
+		"nobody":       func(p *config.Person) { p.Email = "other@example.com" },
+	}
+	for name, lose := range lost {
+		t.Run(name, func(t *testing.T) {
+			inChat(t, func(c *chats) {
+				c.says(Input{Text: "report 08:00 daily", Room: "noc", Person: Person{ID: "P-boss", Email: "boss@example.com"}})
+				before := c.w.people[boss]
+				came := func(days int) int {
+					n := len(c.reminders())
+					time.Sleep(time.Duration(days) * 24 * time.Hour)
+					synctest.Wait()
+					return len(c.reminders()) - n
+				}
+				require.Equal(c, 1, came(1))
+				c.reloads(func(cfg *config.Config) { lose(&cfg.People[boss]) })
+				require.Zero(c, came(2))
+				c.reloads(func(cfg *config.Config) { cfg.People[boss] = before })
+				require.Equal(c, 1, came(1))
+			})
+		})
+	}
+}
+
 // A report that was due while the relay was away for longer than a report may be is about its usual time.
 func TestReportAfterALongDowntime(t *testing.T) {
 	inChat(t, func(c *chats) {

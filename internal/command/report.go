@@ -200,11 +200,12 @@ func (e *Executor) tally(ctx context.Context, s scope, from, to, now time.Time) 
 	for _, p := range found { // before what has ended: one that ends in between counts as open
 		t.Add(p)
 	}
-	err = e.o.Store.EndedProblems(ctx, filter, t.Since(), maxTallied, func(p alert.Problem) {
-		n++
-		t.Add(p)
+	err = e.o.Store.EndedProblems(ctx, filter, t.Since(), maxTallied+1, func(p alert.Problem) {
+		if n++; n <= maxTallied {
+			t.Add(p)
+		}
 	})
-	return t.Report(now, count, n == maxTallied), err
+	return t.Report(now, count, n > maxTallied || count > len(found)), err
 }
 
 // words are how a report is written for a room.

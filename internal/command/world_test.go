@@ -79,6 +79,7 @@ type world struct {
 	broken  map[string]error // answered by SaveCommand instead of saving, by the command's id
 	damaged atomic.Bool      // no problem, and no list of commands, can be read
 	unkept  atomic.Bool      // no value can be read
+	ended   atomic.Int64     // problems that have ended, beside those of the store
 	unread  sync.Map         // alert.Key → true: problems that can't be read
 }
 
@@ -278,6 +279,13 @@ func (w *world) AddNotice(ctx context.Context, n store.Notice) (id int64, err er
 		id, err = w.Store.AddNotice(ctx, n)
 	})
 	return id, cmp.Or(crash, err)
+}
+
+func (w *world) EndedProblems(ctx context.Context, f store.Filter, since time.Time, limit int, each func(alert.Problem)) error {
+	for range min(int(w.ended.Load()), limit) {
+		each(alert.Problem{Key: alert.ParseKey("main/ended"), State: alert.StateResolved})
+	}
+	return w.Store.EndedProblems(ctx, f, since, limit, each)
 }
 
 func (w *world) Value(ctx context.Context, name string) (string, error) {
