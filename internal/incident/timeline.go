@@ -99,13 +99,13 @@ func (f Facts) entry(l lang.Lang, e store.IncidentEntry) (Moment, bool) {
 		m.What = l.T("unticked: %s", text.Line(e.Subject))
 	case store.IncidentJoin:
 		m.Key, m.Name = alert.ParseKey(e.Subject), text.Line(e.Text)
-		m.What = l.T("joined it to %s", Number(f.ID))
+		m.What = l.T("added a problem to %s", Number(f.ID))
 		if e.By == (store.Someone{}) {
 			m.What = l.T("came again, and joined %s", Number(f.ID))
 		}
 	case store.IncidentPart:
 		m.Key, m.Name = alert.ParseKey(e.Subject), text.Line(e.Text)
-		m.What = l.T("parted it from %s", Number(f.ID))
+		m.What = l.T("took a problem out of %s", Number(f.ID))
 	default:
 		return m, false
 	}
