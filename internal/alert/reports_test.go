@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nms-alert-relay/internal/testrace"
 )
 
 // sent is one payload about a comment: when it was written by the recipient's clock, and when it arrived.
@@ -15,6 +17,7 @@ type sent struct {
 }
 
 func TestReportsOfOneUpdate(t *testing.T) {
+	testrace.Skip(t)
 	const h, min, s = time.Hour, time.Minute, time.Second
 	hourly := func(every time.Duration) (all []sent) {
 		for i := range 24 {

@@ -18,13 +18,21 @@ import (
 	"go.uber.org/goleak"
 
 	"nms-alert-relay/internal/store/sqlite/sqlitetest"
+	"nms-alert-relay/internal/testrace"
 )
 
 var (
 	seedFlag      = flag.Uint64("seed", 0, "run the schedule of this seed alone, and print it")
 	firstFlag     = flag.Uint64("first", 1, "the first seed")
-	schedulesFlag = flag.Int("schedules", schedules, "how many schedules to run")
+	schedulesFlag = flag.Int("schedules", schedules(), "how many schedules to run")
 )
+
+func schedules() int {
+	if testrace.On { // it makes a schedule some ten times slower
+		return 12
+	}
+	return 60
+}
 
 // TestMain puts the stores on a file system in memory if there is one: a killed process leaves the same files
 // there, and waiting for a disk proves nothing here.
@@ -41,13 +49,6 @@ func TestMain(m *testing.M) {
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))
-}
-
-// long skips a test under the race detector, which other tests give the same code to look at. The step simulate of .ci/run runs it.
-func long(t *testing.T) {
-	if raced {
-		t.Skip("it takes too long under the race detector")
-	}
 }
 
 // After any schedule, rooms show the current problems, nothing is lost, and only messages that may repeat do.

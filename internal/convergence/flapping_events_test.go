@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nms-alert-relay/internal/alert"
+	"nms-alert-relay/internal/testrace"
 )
 
 // flapCase is something else that happens while triggers flap.
@@ -82,6 +83,7 @@ const twelve = 12 * time.Second
 
 // A restart, a crash, a slow room, late payloads and pauses while triggers flap.
 func TestFlappingAndInterruptions(t *testing.T) {
+	testrace.Skip(t)
 	playEach(t, []flapCase{
 		{
 			name: "a restart and a kill", rooms: []string{"noc"}, openings: turns(9, twelve, twelve, true, link), most: 5,
@@ -138,7 +140,7 @@ func TestFlappingAndInterruptions(t *testing.T) {
 
 // Escalations, reminders, delays, quiet hours and presentations while triggers flap.
 func TestFlappingAndRouteSettings(t *testing.T) {
-	long(t)
+	testrace.Skip(t)
 	playEach(t, []flapCase{
 		{
 			name: "escalations", rooms: []string{"db", "line"}, openings: turns(9, 30*time.Second, 45*time.Second, true, db), most: 8,
@@ -182,7 +184,7 @@ func TestFlappingAndRouteSettings(t *testing.T) {
 
 // Changes of the problems while triggers flap: severity, acknowledgements, closing, maintenance.
 func TestFlappingAndChanges(t *testing.T) {
-	long(t)
+	testrace.Skip(t)
 	playEach(t, []flapCase{
 		{
 			name: "the severity rises to high", rooms: []string{"noc"}, openings: turns(8, 20*time.Second, twelve, true, link), most: 6,

@@ -14,6 +14,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/config"
 	"nms-alert-relay/internal/simulator/webexsim"
+	"nms-alert-relay/internal/testrace"
 )
 
 // The stories of this file are about triggers that open more than once.
@@ -204,7 +205,7 @@ func flaps(n int, severity alert.Severity, down, up time.Duration) (openings []o
 // A flapping message never says resolved while an opening is open. When one stays, the room is notified within ten
 // seconds.
 func TestAFlappingTriggerThatStaysDown(t *testing.T) {
-	long(t)
+	testrace.Skip(t)
 	const known = 1500 * time.Millisecond // for a payload and an edit to arrive
 	for _, period := range []struct{ down, up time.Duration }{{12 * time.Second, 12 * time.Second}, {3 * time.Second, 3 * time.Second}, {2 * time.Second, 20 * time.Second}, {30 * time.Second, 45 * time.Second}, {55 * time.Second, 5 * time.Second}} {
 		t.Run(fmt.Sprintf("%v down, %v up", period.down, period.up), func(t *testing.T) {
@@ -257,7 +258,7 @@ func TestASevereOpeningIsNeverFlapping(t *testing.T) {
 // 240 flapping triggers that open at four a second, in a room that accepts five calls a second: a handful of
 // messages, and each says resolved within ten seconds of the end.
 func TestManyFlappingTriggersAreAStorm(t *testing.T) {
-	long(t)
+	testrace.Skip(t)
 	const triggers, rounds = 240, 4
 	const round = 100 * time.Second
 	over := rounds*round + 20*time.Second
@@ -310,7 +311,7 @@ func TestManyFlappingTriggersAreAStorm(t *testing.T) {
 
 // 300 problems of a digest that are acknowledged in Zabbix within a few seconds stay in it.
 func TestAMassAcknowledgementStaysADigest(t *testing.T) {
-	long(t)
+	testrace.Skip(t)
 	var openings []opening
 	for n := range 400 {
 		openings = append(openings, opening{

@@ -11,6 +11,7 @@ import (
 	"nms-alert-relay/internal/alert"
 	"nms-alert-relay/internal/simulator/webexsim"
 	"nms-alert-relay/internal/store"
+	"nms-alert-relay/internal/testrace"
 )
 
 // ranked makes three of four problems symptoms of the first. Zabbix's API says of the last that it has no cause, so that its rank
@@ -45,6 +46,9 @@ func ranked(s schedule) schedule {
 // symptoms, and causes count right, whatever fails.
 func TestRoomsConvergeWithRanks(t *testing.T) {
 	n := uint64(max(24, *schedulesFlag/10))
+	if testrace.On {
+		n = 8
+	}
 	grouped := make(chan bool, n)
 	t.Cleanup(func() {
 		close(grouped)

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/image/draw"
 	"nms-alert-relay/internal/lang"
+	"nms-alert-relay/internal/testrace"
 )
 
 var (
@@ -106,8 +107,8 @@ func samples(t testing.TB) map[string]Chart {
 func TestPictures(t *testing.T) {
 	for name, c := range samples(t) {
 		t.Run(name, func(t *testing.T) {
-			if raced && name != "empty" {
-				t.Skip("drawing is slow under the race detector")
+			if name != "empty" {
+				testrace.Skip(t)
 			}
 			raw, err := PNG(c)
 			require.NoError(t, err)
@@ -164,9 +165,7 @@ func difference(a, b image.Image) (at image.Point, most float64) {
 
 // Webex shows a picture on a light or a dark page: no page shows through, and everything can be read.
 func TestPicturesAreOpaqueAndReadable(t *testing.T) {
-	if raced {
-		t.Skip("drawing is slow under the race detector")
-	}
+	testrace.Skip(t)
 	raw, err := PNG(samples(t)["empty"])
 	require.NoError(t, err)
 	got, err := png.Decode(bytes.NewReader(raw))
@@ -204,9 +203,7 @@ func requireApart(t require.TestingT, name string, p *picture) {
 }
 
 func TestTextsDontOverlap(t *testing.T) {
-	if raced {
-		t.Skip("drawing is slow under the race detector")
-	}
+	testrace.Skip(t)
 	for name, c := range samples(t) {
 		if name == "week" || name == "trends" { // they take long to draw
 			continue

@@ -1,8 +1,0 @@
-//go:build !race
-
-package convergence
-
-const (
-	raced     = false
-	schedules = 60
-)
