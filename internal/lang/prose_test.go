@@ -29,6 +29,7 @@ var silent = map[string]string{
 	"internal/store":      "SQL, errors and tests",
 	"internal/systemd":    "errors",
 	"internal/testdata":   "tests",
+	"internal/testrace":   "tests",
 	"internal/text":       "words for logs and errors; Lang has those for rooms",
 	"internal/tracing":    "names of spans",
 	"internal/tryout":     "the command line",
