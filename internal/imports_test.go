@@ -32,7 +32,7 @@ var may = map[string][]string{
 	"internal/roster":     {},
 	"internal/testdata":   {},
 	"internal/testlog":    {},
-	"internal/testrace":      {},
+	"internal/testrace":   {},
 	"internal/text":       {},
 	"internal/lang":       {},
 	"templates":           {},
