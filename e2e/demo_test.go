@@ -21,7 +21,7 @@ import (
 // person's name.
 func TestDemoInABrowser(t *testing.T) {
 	t.Parallel()
-	ctx := openDemo(t, "500ms")
+	ctx := openDemo(t, "1s")
 
 	// Collect the page's errors.
 	eval(t, ctx, `window.faults = []; addEventListener('error', e => faults.push(e.message)); addEventListener('unhandledrejection', e => faults.push(String(e.reason))); true`)
@@ -36,7 +36,9 @@ func TestDemoInABrowser(t *testing.T) {
 	eval(t, ctx, `[...document.querySelector('.card textarea').closest('.card').querySelectorAll('button')].find(b => b.textContent === 'Acknowledge').click(); true`)
 	until(t, ctx, `[...document.querySelectorAll('.problems .acks')].some(a => a.textContent.includes('on it, from the browser') && a.textContent.includes('Alice Archer <alice@example.com>'))`)
 	until(t, ctx, `[...document.querySelectorAll('.root > .body > .said > .text')].some(r => r.textContent.includes('acknowledged') && r.textContent.includes('on it, from the browser'))`)
-	until(t, ctx, `[...document.querySelectorAll('.card button')].some(b => b.textContent === 'Unacknowledge')`)
+	// On a slow machine the story may resolve the problem before its card can be replaced.
+	until(t, ctx, `[...document.querySelectorAll('.card button')].some(b => b.textContent === 'Unacknowledge') ||
+		[...document.querySelectorAll('.root > .body > .said > .text')].some(r => r.textContent.includes('resolved') && r.textContent.includes('on it, from the browser'))`)
 
 	// A command is typed and answered in its thread.
 	eval(t, ctx, `document.getElementById('say').value = 'akc'; document.querySelector('#composer button[type=submit]').click(); true`)
